@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+# Meson builds; this file is the short way to it. Each target works from a fresh clone.
+#
+#   make        build/pagus and build/libpagus.a
+#   make run    install what is missing, build, replay a real trace under every policy, write report.html
+#   make test   install what is missing, build, run all tests
+#   make bench  measure
+#   make clean
+
+TRACE = traces/7.2-frag1.pgt
+BUILD = build
+
+.PHONY: all run test bench clean
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) --quiet
+	@ln -sf tool/pagus $(BUILD)/pagus
+	@ln -sf src/libpagus.a $(BUILD)/libpagus.a
+
+$(BUILD)/build.ninja:
+	@meson setup $(BUILD) > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@mv $(BUILD).log $(BUILD)/setup.log
+
+run:
+	@scripts/packages.sh build
+	@$(MAKE) --no-print-directory all
+	@$(BUILD)/pagus replay $(TRACE) --json $(BUILD)/report.json --html $(BUILD)/report.html
+	@echo
+	@echo "The report: $(BUILD)/report.html"
+
+test:
+	@scripts/packages.sh build test
+	@scripts/test.sh
+
+bench: all
+	@bench/bench.py $(BUILD)
+
+clean:
+	rm -rf build build-*

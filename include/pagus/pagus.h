@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libpagus: the Linux page allocator as a library.
+ *
+ * An instance manages page frame numbers (pfn), not memory: it never reads or writes the pages. All its
+ * state lies in one region that the caller sizes (pagus_sizeof) and provides (pagus_init); the
+ * region holds no pointer, so a copy of its bytes is a copy of the instance.
+ *
+ * Units: sizes are in pages unless a name ends in _bytes or _kbytes; an order o means 2^o pages.
+ * Errors: every call that can fail returns enum pagus_status; on any status other than PAGUS_OK the
+ * instance is unchanged (pagus_digest gives the same value as before).
+ * Locking: allocation, free, split and drain may be called from any CPU of the port at any time; all
+ * other calls need the instance to be otherwise idle.
+ */
+#ifndef PAGUS_PAGUS_H
+#define PAGUS_PAGUS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <pagus/gfp.h>
+#include <pagus/port.h>
+
+#define PAGUS_VERSION_MAJOR 0
+#define PAGUS_VERSION_MINOR 1
+
+#define PAGUS_MAX_ORDER     10 /* largest order; MAX_PAGE_ORDER */
+#define PAGUS_NR_ORDERS     (PAGUS_MAX_ORDER + 1)
+#define PAGUS_MAX_NODES     64
+#define PAGUS_MAX_CPUS      1024
+#define PAGUS_NR_PCP_LISTS  14 /* orders 0-3 by 3 types, then the huge order not movable, movable */
+#define PAGUS_NO_PFN        UINT64_MAX
+#define PAGUS_NO_NODE       UINT32_MAX
+
+typedef uint64_t pagus_pfn_t;
+
+/* What calls return. X(NAME, text); pagus_status_text gives the text. */
+#define PAGUS_STATUSES(X)                                                                          \
+	X(OK, "ok")                                                                               \
+	X(NO_MEMORY, "no zone within the request's rights has a free block of this order")        \
+	X(BAD_ORDER, "order above the largest")                                                   \
+	X(BAD_ZONE_BITS, "GFP zone bits name a combination of zones that does not exist")         \
+	X(BAD_TYPE_BITS, "GFP asks for movable and reclaimable at once")                          \
+	X(BAD_NODE, "no such node")                                                               \
+	X(BAD_RANGE, "pfn outside the memory of this instance")                                   \
+	X(BAD_ALIGN, "pfn is not a multiple of the block's size")                                 \
+	X(NOT_ALLOCATED, "page was never handed out: a hole, reserved, or inside another block")  \
+	X(DOUBLE_FREE, "block is already free")                                                   \
+	X(WRONG_ORDER, "block was handed out with another order")                                 \
+	X(BAD_CONFIG, "configuration is not valid")                                               \
+	X(TOO_SMALL, "memory region is smaller than pagus_sizeof asks")                           \
+	X(BAD_VALUE, "value outside the allowed range")                                           \
+	X(BUSY, "page is not in the state that this call needs")
+
+enum pagus_status {
+#define PAGUS_X(NAME, text) PAGUS_##NAME,
+	PAGUS_STATUSES(PAGUS_X)
+#undef PAGUS_X
+	PAGUS_NR_STATUSES
+};
+
+/* Zone types in index order: the kernel's, with HIGHMEM always counted. */
+enum pagus_zone_type {
+	PAGUS_ZONE_DMA,
+	PAGUS_ZONE_DMA32,
+	PAGUS_ZONE_NORMAL,
+	PAGUS_ZONE_HIGHMEM,
+	PAGUS_ZONE_MOVABLE,
+	PAGUS_NR_ZONE_TYPES
+};
+
+/* Migratetypes: what a pageblock is meant to hold. The first three have pcp lists and merge freely. */
+enum pagus_migratetype {
+	PAGUS_UNMOVABLE,
+	PAGUS_MOVABLE,
+	PAGUS_RECLAIMABLE,
+	PAGUS_HIGHATOMIC,
+	PAGUS_CMA,
+	PAGUS_ISOLATE,
+	PAGUS_NR_MIGRATETYPES
+};
+
+enum pagus_watermark { PAGUS_WMARK_MIN, PAGUS_WMARK_LOW, PAGUS_WMARK_HIGH, PAGUS_WMARK_PROMO,
+	PAGUS_NR_WMARKS };
+
+/* X-macro tables as enumerations. */
+enum pagus_counter {
+#define PAGUS_COUNTER(name, text) PAGUS_COUNTER_##name,
+#include <pagus/counters.def>
+#undef PAGUS_COUNTER
+	PAGUS_NR_COUNTERS
+};
+
+enum pagus_event_id {
+#define PAGUS_EVENT(NAME, name, a, b, text) PAGUS_EVENT_##NAME,
+#include <pagus/events.def>
+#undef PAGUS_EVENT
+	PAGUS_NR_EVENTS
+};
+
+enum pagus_tunable {
+#define PAGUS_TUNABLE(name, def, min, max, text) PAGUS_TUNABLE_##name,
+#include <pagus/tunables.def>
+#undef PAGUS_TUNABLE
+	PAGUS_NR_TUNABLES
+};
+
+/* ---- Configuration and life ---------------------------------------------------------------- */
+
+/*
+ * A range of present memory. Ranges are given in ascending order and do not overlap. With zone =
+ * PAGUS_ZONE_BY_CEILING the range is cut at the ceilings of the configuration and each part goes to the
+ * zone type below the ceiling; otherwise the whole range belongs to the zone named.
+ */
+#define PAGUS_ZONE_BY_CEILING PAGUS_NR_ZONE_TYPES
+struct pagus_range {
+	pagus_pfn_t start_pfn;
+	uint64_t nr_pages;
+	uint32_t node; /* 0 .. PAGUS_MAX_NODES-1 */
+	uint32_t zone; /* enum pagus_zone_type, or PAGUS_ZONE_BY_CEILING */
+};
+
+struct pagus_config {
+	const struct pagus_range *ranges;
+	uint32_t nr_ranges;
+	uint32_t nr_cpus;          /* 1 .. PAGUS_MAX_CPUS */
+	const uint32_t *cpu_node;  /* node of each CPU; NULL: all on the first node with memory */
+	/* Exclusive pfn ceilings; 0 means that the zone is not configured. Memory at or above the
+	 * Normal ceiling is HighMem; a Normal ceiling of 0 means no limit. */
+	pagus_pfn_t dma_ceiling;   /* x86-64: 4096 (16 MiB) */
+	pagus_pfn_t dma32_ceiling; /* x86-64: 1048576 (4 GiB) */
+	pagus_pfn_t normal_ceiling;
+	uint32_t max_order;        /* largest order of a block, 1 .. PAGUS_MAX_ORDER; x86-64: 10 */
+	uint32_t pageblock_order;  /* 1 .. max_order; x86-64: 9 */
+	uint32_t section_order;    /* memory is tracked in sections of 2^this pages, absent ones cost
+	                            * 4 bytes; max_order .. 24; x86-64: 15 (128 MiB) */
+	const char *policy;        /* a name from pagus_policy_at, or "PCP+PLACE" */
+	bool thp;                  /* transparent huge pages: raises min_free_kbytes as khugepaged does */
+};
+
+/* A configuration with x86-64's ceilings and orders, one CPU, and policy linux. */
+#define PAGUS_CONFIG_X86_64                                                                        \
+	((struct pagus_config){ .nr_cpus = 1, .dma_ceiling = 4096, .dma32_ceiling = 1048576,      \
+				.max_order = 10, .pageblock_order = 9, .section_order = 15,       \
+				.policy = "linux" })
+
+struct pagus_event {
+	uint8_t id;          /* enum pagus_event_id */
+	uint8_t order;
+	uint8_t migratetype;
+	uint8_t zone;        /* zone id, 255 where no zone is known */
+	uint32_t cpu;
+	uint32_t a, b;       /* as the row in events.def says */
+	pagus_pfn_t pfn;
+};
+
+/* Called at the instant of the event, zone or pcp lock possibly held: must not call back. */
+typedef void pagus_listener(void *ctx, const struct pagus_event *event);
+
+/*
+ * The handle. It holds the pointers, the region holds the state; both belong to the caller. The fields
+ * are for the library alone.
+ */
+struct pagus_state;
+struct pagus {
+	struct pagus_state *state;
+	const struct pagus_port *port;
+	void *port_ctx;
+	pagus_listener *listener;
+	void *listener_ctx;
+	uint32_t listener_mask;
+};
+
+/* Bytes that an instance of this configuration needs; 0 when the configuration is not valid. */
+size_t pagus_sizeof(const struct pagus_config *cfg);
+
+/*
+ * Build an instance in `mem` (aligned to 64). No page is free yet: all are reserved until handed over.
+ * `cfg` and what it points to are not needed afterwards. Errors: BAD_CONFIG, TOO_SMALL.
+ */
+enum pagus_status pagus_init(struct pagus *p, void *mem, size_t bytes, const struct pagus_config *cfg,
+			     const struct pagus_port *port, void *port_ctx);
+
+/* Forget the instance; the region is the caller's again. */
+void pagus_fini(struct pagus *p);
+
+/* Copy the whole state of `src` into `mem`, served by `port`; no listener. Error: TOO_SMALL. */
+enum pagus_status pagus_clone(struct pagus *dst, void *mem, size_t bytes, const struct pagus *src,
+			      const struct pagus_port *port, void *port_ctx);
+
+/* Bytes of state, as pagus_sizeof gave them. */
+size_t pagus_state_bytes(const struct pagus *p);
+
+/* 64-bit hash of the state without counters: equal states, equal digests. O(state). */
+uint64_t pagus_digest(const struct pagus *p);
+
+/* Number of the first broken invariant (invariants.def), 0 if all hold; its pfn in *where. O(state). */
+int pagus_check(const struct pagus *p, pagus_pfn_t *where);
+const char *pagus_invariant_text(int number);
+
+/* Call `fn` for every event whose bit (1 << id) is in `mask`; fn = NULL ends it. */
+void pagus_listen(struct pagus *p, pagus_listener *fn, void *ctx, uint32_t mask);
+
+const char *pagus_status_text(enum pagus_status status);
+const char *pagus_event_name(enum pagus_event_id id);
+const char *pagus_counter_name(enum pagus_counter counter);
+const char *pagus_counter_text(enum pagus_counter counter);
+const char *pagus_zone_name(enum pagus_zone_type type);            /* as /proc/buddyinfo prints it */
+const char *pagus_migratetype_name(enum pagus_migratetype type);   /* as /proc/pagetypeinfo prints it */
+const char *pagus_lock_reason_name(enum pagus_lock_reason reason);
+
+/* The n-th named policy with one line about it; NULL past the last. */
+const char *pagus_policy_at(uint32_t n, const char **about);
+/* True if `name` is a named policy or PCP+PLACE of known parts. */
+bool pagus_policy_known(const char *name);
+
+/* ---- Handing memory over -------------------------------------------------------------------- */
+
+/*
+ * Give the free range [start, start + nr_pages) to the buddy lists in the order in which the kernel's
+ * memblock hand-over does: cut greedily into the largest aligned blocks, ascending, each to its list's
+ * tail. Pages must be reserved. Errors: BAD_RANGE, BUSY.
+ */
+enum pagus_status pagus_boot_free(struct pagus *p, pagus_pfn_t start, uint64_t nr_pages);
+
+/*
+ * Hand [start, start + nr_pages) over as already in use, of unknown order and of the migratetype that its
+ * use suggests (0-2). Such pages may be freed at any order whose pages are all so. Errors: as above.
+ */
+enum pagus_status pagus_inherit(struct pagus *p, pagus_pfn_t start, uint64_t nr_pages,
+				enum pagus_migratetype type);
+
+/* End of hand-over: compute watermarks, lowmem reserves, pcp limits and zonelists. Idempotent. */
+enum pagus_status pagus_boot_done(struct pagus *p);
+
+/* ---- Starting from a recorded kernel's state: all before the first allocation ------------------ */
+
+/* Set the migratetype of pfn's pageblock. Errors: BAD_RANGE, BAD_VALUE. */
+enum pagus_status pagus_seed_block(struct pagus *p, pagus_pfn_t pfn, enum pagus_migratetype type);
+
+/* Put a block on the tail of its pageblock's free list of that order, without merging. Pageblocks that
+ * it covers beyond its first take the first's type. Errors: BAD_ORDER, BAD_RANGE, BAD_ALIGN, BUSY. */
+enum pagus_status pagus_seed_free(struct pagus *p, pagus_pfn_t pfn, uint32_t order);
+
+/* Put a block on the tail of one of cpu's pcp lists. Under a policy that does not cache the order, the
+ * block is freed into the zone instead. Errors: as above, and BAD_VALUE for the cpu or list. */
+enum pagus_status pagus_seed_pcp(struct pagus *p, uint32_t cpu, pagus_pfn_t pfn, uint32_t list);
+
+/* What a recorded zone says of itself; replaces what pagus_boot_done computed. */
+struct pagus_zone_seed {
+	pagus_pfn_t start_pfn;     /* span, which may reach into holes at either end; */
+	uint64_t spanned;          /* 0: as the ranges of the configuration give it */
+	uint64_t present, managed;
+	uint64_t wmark[PAGUS_NR_WMARKS];
+	uint64_t lowmem_reserve[PAGUS_NR_ZONE_TYPES];
+	uint32_t pcp_high_min, pcp_high_max, pcp_batch;
+};
+enum pagus_status pagus_seed_zone(struct pagus *p, uint32_t node, enum pagus_zone_type type,
+				  const struct pagus_zone_seed *seed);
+
+/* The moving part of one pcp: its current high, and what its auto-tuning remembers. */
+struct pagus_pcp_seed {
+	uint32_t high, alloc_factor, free_count, flags;
+};
+enum pagus_status pagus_seed_pcp_state(struct pagus *p, uint32_t node, enum pagus_zone_type type,
+				       uint32_t cpu, const struct pagus_pcp_seed *seed);
+
+/* ---- Allocation and free -------------------------------------------------------------------- */
+
+/* Rights that a GFP mask cannot show: X in a request's `rights`. */
+#define PAGUS_RIGHT_NO_WATERMARKS 0x1u /* the task is PF_MEMALLOC or the like: ignore watermarks */
+
+struct pagus_request {
+	uint32_t gfp;
+	uint32_t order;
+	uint32_t node;     /* preferred node; PAGUS_NO_NODE: the CPU's own */
+	uint32_t rights;   /* PAGUS_RIGHT_* */
+	uint64_t nodemask; /* allowed nodes, bit n = node n; 0: all */
+};
+
+struct pagus_result {
+	pagus_pfn_t pfn; /* PAGUS_NO_PFN unless granted */
+	enum pagus_status status;
+	uint8_t zone;    /* id of the zone that served it */
+	bool from_pcp;   /* no zone lock was taken */
+};
+
+/*
+ * Allocate 2^order pages. The plain form prefers the CPU's own node.
+ * Errors: NO_MEMORY, BAD_ORDER, BAD_ZONE_BITS, BAD_TYPE_BITS, BAD_NODE.
+ */
+enum pagus_status pagus_alloc_pages(struct pagus *p, uint32_t gfp, uint32_t order, pagus_pfn_t *pfn);
+enum pagus_status pagus_alloc(struct pagus *p, const struct pagus_request *req,
+			      struct pagus_result *res);
+
+/*
+ * Free what pagus_alloc gave, with the same order; or inherited pages at any order. Anything else is
+ * refused with a BAD_FREE event and changes nothing.
+ * Errors: BAD_ORDER, BAD_RANGE, BAD_ALIGN, NOT_ALLOCATED, DOUBLE_FREE, WRONG_ORDER.
+ */
+enum pagus_status pagus_free_pages(struct pagus *p, pagus_pfn_t pfn, uint32_t order);
+
+/* Turn one allocated block of `order` into 2^(order-to) blocks of order `to`, each freed by itself.
+ * Errors: as pagus_free_pages. */
+enum pagus_status pagus_split_pages(struct pagus *p, pagus_pfn_t pfn, uint32_t order, uint32_t to);
+
+/* Give every page on cpu's pcp lists back to the zones; on all CPUs. Error: BAD_VALUE. */
+enum pagus_status pagus_drain_cpu(struct pagus *p, uint32_t cpu);
+void pagus_drain_all(struct pagus *p);
+
+/* ---- Tunables ----------------------------------------------------------------------------- */
+
+/* Set by sysctl name; marks, reserves and pcp limits are recomputed. Error: BAD_VALUE. */
+enum pagus_status pagus_tunable_set(struct pagus *p, enum pagus_tunable tunable, uint32_t value);
+uint32_t pagus_tunable_get(const struct pagus *p, enum pagus_tunable tunable);
+const char *pagus_tunable_name(enum pagus_tunable tunable);
+
+/* ---- Looking at it ---------------------------------------------------------------------------- */
+
+uint64_t pagus_counter_read(const struct pagus *p, enum pagus_counter counter); /* sum of CPUs */
+
+/* Zone ids run from 0 to pagus_nr_zones-1, node by node, only zones with memory. */
+uint32_t pagus_nr_zones(const struct pagus *p);
+
+struct pagus_zone_info {
+	uint32_t node;
+	enum pagus_zone_type type;
+	pagus_pfn_t start_pfn;
+	uint64_t spanned, present, managed;
+	uint64_t free_pages, pcp_pages, free_cma_pages;
+	uint64_t nr_free[PAGUS_NR_ORDERS];
+	uint64_t wmark[PAGUS_NR_WMARKS];
+	uint64_t lowmem_reserve[PAGUS_NR_ZONE_TYPES];
+	uint32_t pcp_high_min, pcp_high_max, pcp_batch;
+};
+enum pagus_status pagus_zone_info(const struct pagus *p, uint32_t zone, struct pagus_zone_info *info);
+
+/* The pcp of one CPU in one zone, as /proc/zoneinfo shows it, with its auto-tuning. */
+struct pagus_pcp_info {
+	uint32_t count, high, high_min, high_max, batch, alloc_factor, free_count, flags;
+};
+enum pagus_status pagus_pcp_info(const struct pagus *p, uint32_t zone, uint32_t cpu,
+				 struct pagus_pcp_info *info);
+
+/* Blocks on one free list. O(blocks). */
+uint64_t pagus_free_blocks(const struct pagus *p, uint32_t zone, uint32_t order,
+			   enum pagus_migratetype type);
+
+/* The pfns of one free list from head to tail, at most `room` of them; returns how many there are. */
+uint64_t pagus_free_list(const struct pagus *p, uint32_t zone, uint32_t order,
+			 enum pagus_migratetype type, pagus_pfn_t *pfns, uint64_t room);
+
+/* The same of one pcp list, index as in pagus_seed_pcp. */
+uint64_t pagus_pcp_list(const struct pagus *p, uint32_t zone, uint32_t cpu, uint32_t list,
+			pagus_pfn_t *pfns, uint64_t room);
+
+/* Zone ids in the order in which a request that prefers `node` walks them; returns how many. */
+uint32_t pagus_zonelist(const struct pagus *p, uint32_t node, bool this_node_only, uint8_t *zones,
+			uint32_t room);
+
+enum pagus_page_kind {
+	PAGUS_PAGE_HOLE,      /* not memory */
+	PAGUS_PAGE_RESERVED,  /* memory never handed over */
+	PAGUS_PAGE_FREE,      /* first page of a block on a free list */
+	PAGUS_PAGE_PCP,       /* first page of a block on a pcp list */
+	PAGUS_PAGE_ALLOCATED, /* first page of a block handed out */
+	PAGUS_PAGE_INHERITED, /* in use since before the hand-over, order unknown */
+	PAGUS_PAGE_TAIL       /* further page of a block */
+};
+struct pagus_page_info {
+	enum pagus_page_kind kind;
+	uint32_t order;       /* of the block, where this is its first page */
+	uint32_t zone;
+	enum pagus_migratetype block_type;   /* of the pageblock */
+	enum pagus_migratetype request_type; /* of an allocated block's request */
+};
+/* Error: BAD_RANGE. */
+enum pagus_status pagus_page_info(const struct pagus *p, pagus_pfn_t pfn, struct pagus_page_info *info);
+
+/*
+ * Unusable free space at an order, in thousandths: the share of free memory that lies in blocks too small.
+ * (free - pages in blocks of the order or larger) / free, as debugfs extfrag/unusable_index; 1000 when
+ * nothing is free. Over one zone, or over all (zone = UINT32_MAX).
+ */
+uint32_t pagus_unusable_index(const struct pagus *p, uint32_t zone, uint32_t order);
+
+/*
+ * Fragmentation index, in thousandths, as debugfs extfrag/extfrag_index: -1000 when a block is there,
+ * 0 when nothing is free, else near 0 a failure for want of memory, near 1000 one by fragmentation.
+ */
+int32_t pagus_extfrag_index(const struct pagus *p, uint32_t zone, uint32_t order);
+
+#endif

@@ -1,0 +1,83 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# All tests. Each step says what it is and how it ended; its output is kept, and shown where it failed. The
+# last line counts them.
+set -u
+cd "$(dirname "$0")/.."
+
+logs=build-logs
+passed=0
+failed=0
+mkdir -p $logs
+
+step() {
+	name=$1
+	shift
+	log=$logs/$(echo "$name" | tr -c 'a-zA-Z0-9\n' '-').log
+	start=$(date +%s)
+	if "$@" >"$log" 2>&1; then
+		passed=$((passed + 1))
+		printf 'ok      %-62s %4d s\n' "$name" $(($(date +%s) - start))
+	else
+		failed=$((failed + 1))
+		printf 'FAILED  %-62s %4d s\n' "$name" $(($(date +%s) - start))
+		tail -n 100 "$log"
+	fi
+}
+
+# A meson build folder: name, compiler, options...
+build() {
+	folder=$1
+	compiler=$2
+	shift 2
+	[ -f "$folder/build.ninja" ] || CC=$compiler meson setup "$folder" "$@" && ninja -C "$folder"
+}
+
+same_digests() {
+	set -e
+	reference=
+	for compiler in gcc clang; do
+		for level in -O0 -O3; do
+			program=$logs/digest-$compiler$level
+			$compiler -std=c11 $level -Iinclude -Isrc $(find src -name '*.c') port/sim/sim.c \
+				tests/determinism/digest_run.c -o "$program"
+			"./$program" >"$program.txt"
+			[ -n "$reference" ] || reference=$program.txt
+			cmp "$reference" "$program.txt"
+		done
+	done
+	cat "$reference"
+}
+
+# The program as a whole: every policy on every trace, from two compilers.
+same_results() {
+	set -e
+	for folder in build build-clang; do
+		$folder/tool/pagus replay traces/*.pgt --json $logs/$folder.json >/dev/null
+		grep -v -e '"seconds":' -e '"events_per_second":' $logs/$folder.json >$logs/$folder.compared
+	done
+	cmp $logs/build.compared $logs/build-clang.compared
+}
+
+export ASAN_OPTIONS=abort_on_error=1:detect_leaks=1
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+
+step 'build, gcc, warnings are errors' make all
+step 'build, clang, warnings are errors' build build-clang clang
+step 'build, gcc, AddressSanitizer, UndefinedBehaviorSanitizer, slow checks' \
+	build build-asan gcc -Db_sanitize=address,undefined -Dslow_checks=true
+step 'layers' python3 tests/layers.py
+step 'freestanding, gcc' sh tests/freestanding.sh gcc
+step 'freestanding, clang' sh tests/freestanding.sh clang
+step 'same digests from gcc and clang at -O0 and -O3' same_digests
+step 'same results from gcc and clang' same_results
+step 'unit, model, sweep, traces; sanitizers' meson test -C build-asan --no-rebuild --suite unit --suite trace \
+	--print-errorlogs
+step 'unit, model, sweep, traces' meson test -C build --no-rebuild --suite unit --suite trace --print-errorlogs
+step 'exhaustive small worlds' meson test -C build --no-rebuild --suite world --print-errorlogs
+step 'command line, README, tour' meson test -C build --no-rebuild --suite cli --print-errorlogs
+step 'report in Chromium' meson test -C build --no-rebuild --suite web --print-errorlogs
+
+echo
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include "alloc/request.h"
+
+PG_STATIC_ASSERT(__GFP_HIGH == PG_ALLOC_MIN_RESERVE, "the flag is passed through");
+
+/*
+ * Highest zone by the four zone bits. BAD: the bits name two zones at once. A zone that is not configured is
+ * replaced by Normal. Only HIGHMEM together with MOVABLE reaches ZONE_MOVABLE; MOVABLE alone is a hint.
+ */
+enum { BAD = PAGUS_NR_ZONE_TYPES };
+static const uint8_t zone_table[16] = {
+	[0x0] = PAGUS_ZONE_NORMAL, [0x1] = PAGUS_ZONE_DMA, [0x2] = PAGUS_ZONE_HIGHMEM, [0x3] = BAD,
+	[0x4] = PAGUS_ZONE_DMA32,  [0x5] = BAD,            [0x6] = BAD,                [0x7] = BAD,
+	[0x8] = PAGUS_ZONE_NORMAL, [0x9] = PAGUS_ZONE_DMA, [0xa] = PAGUS_ZONE_MOVABLE, [0xb] = BAD,
+	[0xc] = PAGUS_ZONE_DMA32,  [0xd] = BAD,            [0xe] = BAD,                [0xf] = BAD,
+};
+
+static uint32_t highest_zone(const struct pagus_state *st, uint32_t gfp)
+{
+	uint32_t type = zone_table[gfp & GFP_ZONEMASK];
+
+	return type == BAD || (st->zone_types >> type & 1) ? type : (uint32_t)PAGUS_ZONE_NORMAL;
+}
+
+static uint32_t nr_nodes_with_memory(const struct pagus_state *st)
+{
+	uint32_t nr = 0;
+
+	for (uint32_t n = 0; n < st->nr_nodes; n++)
+		nr += st->node_online[n];
+	return nr;
+}
+
+static bool node_has_zone(const struct pagus_state *st, uint32_t node, uint32_t type)
+{
+	for (uint32_t id = 0; id < st->nr_zones; id++)
+		if (pg_zone(st, id)->node == node && pg_zone(st, id)->type == type)
+			return true;
+	return false;
+}
+
+/*
+ * ALLOC_NOFRAGMENT: rather go to a lower zone than mix types in a pageblock. Only for requests whose first
+ * zone is Normal with a DMA32 below it to go to.
+ */
+static uint32_t nofragment(const struct pagus_state *st, const struct pg_plan *plan)
+{
+	const struct pg_zone *preferred;
+
+	if (st->tunable[PAGUS_TUNABLE_defrag_mode])
+		return PG_ALLOC_NOFRAGMENT;
+	if (!(st->zone_types >> PAGUS_ZONE_DMA32 & 1) || plan->preferred == 0)
+		return 0;
+	preferred = pg_zone(st, plan->zonelist[plan->preferred]);
+	if (preferred->type != PAGUS_ZONE_NORMAL)
+		return 0;
+	if (nr_nodes_with_memory(st) > 1 && !node_has_zone(st, preferred->node, PAGUS_ZONE_DMA32))
+		return 0;
+	return PG_ALLOC_NOFRAGMENT;
+}
+
+/* Rights of the second walk, at the min mark. */
+static uint32_t own_flags(const struct pagus_state *st, const struct pagus_request *req, uint32_t cma)
+{
+	uint32_t flags = PAGUS_WMARK_MIN | (req->gfp & __GFP_HIGH) | cma;
+	bool no_reserves = req->gfp & __GFP_NOMEMALLOC;
+
+	if (!no_reserves &&
+	    ((req->gfp & __GFP_MEMALLOC) || (req->rights & PAGUS_RIGHT_NO_WATERMARKS)))
+		return PG_ALLOC_NO_WATERMARKS | cma;
+	if (!(req->gfp & __GFP_DIRECT_RECLAIM) && !no_reserves)
+		flags |= PG_ALLOC_NON_BLOCK;
+	if (st->tunable[PAGUS_TUNABLE_defrag_mode])
+		flags |= PG_ALLOC_NOFRAGMENT;
+	return flags;
+}
+
+enum pagus_status pg_plan_make(const struct pagus_state *st, uint32_t cpu,
+			       const struct pagus_request *req, struct pg_plan *plan)
+{
+	uint32_t type = req->gfp >> 3 & 3, cma;
+
+	if (req->order > st->max_order)
+		return PAGUS_BAD_ORDER;
+	if (type == PAGUS_HIGHATOMIC)
+		return PAGUS_BAD_TYPE_BITS;
+	plan->highest = highest_zone(st, req->gfp);
+	if (plan->highest == BAD)
+		return PAGUS_BAD_ZONE_BITS;
+	plan->node = req->node == PAGUS_NO_NODE ? pg_cpu_node(st, cpu) : req->node;
+	if (plan->node >= st->nr_nodes)
+		return PAGUS_BAD_NODE;
+	plan->gfp = req->gfp;
+	plan->order = req->order;
+	plan->type = pg_effective_type(st, type);
+	plan->nodemask = req->nodemask;
+	plan->zonelist = pg_zonelist(st, plan->node, req->gfp & __GFP_THISNODE);
+	plan->preferred = 0;
+	for (uint32_t n = 1; n <= plan->zonelist[0] && plan->preferred == 0; n++)
+		if (pg_plan_allows(st, plan, n))
+			plan->preferred = n;
+	cma = type == PAGUS_MOVABLE ? PG_ALLOC_CMA : 0;
+	plan->fast_flags = PAGUS_WMARK_LOW | cma | nofragment(st, plan);
+	plan->own_flags = own_flags(st, req, cma);
+	return PAGUS_OK;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* Integer arithmetic that the formulas of the allocator are written in. */
+#ifndef PG_BASE_BITS_H
+#define PG_BASE_BITS_H
+
+#include <stdint.h>
+
+static inline uint64_t pg_min(uint64_t a, uint64_t b) { return a < b ? a : b; }
+static inline uint64_t pg_max(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+/* Where hi < lo the upper bound wins: the order of the kernel's own two tests. */
+static inline int64_t pg_clamp(int64_t x, int64_t lo, int64_t hi)
+{
+	if (x >= hi)
+		return hi;
+	return x <= lo ? lo : x;
+}
+
+static inline uint64_t pg_align_up(uint64_t x, uint64_t pow2) { return (x + pow2 - 1) & ~(pow2 - 1); }
+static inline uint64_t pg_align_down(uint64_t x, uint64_t pow2) { return x & ~(pow2 - 1); }
+
+/* Largest power of two not above x; x > 0. */
+static inline uint64_t pg_pow2_floor(uint64_t x)
+{
+	return UINT64_C(1) << (63 - (uint32_t)__builtin_clzll(x));
+}
+
+/* floor(x * n / d) without overflow of x * n, as long as d * n fits. */
+static inline uint64_t pg_mult_frac(uint64_t x, uint64_t n, uint64_t d)
+{
+	return x / d * n + x % d * n / d;
+}
+
+/* floor(sqrt(x)), bit by bit: 32 rounds at most. */
+static inline uint64_t pg_isqrt(uint64_t x)
+{
+	uint64_t root = 0;
+
+	for (uint64_t bit = UINT64_C(1) << 62; bit; bit >>= 2) {
+		if (x >= root + bit) {
+			x -= root + bit;
+			root = (root >> 1) + bit;
+		} else {
+			root >>= 1;
+		}
+	}
+	return root;
+}
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Page arithmetic. A page is known by its pfn outside the library and by the index of its record inside.
+ * Sections lie in the record array in pfn order, each aligned to the largest block, so within a block
+ * index arithmetic is pfn arithmetic: alignment, buddy (xor) and parent (and) work on the index.
+ */
+#ifndef PG_MEM_GEOMETRY_H
+#define PG_MEM_GEOMETRY_H
+
+#include "mem/state.h"
+
+/* Record of a pfn; PG_NONE if its section is absent. */
+static inline uint32_t pg_index(const struct pagus_state *st, pagus_pfn_t pfn)
+{
+	uint64_t section = pfn >> st->section_order;
+	uint32_t slot;
+
+	if (section < st->first_section || section - st->first_section >= st->nr_sections)
+		return PG_NONE;
+	slot = ((const uint32_t *)pg_at(st, st->off_section_slot))[section - st->first_section];
+	if (slot == PG_NO_SLOT)
+		return PG_NONE;
+	return st->first_page + (slot << st->section_order) +
+	       (uint32_t)(pfn & ((UINT64_C(1) << st->section_order) - 1));
+}
+
+static inline pagus_pfn_t pg_pfn(const struct pagus_state *st, uint32_t i)
+{
+	uint32_t n = i - st->first_page;
+	uint64_t section = ((const uint32_t *)pg_at(st, st->off_slot_section))[n >> st->section_order];
+
+	return (section << st->section_order) + (n & ((1u << st->section_order) - 1));
+}
+
+static inline uint32_t pg_buddy(uint32_t i, uint32_t order)
+{
+	return i ^ 1u << order;
+}
+
+/* Number of the pageblock in the block-type array. */
+static inline uint32_t pg_block(const struct pagus_state *st, uint32_t i)
+{
+	return (i - st->first_page) >> st->pageblock_order;
+}
+
+/* First record of the pageblock of i. */
+static inline uint32_t pg_block_start(const struct pagus_state *st, uint32_t i)
+{
+	return i & ~((1u << st->pageblock_order) - 1);
+}
+
+#endif

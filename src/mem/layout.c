@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Layout: which zones and sections a configuration has, how large the region is, and its first contents.
+ *
+ * Size = 16 bytes a page record, 1 byte a pageblock, 16 bytes a list (66 a zone, 14 a zone and CPU), and
+ * small tables. Records exist for whole sections, holes inside them included.
+ */
+#include "mem/layout.h"
+
+#include "base/bits.h"
+#include "mem/geometry.h"
+#include "mem/list.h"
+
+#define MAX_SECTIONS (1u << 24)
+#define MAX_RANGES   65536u
+
+/* The part of a range that belongs to one zone type; false if none does. */
+static bool range_part(const struct pagus_config *cfg, const struct pagus_range *range, uint32_t type,
+		       uint64_t *start, uint64_t *end)
+{
+	uint64_t dma = cfg->dma_ceiling, dma32 = pg_max(dma, cfg->dma32_ceiling);
+	uint64_t normal = cfg->normal_ceiling ? cfg->normal_ceiling : UINT64_MAX;
+	const uint64_t floor[] = { 0, dma, dma32, normal };
+	const uint64_t ceiling[] = { dma, dma32, normal, UINT64_MAX };
+
+	*start = range->start_pfn;
+	*end = range->start_pfn + range->nr_pages;
+	if (range->zone != PAGUS_ZONE_BY_CEILING)
+		return range->zone == type;
+	if (type == PAGUS_ZONE_MOVABLE)
+		return false;
+	*start = pg_max(*start, floor[type]);
+	*end = pg_min(*end, ceiling[type]);
+	return *start < *end;
+}
+
+static bool config_valid(const struct pagus_config *cfg)
+{
+	uint64_t end = 0;
+
+	if (!cfg->ranges || cfg->nr_ranges == 0 || cfg->nr_ranges > MAX_RANGES)
+		return false;
+	if (cfg->nr_cpus == 0 || cfg->nr_cpus > PAGUS_MAX_CPUS)
+		return false;
+	if (cfg->max_order == 0 || cfg->max_order > PAGUS_MAX_ORDER || cfg->pageblock_order == 0 ||
+	    cfg->pageblock_order > cfg->max_order || cfg->section_order < cfg->max_order ||
+	    cfg->section_order > 24)
+		return false;
+	/* A page below two ceilings would be in two zones. */
+	if ((cfg->dma32_ceiling && cfg->dma32_ceiling < cfg->dma_ceiling) ||
+	    (cfg->normal_ceiling && (cfg->normal_ceiling < cfg->dma_ceiling ||
+				     cfg->normal_ceiling < cfg->dma32_ceiling)))
+		return false;
+	for (uint32_t c = 0; cfg->cpu_node && c < cfg->nr_cpus; c++)
+		if (cfg->cpu_node[c] >= PAGUS_MAX_NODES)
+			return false;
+	for (uint32_t r = 0; r < cfg->nr_ranges; r++) {
+		const struct pagus_range *range = &cfg->ranges[r];
+
+		if (range->node >= PAGUS_MAX_NODES || range->zone > PAGUS_ZONE_BY_CEILING ||
+		    range->nr_pages == 0 || range->start_pfn < end ||
+		    range->start_pfn > UINT64_MAX / 2 || range->nr_pages > UINT64_MAX / 4)
+			return false;
+		end = range->start_pfn + range->nr_pages;
+	}
+	return true;
+}
+
+static void find_zones(const struct pagus_config *cfg, struct pg_layout *l)
+{
+	uint64_t start, end;
+
+	for (uint32_t n = 0; n < PAGUS_MAX_NODES; n++)
+		for (uint32_t t = 0; t < PAGUS_NR_ZONE_TYPES; t++)
+			l->zone_id[n][t] = PG_LAYOUT_NO_ZONE;
+	for (uint32_t r = 0; r < cfg->nr_ranges; r++)
+		for (uint32_t t = 0; t < PAGUS_NR_ZONE_TYPES; t++)
+			if (range_part(cfg, &cfg->ranges[r], t, &start, &end))
+				l->zone_id[cfg->ranges[r].node][t] = 0;
+	for (uint32_t n = 0; n < PAGUS_MAX_NODES; n++) {
+		for (uint32_t t = 0; t < PAGUS_NR_ZONE_TYPES; t++) {
+			if (l->zone_id[n][t] == PG_LAYOUT_NO_ZONE)
+				continue;
+			l->nr_nodes = n + 1;
+			l->zone_id[n][t] = (uint8_t)pg_min(l->nr_zones, PG_MAX_ZONES);
+			l->nr_zones++;
+		}
+	}
+	for (uint32_t c = 0; cfg->cpu_node && c < cfg->nr_cpus; c++)
+		l->nr_nodes = (uint32_t)pg_max(l->nr_nodes, cfg->cpu_node[c] + 1);
+}
+
+/* Ranges ascend, so a section is new exactly when it lies behind the last one counted. */
+static uint64_t count_sections(const struct pagus_config *cfg)
+{
+	uint64_t nr = 0, next = 0;
+
+	for (uint32_t r = 0; r < cfg->nr_ranges; r++) {
+		uint64_t first = cfg->ranges[r].start_pfn >> cfg->section_order;
+		uint64_t last = (cfg->ranges[r].start_pfn + cfg->ranges[r].nr_pages - 1) >>
+				cfg->section_order;
+
+		first = pg_max(first, next);
+		if (last >= first)
+			nr += last - first + 1;
+		next = last + 1;
+	}
+	return nr;
+}
+
+static uint64_t place(uint64_t *at, uint64_t bytes)
+{
+	uint64_t offset = *at;
+
+	*at = pg_align_up(offset + bytes, 64);
+	return offset;
+}
+
+bool pg_layout_compute(const struct pagus_config *cfg, struct pg_layout *l)
+{
+	uint64_t first, last, slots, heads, at = 0;
+
+	*l = (struct pg_layout){ 0 };
+	if (!config_valid(cfg))
+		return false;
+	find_zones(cfg, l);
+	first = cfg->ranges[0].start_pfn >> cfg->section_order;
+	last = (cfg->ranges[cfg->nr_ranges - 1].start_pfn +
+		cfg->ranges[cfg->nr_ranges - 1].nr_pages - 1) >> cfg->section_order;
+	slots = count_sections(cfg);
+	heads = (uint64_t)l->nr_zones * (PG_NR_FREE_HEADS + cfg->nr_cpus * PAGUS_NR_PCP_LISTS);
+	heads = pg_align_up(heads, UINT64_C(1) << cfg->max_order);
+	if (l->nr_zones > PG_MAX_ZONES || last - first >= MAX_SECTIONS || last > UINT32_MAX ||
+	    heads + (slots << cfg->section_order) > UINT32_MAX)
+		return false;
+
+	l->first_section = (uint32_t)first;
+	l->nr_sections = (uint32_t)(last - first + 1);
+	l->nr_slots = (uint32_t)slots;
+	l->first_page = (uint32_t)heads;
+	l->nr_pages = (uint32_t)(slots << cfg->section_order);
+	place(&at, sizeof(struct pagus_state));
+	l->off_section_slot = place(&at, l->nr_sections * UINT64_C(4));
+	l->off_slot_section = place(&at, l->nr_slots * UINT64_C(4));
+	l->off_cpu_node = place(&at, cfg->nr_cpus * UINT64_C(4));
+	l->off_zonelists = place(&at, l->nr_nodes * UINT64_C(2) * (l->nr_zones + 1));
+	l->off_zones = place(&at, l->nr_zones * sizeof(struct pg_zone));
+	l->off_pcps = place(&at, (uint64_t)l->nr_zones * cfg->nr_cpus * sizeof(struct pg_pcp));
+	l->off_pages = place(&at, (heads + l->nr_pages) * sizeof(struct pg_page));
+	l->off_blocks = place(&at, l->nr_pages >> cfg->pageblock_order);
+	l->off_counters = place(&at, (uint64_t)cfg->nr_cpus * PAGUS_NR_COUNTERS * 8);
+	l->bytes = at;
+	return true;
+}
+
+static void build_sections(struct pagus_state *st, const struct pagus_config *cfg)
+{
+	uint32_t *section_slot = pg_at(st, st->off_section_slot);
+	uint32_t *slot_section = pg_at(st, st->off_slot_section);
+	uint32_t slot = 0;
+
+	for (uint32_t s = 0; s < st->nr_sections; s++)
+		section_slot[s] = PG_NO_SLOT;
+	for (uint32_t r = 0; r < cfg->nr_ranges; r++) {
+		uint64_t start = cfg->ranges[r].start_pfn, end = start + cfg->ranges[r].nr_pages;
+
+		for (uint64_t s = start >> st->section_order; s <= (end - 1) >> st->section_order; s++) {
+			if (section_slot[s - st->first_section] != PG_NO_SLOT)
+				continue;
+			section_slot[s - st->first_section] = slot;
+			slot_section[slot++] = (uint32_t)s;
+		}
+	}
+	PG_ASSERT(slot == st->nr_slots);
+}
+
+static void build_zones(struct pagus_state *st, const struct pagus_config *cfg,
+			const struct pg_layout *l)
+{
+	uint64_t start, end;
+
+	for (uint32_t r = 0; r < cfg->nr_ranges; r++) {
+		for (uint32_t t = 0; t < PAGUS_NR_ZONE_TYPES; t++) {
+			struct pg_zone *z;
+			uint32_t id = l->zone_id[cfg->ranges[r].node][t];
+
+			if (!range_part(cfg, &cfg->ranges[r], t, &start, &end))
+				continue;
+			z = pg_zone(st, id);
+			if (z->end_pfn == 0)
+				z->start_pfn = start;
+			z->end_pfn = end;
+			z->present += end - start;
+			z->node = cfg->ranges[r].node;
+			z->type = t;
+			z->id = id;
+			z->first_head = id * PG_NR_FREE_HEADS;
+			st->node_online[z->node] = 1;
+			for (uint64_t pfn = start; pfn < end; pfn++) {
+				struct pg_page *page = pg_page(st, pg_index(st, pfn));
+
+				page->zone = (uint16_t)id;
+				page->kind = PAGUS_PAGE_RESERVED;
+			}
+		}
+	}
+}
+
+static void build_lists(struct pagus_state *st)
+{
+	struct pg_page *pages = pg_pages(st);
+	uint32_t heads = st->nr_zones * (PG_NR_FREE_HEADS + st->nr_cpus * PAGUS_NR_PCP_LISTS);
+
+	for (uint32_t i = 0; i < st->nr_pages; i++)
+		pages[st->first_page + i].zone = PG_NO_ZONE;
+	for (uint32_t h = 0; h < heads; h++)
+		pg_list_init(pages, h);
+	for (uint32_t z = 0; z < st->nr_zones; z++) {
+		for (uint32_t c = 0; c < st->nr_cpus; c++) {
+			struct pg_pcp *pcp = pg_pcp(st, z, c);
+
+			pcp->zone = z;
+			pcp->cpu = c;
+			pcp->batch = 1;
+			pcp->first_head = st->nr_zones * PG_NR_FREE_HEADS +
+					  (z * st->nr_cpus + c) * PAGUS_NR_PCP_LISTS;
+		}
+	}
+}
+
+static uint32_t configured_types(const struct pagus_config *cfg)
+{
+	uint32_t types = 1u << PAGUS_ZONE_NORMAL | 1u << PAGUS_ZONE_MOVABLE;
+
+	types |= cfg->dma_ceiling ? 1u << PAGUS_ZONE_DMA : 0;
+	types |= cfg->dma32_ceiling ? 1u << PAGUS_ZONE_DMA32 : 0;
+	types |= cfg->normal_ceiling ? 1u << PAGUS_ZONE_HIGHMEM : 0;
+	for (uint32_t r = 0; r < cfg->nr_ranges; r++)
+		if (cfg->ranges[r].zone != PAGUS_ZONE_BY_CEILING)
+			types |= 1u << cfg->ranges[r].zone;
+	return types;
+}
+
+void pg_layout_build(struct pagus_state *st, const struct pagus_config *cfg, const struct pg_layout *l)
+{
+	uint32_t *cpu_node;
+
+	*st = (struct pagus_state){
+		.magic = PG_STATE_MAGIC, .bytes = l->bytes, .digest_bytes = l->off_counters,
+		.off_section_slot = l->off_section_slot, .off_slot_section = l->off_slot_section,
+		.off_cpu_node = l->off_cpu_node, .off_zonelists = l->off_zonelists,
+		.off_zones = l->off_zones, .off_pcps = l->off_pcps, .off_pages = l->off_pages,
+		.off_blocks = l->off_blocks, .off_counters = l->off_counters,
+		.nr_nodes = l->nr_nodes, .nr_cpus = cfg->nr_cpus, .nr_zones = l->nr_zones,
+		.max_order = cfg->max_order, .pageblock_order = cfg->pageblock_order,
+		.section_order = cfg->section_order, .first_section = l->first_section,
+		.nr_sections = l->nr_sections, .nr_slots = l->nr_slots,
+		.first_page = l->first_page, .nr_pages = l->nr_pages, .thp = cfg->thp,
+	};
+	st->zone_types = configured_types(cfg);
+	cpu_node = pg_at(st, st->off_cpu_node);
+	for (uint32_t c = 0; c < cfg->nr_cpus; c++)
+		cpu_node[c] = cfg->cpu_node ? cfg->cpu_node[c] : cfg->ranges[0].node;
+	build_sections(st, cfg);
+	build_lists(st);
+	build_zones(st, cfg, l);
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every byte of an instance's state. The region that the caller provides holds, in this order:
+ *
+ *   struct pagus_state | section tables | CPU nodes | zonelists | zones | pcps | page records | block types
+ *   | counters
+ *
+ * Everything before the counters is what pagus_digest covers. There is no pointer in it: page records link
+ * by 32-bit index, and the offsets below are from the start of the region. Padding is explicit and zero.
+ *
+ * Lock letters: Z the zone's lock, P the pcp's lock, I written only while the instance is set up or
+ * otherwise idle, O the owner of the block (whoever holds it, without a lock).
+ */
+#ifndef PG_MEM_STATE_H
+#define PG_MEM_STATE_H
+
+#include <pagus/pagus.h>
+
+#include "base/assert.h"
+
+#define PG_STATE_MAGIC  UINT64_C(0x7061677573000001)
+#define PG_NONE         0u          /* record 0 is a list head, so 0 is never a page */
+#define PG_NO_SLOT      UINT32_MAX
+#define PG_NO_ZONE      UINT16_MAX
+#define PG_MAX_ZONES    254
+#define PG_NR_FREE_HEADS (PAGUS_NR_ORDERS * PAGUS_NR_MIGRATETYPES)
+
+/*
+ * One page, or the head of one list: the first records of the array are the heads of all lists, so that
+ * insertion and removal need no test for the ends. `kind` (enum pagus_page_kind), `order` and `type`
+ * describe a block and stand in its first page; the other pages of a block are tails. Whatever changes
+ * how pages are grouped into blocks writes first pages only, so a free is checked exactly in O(1).
+ */
+struct pg_page {
+	uint32_t prev, next; /* Z or P: list neighbours; both 0 when on no list */
+	uint32_t tag;        /* O */
+	uint16_t zone;       /* I: zone id; PG_NO_ZONE in a hole */
+	uint8_t order;       /* Z, P or O: of the block; 0 in tails */
+	uint8_t kind : 4;    /* Z, P or O */
+	uint8_t type : 4;    /* O: migratetype of the request; 0 unless allocated or inherited */
+};
+PG_STATIC_ASSERT(sizeof(struct pg_page) == 16, "page record");
+
+/* Zone flags. */
+#define PG_ZONE_BELOW_HIGH 0x1u /* an allocation found the zone under its high mark */
+
+struct pg_zone {
+	uint64_t start_pfn, end_pfn;               /* I: span, end exclusive */
+	uint64_t present, managed;                 /* I */
+	uint64_t handed_over;                      /* Z: pages handed over by boot, seed or inherit */
+	int64_t free_pages;                        /* Z: on free lists, ISOLATE left out */
+	int64_t free_cma;                          /* Z: of these on CMA lists */
+	int64_t free_highatomic;                   /* Z: of these on HIGHATOMIC lists */
+	uint64_t nr_free[PAGUS_NR_ORDERS];         /* Z: blocks a list order, all types */
+	uint64_t wmark[PAGUS_NR_WMARKS];           /* I */
+	uint64_t boost;                            /* Z */
+	uint64_t lowmem_reserve[PAGUS_NR_ZONE_TYPES]; /* I */
+	uint32_t node, type, id;                   /* I */
+	uint32_t first_head;                       /* I: record of the list of order 0, type 0 */
+	uint32_t pcp_high_min, pcp_high_max, pcp_batch; /* I */
+	uint32_t flags;                            /* atomic, without a lock */
+	uint32_t work;                             /* Z: list operations in this hold; 0 outside */
+	uint32_t pad;
+};
+PG_STATIC_ASSERT(sizeof(struct pg_zone) % 8 == 0, "zone");
+
+/* Pcp flags. */
+#define PG_PCP_PREV_FREE_HIGH_ORDER 0x1u /* the last free here had order 1-3 */
+#define PG_PCP_FREE_HIGH_BATCH      0x2u /* the CPU's cache slice holds more than 3 batches */
+
+struct pg_pcp {
+	uint32_t count;        /* P: pages on all lists */
+	uint32_t high;         /* P: pages above which a free drains; moves between the two below */
+	uint32_t high_min, high_max, batch; /* I */
+	uint32_t alloc_factor; /* P: log2 of how many batches the next refill asks for */
+	uint32_t free_count;   /* P: pages freed since allocations last halved it */
+	uint32_t flags;        /* P */
+	uint32_t zone, cpu;    /* I */
+	uint32_t first_head;   /* I: record of list 0 */
+	uint32_t pad;
+};
+PG_STATIC_ASSERT(sizeof(struct pg_pcp) == 48, "pcp");
+
+struct pagus_state {
+	uint64_t magic;
+	uint64_t bytes;          /* of the whole region that is in use */
+	uint64_t digest_bytes;   /* = off_counters */
+	uint64_t off_section_slot, off_slot_section, off_cpu_node, off_zonelists, off_zones, off_pcps;
+	uint64_t off_pages, off_blocks, off_counters;
+	uint64_t totalreserve_pages;
+	uint32_t nr_nodes, nr_cpus, nr_zones;
+	uint32_t max_order, pageblock_order, section_order;
+	uint32_t first_section, nr_sections, nr_slots;
+	uint32_t first_page;     /* record of the first page; a multiple of 2^max_order */
+	uint32_t nr_pages;       /* page records, holes included */
+	uint32_t pcp_policy, place_policy; /* rows of their tables */
+	uint32_t pcp_orders;     /* bit o: order o goes through pcp lists */
+	uint32_t mobility_off;   /* page_group_by_mobility_disabled: every page is unmovable */
+	uint32_t thp;
+	uint32_t booted;         /* pagus_boot_done has run */
+	uint32_t tunable[PAGUS_NR_TUNABLES];
+	uint32_t zone_types;     /* bit t: zone type t is configured, with memory or without */
+	uint8_t node_online[PAGUS_MAX_NODES];
+};
+PG_STATIC_ASSERT(sizeof(struct pagus_state) % 8 == 0, "state");
+PG_STATIC_ASSERT((17 + PAGUS_NR_TUNABLES + 1) % 2 == 0, "explicit padding before the bytes");
+
+static inline void *pg_at(const struct pagus_state *st, uint64_t offset)
+{
+	return (char *)(uintptr_t)st + offset;
+}
+
+static inline struct pg_page *pg_pages(const struct pagus_state *st)
+{
+	return pg_at(st, st->off_pages);
+}
+
+static inline struct pg_page *pg_page(const struct pagus_state *st, uint32_t i)
+{
+	return pg_pages(st) + i;
+}
+
+static inline struct pg_zone *pg_zone(const struct pagus_state *st, uint32_t id)
+{
+	return (struct pg_zone *)pg_at(st, st->off_zones) + id;
+}
+
+static inline struct pg_zone *pg_zone_of(const struct pagus_state *st, uint32_t i)
+{
+	return pg_zone(st, pg_page(st, i)->zone);
+}
+
+static inline struct pg_pcp *pg_pcp(const struct pagus_state *st, uint32_t zone, uint32_t cpu)
+{
+	return (struct pg_pcp *)pg_at(st, st->off_pcps) + zone * st->nr_cpus + cpu;
+}
+
+static inline uint32_t pg_cpu_node(const struct pagus_state *st, uint32_t cpu)
+{
+	return ((const uint32_t *)pg_at(st, st->off_cpu_node))[cpu];
+}
+
+static inline uint64_t *pg_counters(const struct pagus_state *st, uint32_t cpu)
+{
+	return (uint64_t *)pg_at(st, st->off_counters) + (uint64_t)cpu * PAGUS_NR_COUNTERS;
+}
+
+/* Zonelist of a node: the first byte is the number of zone ids that follow. */
+static inline uint8_t *pg_zonelist(const struct pagus_state *st, uint32_t node, bool this_node_only)
+{
+	return (uint8_t *)pg_at(st, st->off_zonelists) +
+	       (uint64_t)(node * 2 + this_node_only) * (st->nr_zones + 1);
+}
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/* The public calls: life of an instance, and the frame around each call into it. */
+#include <pagus/pagus.h>
+
+#include "alloc/alloc.h"
+#include "base/digest.h"
+#include "mem/layout.h"
+#include "pcp/pcp.h"
+#include "policy.h"
+#include "watch/check.h"
+#include "zone/seed.h"
+#include "zone/zone.h"
+
+void *memcpy(void *to, const void *from, size_t bytes);
+void *memset(void *to, int byte, size_t bytes);
+
+static const struct tunable_range {
+	uint32_t def, min, max;
+} tunable_ranges[] = {
+#define PAGUS_TUNABLE(name, def, min, max, text) { def, min, max },
+#include <pagus/tunables.def>
+#undef PAGUS_TUNABLE
+};
+
+size_t pagus_sizeof(const struct pagus_config *cfg)
+{
+	struct pg_layout layout;
+
+	return pg_layout_compute(cfg, &layout) ? layout.bytes : 0;
+}
+
+enum pagus_status pagus_init(struct pagus *p, void *mem, size_t bytes, const struct pagus_config *cfg,
+			     const struct pagus_port *port, void *port_ctx)
+{
+	struct pg_layout layout;
+
+	if (!cfg->policy || !pagus_policy_known(cfg->policy) || !pg_layout_compute(cfg, &layout))
+		return PAGUS_BAD_CONFIG;
+	if (bytes < layout.bytes)
+		return PAGUS_TOO_SMALL;
+	memset(mem, 0, layout.bytes);
+	*p = (struct pagus){ .state = mem, .port = port, .port_ctx = port_ctx };
+	pg_layout_build(p->state, cfg, &layout);
+	pg_policy_set(p->state, cfg->policy);
+	pg_block_init(p->state);
+	for (uint32_t t = 0; t < PAGUS_NR_TUNABLES; t++)
+		p->state->tunable[t] = tunable_ranges[t].def;
+	return PAGUS_OK;
+}
+
+void pagus_fini(struct pagus *p)
+{
+	p->state->magic = 0;
+	*p = (struct pagus){ 0 };
+}
+
+enum pagus_status pagus_clone(struct pagus *dst, void *mem, size_t bytes, const struct pagus *src,
+			      const struct pagus_port *port, void *port_ctx)
+{
+	if (bytes < src->state->bytes)
+		return PAGUS_TOO_SMALL;
+	memcpy(mem, src->state, src->state->bytes);
+	*dst = (struct pagus){ .state = mem, .port = port, .port_ctx = port_ctx };
+	return PAGUS_OK;
+}
+
+size_t pagus_state_bytes(const struct pagus *p)
+{
+	return p->state->bytes;
+}
+
+uint64_t pagus_digest(const struct pagus *p)
+{
+	return pg_digest(p->state, p->state->digest_bytes);
+}
+
+int pagus_check(const struct pagus *p, pagus_pfn_t *where)
+{
+	return pg_check(p->state, where);
+}
+
+void pagus_listen(struct pagus *p, pagus_listener *fn, void *ctx, uint32_t mask)
+{
+	p->listener = fn;
+	p->listener_ctx = ctx;
+	p->listener_mask = fn ? mask : 0;
+}
+
+/* ---- calls: pin, do, unpin ------------------------------------------------------------------- */
+
+#define IN_CALL(expression)                                                                        \
+	do {                                                                                      \
+		struct pg_call c = pg_call_begin(p);                                              \
+		enum pagus_status status = (expression);                                          \
+		pg_call_end(&c);                                                                  \
+		return status;                                                                    \
+	} while (0)
+
+enum pagus_status pagus_alloc(struct pagus *p, const struct pagus_request *req,
+			      struct pagus_result *res)
+{
+	IN_CALL(pg_alloc(&c, req, res));
+}
+
+enum pagus_status pagus_alloc_pages(struct pagus *p, uint32_t gfp, uint32_t order, pagus_pfn_t *pfn)
+{
+	const struct pagus_request req = { .gfp = gfp, .order = order, .node = PAGUS_NO_NODE };
+	struct pagus_result res;
+
+	pagus_alloc(p, &req, &res);
+	*pfn = res.pfn;
+	return res.status;
+}
+
+enum pagus_status pagus_free_pages(struct pagus *p, pagus_pfn_t pfn, uint32_t order)
+{
+	IN_CALL(pg_free(&c, pfn, order));
+}
+
+enum pagus_status pagus_split_pages(struct pagus *p, pagus_pfn_t pfn, uint32_t order, uint32_t to)
+{
+	IN_CALL(pg_split(&c, pfn, order, to));
+}
+
+static enum pagus_status drain_cpu(struct pg_call *c, uint32_t cpu)
+{
+	if (cpu >= c->st->nr_cpus)
+		return PAGUS_BAD_VALUE;
+	for (uint32_t id = 0; id < c->st->nr_zones; id++)
+		pg_pcp_drain_all(c, pg_zone(c->st, id), cpu);
+	return PAGUS_OK;
+}
+
+enum pagus_status pagus_drain_cpu(struct pagus *p, uint32_t cpu)
+{
+	IN_CALL(drain_cpu(&c, cpu));
+}
+
+void pagus_drain_all(struct pagus *p)
+{
+	for (uint32_t cpu = 0; cpu < p->state->nr_cpus; cpu++)
+		pagus_drain_cpu(p, cpu);
+}
+
+/* ---- hand-over ------------------------------------------------------------------------------- */
+
+enum pagus_status pagus_boot_free(struct pagus *p, pagus_pfn_t start, uint64_t nr_pages)
+{
+	IN_CALL(pg_seed_boot_free(&c, start, nr_pages));
+}
+
+enum pagus_status pagus_inherit(struct pagus *p, pagus_pfn_t start, uint64_t nr_pages,
+				enum pagus_migratetype type)
+{
+	IN_CALL(pg_seed_inherit(&c, start, nr_pages, type));
+}
+
+static enum pagus_status boot_done(struct pg_call *c)
+{
+	pg_watermark_setup(c->st);
+	pg_zonelist_build(c);
+	c->st->booted = 1;
+	return PAGUS_OK;
+}
+
+enum pagus_status pagus_boot_done(struct pagus *p)
+{
+	IN_CALL(boot_done(&c));
+}
+
+enum pagus_status pagus_seed_block(struct pagus *p, pagus_pfn_t pfn, enum pagus_migratetype type)
+{
+	IN_CALL(pg_seed_block(&c, pfn, type));
+}
+
+enum pagus_status pagus_seed_free(struct pagus *p, pagus_pfn_t pfn, uint32_t order)
+{
+	IN_CALL(pg_seed_free(&c, pfn, order));
+}
+
+enum pagus_status pagus_seed_pcp(struct pagus *p, uint32_t cpu, pagus_pfn_t pfn, uint32_t list)
+{
+	IN_CALL(pg_seed_pcp_block(&c, cpu, pfn, list));
+}
+
+enum pagus_status pagus_seed_zone(struct pagus *p, uint32_t node, enum pagus_zone_type type,
+				  const struct pagus_zone_seed *seed)
+{
+	return pg_seed_zone(p->state, node, type, seed);
+}
+
+enum pagus_status pagus_seed_pcp_state(struct pagus *p, uint32_t node, enum pagus_zone_type type,
+				       uint32_t cpu, const struct pagus_pcp_seed *seed)
+{
+	return pg_seed_pcp_state(p->state, node, type, cpu, seed);
+}
+
+/* ---- tunables -------------------------------------------------------------------------------- */
+
+enum pagus_status pagus_tunable_set(struct pagus *p, enum pagus_tunable tunable, uint32_t value)
+{
+	if (tunable >= PAGUS_NR_TUNABLES || value < tunable_ranges[tunable].min ||
+	    value > tunable_ranges[tunable].max)
+		return PAGUS_BAD_VALUE;
+	if (tunable == PAGUS_TUNABLE_percpu_pagelist_high_fraction && value > 0 && value < 8)
+		return PAGUS_BAD_VALUE;
+	p->state->tunable[tunable] = value;
+	if (p->state->booted)
+		pg_watermark_setup(p->state);
+	return PAGUS_OK;
+}
+
+uint32_t pagus_tunable_get(const struct pagus *p, enum pagus_tunable tunable)
+{
+	return tunable < PAGUS_NR_TUNABLES ? p->state->tunable[tunable] : 0;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#include "pcp/pcp.h"
+
+#include "base/bits.h"
+
+/* The next list from `list` on, round the end, that holds anything. The pcp is not empty. */
+static uint32_t next_list(const struct pagus_state *st, const struct pg_pcp *pcp, uint32_t list)
+{
+	for (uint32_t n = 0; n < PAGUS_NR_PCP_LISTS; n++) {
+		if (pg_list_first(pg_pages(st), pcp->first_head + list) != PG_NONE)
+			return list;
+		list = list + 1 == PAGUS_NR_PCP_LISTS ? 0 : list + 1;
+	}
+	PG_ASSERT(false);
+	return list;
+}
+
+static uint32_t drain_last(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, uint32_t list)
+{
+	struct pg_page *pages = pg_pages(c->st);
+	uint32_t i = pg_list_last(pages, pcp->first_head + list);
+	uint32_t order = pages[i].order;
+
+	pg_list_del(pages, i);
+	pages[i].kind = PAGUS_PAGE_TAIL;
+	pages[i].order = 0;
+	pcp->count -= 1u << order;
+	pg_buddy_free(c, z, i, order, PG_HEAD);
+	pg_count(c, PAGUS_COUNTER_pcp_drain_blocks, 1);
+	pg_event(c, PAGUS_EVENT_PCPU_DRAIN, i, order, pg_block_type(c->st, i), 0, 0);
+	return 1u << order;
+}
+
+uint32_t pg_pcp_drain(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, uint32_t pages,
+		      uint32_t start, enum pagus_lock_reason why)
+{
+	uint32_t list = start, done = 0;
+
+	pages = (uint32_t)pg_min(pages, pcp->count);
+	if (pages == 0)
+		return 0;
+	if (pg_event_wanted(c, PAGUS_EVENT_DRAIN))
+		pg_event_raise(c, PAGUS_EVENT_DRAIN, z->id, PAGUS_NO_PFN, 0, 0, pages, why);
+	pg_zone_lock(c, z, why);
+	while (done < pages) {
+		list = next_list(c->st, pcp, list);
+		done += drain_last(c, z, pcp, list);
+	}
+	pg_zone_unlock(c, z);
+	pg_count(c, PAGUS_COUNTER_pcp_drain, 1);
+	pg_count(c, PAGUS_COUNTER_pcp_drain_pages, done);
+	return done;
+}
+
+void pg_pcp_drain_all(struct pg_call *c, struct pg_zone *z, uint32_t cpu)
+{
+	struct pg_pcp *pcp = pg_pcp(c->st, z->id, cpu);
+
+	if (pcp->count == 0)
+		return;
+	pg_pcp_lock(c, pcp, PAGUS_REASON_PCP_DRAIN);
+	while (pcp->count)
+		pg_pcp_drain(c, z, pcp, pcp->batch << c->st->tunable[PAGUS_TUNABLE_pcp_batch_scale_max],
+			     0, PAGUS_REASON_DRAIN);
+	pg_pcp_unlock(c, pcp);
+}

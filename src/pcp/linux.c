@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Per-CPU lists as Linux 6.7 and later tune them.
+ *
+ * A refill asks for batch << alloc_factor single pages (fewer blocks of larger orders); each refill in a row
+ * doubles it, each free halves it. `high`, above which a free drains, follows the traffic between high_min
+ * and high_max: refills raise it while the zone has more than its high mark free; a zone below it lowers it.
+ * free_count is how many pages were freed since allocations last halved it: what a drain gives back.
+ */
+#include "pcp/pcp.h"
+
+#include "base/bits.h"
+
+static uint32_t orders(uint32_t pageblock_order, uint32_t max_order)
+{
+	uint32_t small = (1u << PG_PCP_SMALL_ORDERS) - 1;
+
+	return (small | 1u << pageblock_order) & ((2u << max_order) - 1);
+}
+
+static uint32_t scale_max(const struct pagus_state *st)
+{
+	return st->tunable[PAGUS_TUNABLE_pcp_batch_scale_max];
+}
+
+static uint32_t clamp_high(struct pg_pcp *pcp)
+{
+	pcp->high = (uint32_t)pg_clamp(pcp->high, pcp->high_min, pcp->high_max);
+	return pcp->high;
+}
+
+/* high less `pages`, not below its lower bound. */
+static void lower_high(struct pg_pcp *pcp, uint32_t pages)
+{
+	uint32_t lowered = pcp->high > pages ? pcp->high - pages : 0;
+
+	pcp->high = (uint32_t)pg_max(lowered, pcp->high_min);
+}
+
+/* How many blocks a refill asks for. */
+static uint32_t refill_blocks(const struct pagus_state *st, const struct pg_zone *z,
+			      struct pg_pcp *pcp, uint32_t order)
+{
+	uint32_t high = clamp_high(pcp), batch = pcp->batch;
+	uint32_t pages = order ? batch : batch << pcp->alloc_factor;
+
+	if (high < batch)
+		return 1;
+	if (pcp->high_min != pcp->high_max && !(z->flags & PG_ZONE_BELOW_HIGH))
+		high = pcp->high = (uint32_t)pg_min(high + pages, pcp->high_max);
+	if (order == 0) {
+		int64_t room = pg_clamp((int64_t)high - pcp->count - batch, batch, INT32_MAX);
+
+		if (pages <= room && pcp->alloc_factor < scale_max(st))
+			pcp->alloc_factor++;
+		pages = (uint32_t)pg_min(pages, (uint64_t)room);
+	}
+	return pages > 1 ? (uint32_t)pg_max(pages >> order, 2) : pages;
+}
+
+static void refill(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, struct pg_take *t)
+{
+	uint32_t list = pg_pcp_list(t->order, t->type);
+	uint32_t asked = refill_blocks(c->st, z, pcp, t->order), got = 0;
+
+	pg_zone_lock(c, z, PAGUS_REASON_REFILL);
+	for (; got < asked; got++) {
+		uint32_t i = pg_place_take(c, z, t);
+
+		if (i == PG_NONE)
+			break;
+		pg_pcp_put(c->st, pcp, list, i, t->order, PG_TAIL);
+	}
+	pg_zone_unlock(c, z);
+	if (got == 0)
+		return;
+	pg_count(c, PAGUS_COUNTER_pcp_refill, 1);
+	pg_count(c, PAGUS_COUNTER_pcp_refill_pages, (uint64_t)got << t->order);
+	if (pg_event_wanted(c, PAGUS_EVENT_REFILL))
+		pg_event_raise(c, PAGUS_EVENT_REFILL, z->id, PAGUS_NO_PFN, t->order, t->type, asked, got);
+}
+
+/* The count above which this free drains; 0: drain now. Lowers or raises the stored high on the way. */
+static uint32_t drain_above(const struct pagus_state *st, const struct pg_zone *z, struct pg_pcp *pcp,
+			    bool free_high)
+{
+	uint32_t high = clamp_high(pcp), batch = pcp->batch;
+	uint32_t freed = (uint32_t)pg_max(pcp->free_count, batch);
+
+	if (high == 0)
+		return 0;
+	if (free_high) {
+		lower_high(pcp, batch << scale_max(st));
+		return 0;
+	}
+	if (pcp->high_min == pcp->high_max)
+		return high;
+	if (z->flags & PG_ZONE_BELOW_HIGH) {
+		lower_high(pcp, freed);
+		return (uint32_t)pg_max(pcp->count, pcp->high_min);
+	}
+	if (pcp->count >= high && high < pcp->free_count + batch)
+		pcp->high = (uint32_t)pg_clamp(pcp->free_count + batch, pcp->high_min, pcp->high_max);
+	return high;
+}
+
+static uint32_t drain_pages(const struct pagus_state *st, const struct pg_pcp *pcp, uint32_t high,
+			    bool free_high)
+{
+	if (free_high)
+		return (uint32_t)pg_min(pcp->count, pcp->batch << scale_max(st));
+	if (high < pcp->batch)
+		return 1;
+	return (uint32_t)pg_clamp(pcp->free_count, pcp->batch, (int64_t)high - pcp->batch);
+}
+
+/* A free of order 1-3 behind another such, with much freed lately: a burst that the zone can use at once. */
+static bool free_high_order(struct pg_pcp *pcp, uint32_t order)
+{
+	bool high_order = order > 0 && order < PG_PCP_SMALL_ORDERS;
+	bool burst = high_order && pcp->free_count >= pcp->batch + pcp->high_min / 2 &&
+		     (pcp->flags & PG_PCP_PREV_FREE_HIGH_ORDER) &&
+		     (!(pcp->flags & PG_PCP_FREE_HIGH_BATCH) || pcp->count >= pcp->batch);
+
+	pcp->flags &= ~PG_PCP_PREV_FREE_HIGH_ORDER;
+	if (high_order)
+		pcp->flags |= PG_PCP_PREV_FREE_HIGH_ORDER;
+	return burst;
+}
+
+static void after_free(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, uint32_t list,
+		       uint32_t order)
+{
+	uint32_t high, pages;
+	bool free_high;
+
+	pcp->alloc_factor >>= 1;
+	free_high = free_high_order(pcp, order);
+	if (pcp->free_count < pcp->batch << scale_max(c->st))
+		pcp->free_count += 1u << order;
+	high = drain_above(c->st, z, pcp, free_high);
+	if (pcp->count < high)
+		return;
+	pages = drain_pages(c->st, pcp, high, free_high);
+	/* In pieces of a batch, so that no hold of the zone lock is long. */
+	while (pages > 0 && pcp->count > 0) {
+		uint32_t piece = (uint32_t)pg_min(pages, pcp->batch);
+
+		pg_pcp_drain(c, z, pcp, piece, list, PAGUS_REASON_OVERFLOW);
+		pages -= piece;
+	}
+	if ((z->flags & PG_ZONE_BELOW_HIGH) &&
+	    pg_watermark_ok(c->st, z, 0, pg_mark(z, PAGUS_WMARK_HIGH), PAGUS_ZONE_MOVABLE, 0))
+		z->flags &= ~PG_ZONE_BELOW_HIGH;
+}
+
+const struct pg_pcp_ops pg_pcp_linux = {
+	.name = "linux", .about = "batches and self-tuning limits, as Linux 6.7 and later",
+	.orders = orders, .refill = refill, .after_free = after_free,
+};

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Per-CPU page lists: each CPU keeps, for each zone, free blocks of the small orders and of the huge order that
+ * it can hand out and take back without the zone lock. Whether an order is cached at all is a bit mask in the
+ * state, so that the hit below makes no indirect call; the policy's own calls are reached where the zone
+ * lock is taken anyway.
+ *
+ * Lists: order * 3 + migratetype for orders 0-3, then the huge order not movable (12) and movable (13).
+ *
+ * Locking: all calls need the pcp's lock.
+ */
+#ifndef PG_PCP_PCP_H
+#define PG_PCP_PCP_H
+
+#include "place/place.h"
+
+#define PG_PCP_SMALL_ORDERS 4
+#define PG_PCP_HUGE_LIST    12
+
+struct pg_pcp_ops {
+	const char *name, *about;
+	/* Orders cached, as a bit mask, for a pageblock order. 0: the calls below are never made. */
+	uint32_t (*orders)(uint32_t pageblock_order, uint32_t max_order);
+	/* Bring blocks onto the empty list that `t` needs. */
+	void (*refill)(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, struct pg_take *t);
+	/* A block of `order` was pushed onto `list`: drain what is over the limits. */
+	void (*after_free)(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, uint32_t list,
+			   uint32_t order);
+};
+
+extern const struct pg_pcp_ops *const pg_pcps[];
+extern const uint32_t pg_nr_pcps;
+
+static inline uint32_t pg_pcp_list(uint32_t order, uint32_t type)
+{
+	if (order < PG_PCP_SMALL_ORDERS)
+		return order * 3 + type;
+	return PG_PCP_HUGE_LIST + (type == PAGUS_MOVABLE);
+}
+
+static inline uint32_t pg_pcp_list_order(uint32_t list, uint32_t pageblock_order)
+{
+	return list < PG_PCP_HUGE_LIST ? list / 3 : pageblock_order;
+}
+
+static inline uint32_t pg_pcp_index(const struct pg_call *c, const struct pg_pcp *pcp)
+{
+	return pcp->zone * c->st->nr_cpus + pcp->cpu;
+}
+
+static inline void pg_pcp_lock(struct pg_call *c, const struct pg_pcp *pcp,
+			       enum pagus_lock_reason why)
+{
+	c->p->port->lock(c->p->port_ctx, PAGUS_LOCK_PCP, pg_pcp_index(c, pcp), why);
+}
+
+static inline bool pg_pcp_trylock(struct pg_call *c, const struct pg_pcp *pcp,
+				  enum pagus_lock_reason why)
+{
+	return c->p->port->trylock(c->p->port_ctx, PAGUS_LOCK_PCP, pg_pcp_index(c, pcp), why);
+}
+
+static inline void pg_pcp_unlock(struct pg_call *c, const struct pg_pcp *pcp)
+{
+	c->p->port->unlock(c->p->port_ctx, PAGUS_LOCK_PCP, pg_pcp_index(c, pcp), 0);
+}
+
+/* Pop a block; PG_NONE if the list is empty. */
+static inline uint32_t pg_pcp_pop(struct pagus_state *st, struct pg_pcp *pcp, uint32_t list,
+				  uint32_t order)
+{
+	struct pg_page *pages = pg_pages(st);
+	uint32_t i = pg_list_first(pages, pcp->first_head + list);
+
+	if (pg_unlikely(i == PG_NONE))
+		return PG_NONE;
+	PG_ASSERT(pages[i].kind == PAGUS_PAGE_PCP && pages[i].order == order);
+	pg_list_del(pages, i);
+	pcp->count -= 1u << order;
+	return i;
+}
+
+/* Put a block, which is on no list, onto one end of a pcp list. */
+static inline void pg_pcp_put(struct pagus_state *st, struct pg_pcp *pcp, uint32_t list, uint32_t i,
+			      uint32_t order, enum pg_end end)
+{
+	struct pg_page *pages = pg_pages(st);
+
+	pages[i].kind = PAGUS_PAGE_PCP;
+	pages[i].order = (uint8_t)order;
+	pages[i].type = 0;
+	if (end == PG_HEAD)
+		pg_list_add_head(pages, pcp->first_head + list, i);
+	else
+		pg_list_add_tail(pages, pcp->first_head + list, i);
+	pcp->count += 1u << order;
+}
+
+/*
+ * Give at least `pages` pages (or all) back to the zone in one hold of its lock: from the tail of list
+ * `start` until that list is empty, then from the next one round. Returns how many pages went.
+ */
+uint32_t pg_pcp_drain(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, uint32_t pages,
+		      uint32_t start, enum pagus_lock_reason why);
+
+/* What pagus_seed_pcp and pagus_seed_pcp_state do, inside a call. */
+enum pagus_status pg_seed_pcp_block(struct pg_call *c, uint32_t cpu, pagus_pfn_t pfn,
+				    uint32_t list);
+enum pagus_status pg_seed_pcp_state(struct pagus_state *st, uint32_t node, uint32_t type, uint32_t cpu,
+				    const struct pagus_pcp_seed *seed);
+
+/* Drain all that `cpu` holds in zone z, taking the pcp's lock. */
+void pg_pcp_drain_all(struct pg_call *c, struct pg_zone *z, uint32_t cpu);
+
+#endif

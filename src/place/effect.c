@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a pass does with the block that it found.
+ *
+ * Claiming is the only way in which a pageblock changes owner between the ordinary types: wholly, when a free
+ * block covers it, or by majority, when at least half of its pages are free or in use for the like of the
+ * claimant. Stealing takes pages and leaves the pageblock what it is.
+ */
+#include "place/place.h"
+
+#define OWNERSHIP_CHANGED 0x100u
+
+uint32_t pg_effect_take(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
+			const struct pg_candidate *found)
+{
+	bool refill = (c->st->pcp_orders >> t->order & 1) && pg_type_mergeable(found->from);
+
+	pg_buddy_cut(c, z, found->i, t->order, found->from);
+	if (found->from == PAGUS_CMA)
+		pg_count(c, PAGUS_COUNTER_fallback_cma, 1);
+	pg_event(c, PAGUS_EVENT_ZONE_LOCKED, found->i, t->order, found->from, refill, 0);
+	return found->i;
+}
+
+uint32_t pg_effect_steal(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
+			 const struct pg_candidate *found)
+{
+	pg_buddy_cut(c, z, found->i, t->order, found->from);
+	pg_count(c, PAGUS_COUNTER_fallback_steal, 1);
+	pg_event(c, PAGUS_EVENT_EXTFRAG, found->i, t->order, t->type, found->order, found->from);
+	return found->i;
+}
+
+uint32_t pg_effect_claim_block(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
+			       const struct pg_candidate *found)
+{
+	pg_block_set_type(c, found->i, found->order, t->type);
+	pg_buddy_cut(c, z, found->i, t->order, t->type);
+	pg_count(c, PAGUS_COUNTER_fallback_claim_block, 1);
+	pg_event(c, PAGUS_EVENT_EXTFRAG, found->i, t->order, t->type, found->order,
+		 found->from | OWNERSHIP_CHANGED);
+	return found->i;
+}
+
+struct block_content {
+	uint32_t free, movable; /* pages: in free blocks; in use by movable requests */
+	bool shared;            /* some belong to another zone */
+};
+
+/*
+ * Pages on pcp lists are neither. The pageblock holds a free block below its own order, so no block
+ * reaches into it from outside and the walk goes from first page to first page.
+ */
+static struct block_content count_content(const struct pagus_state *st, const struct pg_zone *z,
+					  uint32_t start)
+{
+	struct block_content content = { 0 };
+	uint32_t end = start + (1u << st->pageblock_order);
+
+	for (uint32_t i = start; i < end;) {
+		const struct pg_page *page = pg_page(st, i);
+		uint32_t pages = 1u << page->order;
+
+		if (page->zone != z->id && page->zone != PG_NO_ZONE)
+			content.shared = true;
+		else if (page->kind == PAGUS_PAGE_FREE)
+			content.free += pages;
+		else if ((page->kind == PAGUS_PAGE_ALLOCATED || page->kind == PAGUS_PAGE_INHERITED) &&
+			 page->type == PAGUS_MOVABLE)
+			content.movable += pages;
+		i += pages;
+	}
+	return content;
+}
+
+static bool claimable(const struct pagus_state *st, const struct pg_zone *z, uint32_t start,
+		      uint32_t block_type, uint32_t type)
+{
+	uint32_t block_pages = 1u << st->pageblock_order;
+	pagus_pfn_t pfn = pg_pfn(st, start);
+	struct block_content content;
+	uint32_t alike = 0;
+
+	if (pfn < z->start_pfn || pfn + block_pages > z->end_pfn)
+		return false;
+	content = count_content(st, z, start);
+	if (content.shared)
+		return false;
+	if (type == PAGUS_MOVABLE)
+		alike = content.movable;
+	else if (block_type == PAGUS_MOVABLE)
+		alike = block_pages - content.free - content.movable;
+	return content.free + alike >= block_pages / 2;
+}
+
+static void move_free_blocks(struct pagus_state *st, struct pg_zone *z, uint32_t start, uint32_t type)
+{
+	uint32_t end = start + (1u << st->pageblock_order);
+
+	for (uint32_t i = start; i < end; i += 1u << pg_page(st, i)->order)
+		if (pg_page(st, i)->kind == PAGUS_PAGE_FREE)
+			pg_store_move(st, z, i, type);
+}
+
+uint32_t pg_effect_claim_part(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
+			      const struct pg_candidate *found)
+{
+	uint32_t start = pg_block_start(c->st, found->i);
+
+	if (!claimable(c->st, z, start, found->from, t->type)) {
+		pg_count(c, PAGUS_COUNTER_fallback_claim_refused, 1);
+		return PG_NONE;
+	}
+	move_free_blocks(c->st, z, start, t->type);
+	pg_block_set_type(c, start, 0, t->type);
+	pg_count(c, PAGUS_COUNTER_fallback_claim_part, 1);
+	for (uint32_t order = t->order; order <= found->order; order++) {
+		struct pg_candidate own = { .order = order, .from = t->type };
+
+		own.i = pg_store_first(c->st, z, order, t->type);
+		if (own.i == PG_NONE)
+			continue;
+		pg_effect_take(c, z, t, &own);
+		pg_event(c, PAGUS_EVENT_EXTFRAG, own.i, t->order, t->type, found->order,
+			 found->from | OWNERSHIP_CHANGED);
+		return own.i;
+	}
+	/* The candidate itself is now on the list of its order. */
+	PG_ASSERT(false);
+	return PG_NONE;
+}

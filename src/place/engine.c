@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* The engine that runs a pass table. It knows how to search; what to look for is in the rows. */
+#include "place/place.h"
+
+#include "base/bits.h"
+
+/* Whose blocks a request may fall back to, nearest in kind first. */
+static const uint8_t fallbacks[PAGUS_HIGHATOMIC][2] = {
+	[PAGUS_UNMOVABLE] = { PAGUS_RECLAIMABLE, PAGUS_MOVABLE },
+	[PAGUS_MOVABLE] = { PAGUS_RECLAIMABLE, PAGUS_UNMOVABLE },
+	[PAGUS_RECLAIMABLE] = { PAGUS_UNMOVABLE, PAGUS_MOVABLE },
+};
+
+static uint32_t bound(const struct pagus_state *st, const struct pg_take *t, uint32_t which)
+{
+	uint32_t claim_floor = t->type == PAGUS_MOVABLE ? st->pageblock_order / 2 : 0;
+
+	switch (which) {
+	case PG_BOUND_CLAIM_FLOOR:
+		return (uint32_t)pg_max(t->order, claim_floor);
+	case PG_BOUND_BELOW_BLOCK:
+		return st->pageblock_order - 1;
+	case PG_BOUND_BLOCK:
+		return (uint32_t)pg_max(t->order, st->pageblock_order);
+	case PG_BOUND_TOP:
+		return st->max_order;
+	default:
+		return t->order;
+	}
+}
+
+static bool needs_met(const struct pg_zone *z, const struct pg_take *t, uint32_t needs)
+{
+	if ((needs & PG_NEED_CMA_RIGHT) && !(t->flags & PG_ALLOC_CMA))
+		return false;
+	if ((needs & PG_NEED_CMA_MAJORITY) && z->free_cma <= z->free_pages / 2)
+		return false;
+	return !(needs & PG_NEED_MIX_RIGHT) || !(t->flags & PG_ALLOC_NOFRAGMENT);
+}
+
+/* The first block of this order that the pass may use. */
+static bool find(const struct pagus_state *st, const struct pg_zone *z, const struct pg_take *t,
+		 const struct pg_pass *pass, uint32_t order, struct pg_candidate *found)
+{
+	uint32_t nr = pass->look == PG_LOOK_FALLBACK ? 2 : 1;
+
+	for (uint32_t n = 0; n < nr; n++) {
+		uint32_t from = pass->look == PG_LOOK_OWN ? t->type :
+				pass->look == PG_LOOK_CMA ? (uint32_t)PAGUS_CMA : fallbacks[t->type][n];
+		uint32_t i = pg_store_first(st, z, order, from);
+
+		if (i != PG_NONE) {
+			*found = (struct pg_candidate){ .i = i, .order = order, .from = from };
+			return true;
+		}
+	}
+	return false;
+}
+
+static uint32_t run_pass(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
+			 const struct pg_pass *pass)
+{
+	uint32_t lo = bound(c->st, t, pass->lo), hi = bound(c->st, t, pass->hi);
+
+	for (uint32_t n = 0; lo + n <= hi; n++) {
+		uint32_t order = pass->search == PG_SMALLEST_FIRST ? lo + n : hi - n;
+		struct pg_candidate found;
+		uint32_t i;
+
+		if (z->nr_free[order] == 0 || !find(c->st, z, t, pass, order, &found))
+			continue;
+		i = pass->effect(c, z, t, &found);
+		if (i != PG_NONE)
+			return i;
+	}
+	return PG_NONE;
+}
+
+uint32_t pg_place_take(struct pg_call *c, struct pg_zone *z, struct pg_take *t)
+{
+	const struct pg_place *place = pg_places[c->st->place_policy];
+
+	for (uint32_t n = 0; n < place->nr_passes; n++) {
+		const struct pg_pass *pass = &place->passes[n];
+		uint32_t i;
+
+		if ((n < t->resume && !pass->always) || !(pass->types >> t->type & 1) ||
+		    !needs_met(z, t, pass->needs))
+			continue;
+		i = run_pass(c, z, t, pass);
+		if (i == PG_NONE)
+			continue;
+		if (!pass->always)
+			t->resume = pass->resume;
+		return i;
+	}
+	return PG_NONE;
+}

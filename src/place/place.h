@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Placement: which free piece serves a request, and what that costs in purity. A placement is a const table
+ * of passes; pg_place_take runs it. The pass that serves decides where the next take of the same hold of
+ * the zone lock begins, so a refill does not search again what it has just found empty.
+ */
+#ifndef PG_PLACE_PLACE_H
+#define PG_PLACE_PLACE_H
+
+#include "zone/zone.h"
+
+struct pg_take {
+	uint32_t order;
+	uint32_t type;   /* effective migratetype wanted */
+	uint32_t flags;  /* PG_ALLOC_* */
+	uint32_t resume; /* first pass to try; 0 at the start of a hold */
+};
+
+/* A candidate: the free block i of order `order` on `from`'s list. */
+struct pg_candidate {
+	uint32_t i, order, from;
+};
+
+/* Where a pass looks. */
+enum pg_look { PG_LOOK_OWN, PG_LOOK_CMA, PG_LOOK_FALLBACK };
+
+/* In which sequence of orders. */
+enum pg_search { PG_SMALLEST_FIRST, PG_LARGEST_FIRST };
+
+/* The bounds of that sequence. */
+enum pg_bound {
+	PG_BOUND_REQUEST,      /* the request's order */
+	PG_BOUND_CLAIM_FLOOR,  /* the request's order; movable: not below half the pageblock order */
+	PG_BOUND_BELOW_BLOCK,  /* one below the pageblock order */
+	PG_BOUND_BLOCK,        /* the pageblock order, or the request's where larger */
+	PG_BOUND_TOP           /* the largest order */
+};
+
+/* Preconditions, all of which must hold. */
+#define PG_NEED_CMA_RIGHT    0x1u /* the request may use CMA */
+#define PG_NEED_CMA_MAJORITY 0x2u /* more than half of the zone's free pages are CMA */
+#define PG_NEED_MIX_RIGHT    0x4u /* the request may use foreign pageblocks in part */
+
+/*
+ * What a pass does with a candidate. Returns the record of the pages taken, or PG_NONE if it refuses this
+ * candidate: the search goes on with the next order.
+ */
+typedef uint32_t pg_effect(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
+			   const struct pg_candidate *found);
+
+struct pg_pass {
+	const char *name;
+	uint8_t types;   /* bit t: for requests of migratetype t */
+	uint8_t look, search, lo, hi;
+	uint8_t needs;
+	uint8_t resume;  /* pass at which the next take of this hold begins */
+	bool always;     /* tried even when the hold resumes behind it */
+	pg_effect *effect;
+	const char *why; /* one line of documentation */
+};
+
+struct pg_place {
+	const char *name, *about;
+	bool mobility_off; /* every page is unmovable: one list an order */
+	const struct pg_pass *passes;
+	uint32_t nr_passes;
+};
+
+extern const struct pg_place *const pg_places[];
+extern const uint32_t pg_nr_places;
+
+/*
+ * Take 2^t->order pages from the zone: their first record, which the caller must give a kind; PG_NONE if
+ * no pass served. Needs the zone's lock.
+ */
+uint32_t pg_place_take(struct pg_call *c, struct pg_zone *z, struct pg_take *t);
+
+/* Effects. */
+pg_effect pg_effect_take;        /* cut it; the rest stays on its lists; mm_page_alloc_zone_locked */
+pg_effect pg_effect_steal;       /* the same from a foreign list; mm_page_alloc_extfrag */
+pg_effect pg_effect_claim_block; /* retype all its pageblocks; the rest onto the request's lists */
+pg_effect pg_effect_claim_part;  /* retype its pageblock if mostly free or alike, then take */
+
+#define PG_TYPES_ALL     ((1u << PAGUS_UNMOVABLE) | (1u << PAGUS_MOVABLE) | (1u << PAGUS_RECLAIMABLE))
+#define PG_TYPES_MOVABLE (1u << PAGUS_MOVABLE)
+
+#endif

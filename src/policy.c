@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Policies. A policy is a pcp (what a CPU keeps) and a placement (which free piece serves). The named ones
+ * are rows; any other pair of parts is written PCP+PLACE.
+ */
+#include "policy.h"
+
+#include "pcp/pcp.h"
+
+extern const struct pg_pcp_ops pg_pcp_none, pg_pcp_linux;
+extern const struct pg_place pg_place_plain, pg_place_linux;
+
+const struct pg_pcp_ops *const pg_pcps[] = { &pg_pcp_none, &pg_pcp_linux };
+const uint32_t pg_nr_pcps = sizeof(pg_pcps) / sizeof(pg_pcps[0]);
+const struct pg_place *const pg_places[] = { &pg_place_plain, &pg_place_linux };
+const uint32_t pg_nr_places = sizeof(pg_places) / sizeof(pg_places[0]);
+
+static const struct policy {
+	const char *name, *pcp, *place, *about;
+} policies[] = {
+	{ "linux", "linux", "linux", "the allocator of Linux 6.15 and later" },
+	{ "nopcp", "none", "linux", "linux without per-CPU lists" },
+	{ "nogroup", "linux", "plain", "linux without grouping by mobility" },
+	{ "plain", "none", "plain", "one buddy system, no per-CPU lists, no grouping" },
+};
+#define NR_POLICIES (sizeof(policies) / sizeof(policies[0]))
+
+/* True if text[0..len) is exactly `name`. */
+static bool is_name(const char *text, size_t len, const char *name)
+{
+	size_t n = 0;
+
+	while (n < len && name[n] && text[n] == name[n])
+		n++;
+	return n == len && name[n] == '\0';
+}
+
+static size_t length_to(const char *text, char end)
+{
+	size_t n = 0;
+
+	while (text[n] && text[n] != end)
+		n++;
+	return n;
+}
+
+static bool find_parts(const char *pcp, size_t pcp_len, const char *place, size_t place_len,
+		       uint32_t *pcp_row, uint32_t *place_row)
+{
+	for (*pcp_row = 0; *pcp_row < pg_nr_pcps; ++*pcp_row)
+		if (is_name(pcp, pcp_len, pg_pcps[*pcp_row]->name))
+			break;
+	for (*place_row = 0; *place_row < pg_nr_places; ++*place_row)
+		if (is_name(place, place_len, pg_places[*place_row]->name))
+			break;
+	return *pcp_row < pg_nr_pcps && *place_row < pg_nr_places;
+}
+
+static bool find_policy(const char *name, uint32_t *pcp_row, uint32_t *place_row)
+{
+	size_t len = length_to(name, '\0'), plus = length_to(name, '+');
+
+	for (size_t n = 0; n < NR_POLICIES; n++) {
+		const struct policy *row = &policies[n];
+
+		if (is_name(name, len, row->name))
+			return find_parts(row->pcp, length_to(row->pcp, '\0'), row->place,
+					  length_to(row->place, '\0'), pcp_row, place_row);
+	}
+	return plus < len &&
+	       find_parts(name, plus, name + plus + 1, len - plus - 1, pcp_row, place_row);
+}
+
+bool pg_policy_set(struct pagus_state *st, const char *name)
+{
+	if (!find_policy(name, &st->pcp_policy, &st->place_policy))
+		return false;
+	st->pcp_orders = pg_pcps[st->pcp_policy]->orders(st->pageblock_order, st->max_order);
+	st->mobility_off = pg_places[st->place_policy]->mobility_off;
+	return true;
+}
+
+const char *pagus_policy_at(uint32_t n, const char **about)
+{
+	if (n >= NR_POLICIES)
+		return NULL;
+	if (about)
+		*about = policies[n].about;
+	return policies[n].name;
+}
+
+bool pagus_policy_known(const char *name)
+{
+	uint32_t pcp_row, place_row;
+
+	return find_policy(name, &pcp_row, &place_row);
+}

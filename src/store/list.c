@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/store.h"
+
+void pg_store_insert(struct pagus_state *st, struct pg_zone *z, uint32_t i, uint32_t order,
+		     uint32_t type, enum pg_end end)
+{
+	struct pg_page *pages = pg_pages(st);
+	uint32_t list = pg_store_list(z, order, type);
+
+	PG_ASSERT(pages[i].kind == PAGUS_PAGE_TAIL && pages[i].zone == z->id);
+	PG_ASSERT_SLOW((i & ((1u << order) - 1)) == 0);
+	pages[i].kind = PAGUS_PAGE_FREE;
+	pages[i].order = (uint8_t)order;
+	if (end == PG_HEAD)
+		pg_list_add_head(pages, list, i);
+	else
+		pg_list_add_tail(pages, list, i);
+	z->nr_free[order]++;
+	z->work++;
+}
+
+void pg_store_remove(struct pagus_state *st, struct pg_zone *z, uint32_t i)
+{
+	struct pg_page *pages = pg_pages(st);
+
+	PG_ASSERT(pages[i].kind == PAGUS_PAGE_FREE && z->nr_free[pages[i].order] > 0);
+	pg_list_del(pages, i);
+	z->nr_free[pages[i].order]--;
+	pages[i].kind = PAGUS_PAGE_TAIL;
+	pages[i].order = 0;
+	z->work++;
+}
+
+void pg_store_move(struct pagus_state *st, struct pg_zone *z, uint32_t i, uint32_t type)
+{
+	struct pg_page *pages = pg_pages(st);
+
+	PG_ASSERT(pages[i].kind == PAGUS_PAGE_FREE);
+	pg_list_del(pages, i);
+	pg_list_add_tail(pages, pg_store_list(z, pages[i].order, type), i);
+	z->work++;
+}
+
+uint32_t pg_store_split(struct pagus_state *st, struct pg_zone *z, uint32_t i, uint32_t from,
+			uint32_t to, uint32_t type)
+{
+	PG_ASSERT(from >= to && from <= st->max_order);
+	for (uint32_t order = from; order-- > to;)
+		pg_store_insert(st, z, i + (1u << order), order, type, PG_HEAD);
+	return from - to;
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The full walk: first along every list, then over every page, then the sums against each other. Numbers and
+ * texts of the invariants are in invariants.def.
+ */
+#include "watch/check.h"
+
+#include "pcp/pcp.h"
+
+#define BROKEN(number, i) return note_broken(k, number, i)
+
+enum {
+#define PAGUS_INVARIANT(number, name, text) INV_##name = number,
+#include <pagus/invariants.def>
+#undef PAGUS_INVARIANT
+};
+
+struct sums {
+	uint64_t listed_free, listed_pcp;   /* blocks met on lists */
+	uint64_t heads_free, heads_pcp;     /* blocks met in the walk over pages */
+	uint64_t free_pages, pcp_pages, held_pages; /* in lists; allocated or inherited */
+	uint64_t isolated_pages;
+};
+
+struct check {
+	const struct pagus_state *st;
+	uint32_t where;
+	struct sums zone[PG_MAX_ZONES];
+};
+
+static int note_broken(struct check *k, int number, uint32_t i)
+{
+	k->where = i;
+	return number;
+}
+
+/* One list: links, and each entry's kind, order and zone. *nr_blocks: how many entries. */
+static int check_list(struct check *k, uint32_t head, uint32_t zone, uint32_t kind, uint32_t order,
+		      uint64_t *nr_blocks)
+{
+	const struct pg_page *pages = pg_pages(k->st);
+	uint32_t end = k->st->first_page + k->st->nr_pages;
+	int state = kind == PAGUS_PAGE_FREE ? INV_free_state : INV_pcp_state;
+
+	*nr_blocks = 0;
+	for (uint32_t i = pages[head].next, prev = head;; prev = i, i = pages[i].next) {
+		if (i >= end || pages[i].prev != prev || *nr_blocks > k->st->nr_pages)
+			BROKEN(INV_link_symmetric, prev);
+		if (i == head)
+			return 0;
+		*nr_blocks += 1;
+		if (i < k->st->first_page || pages[i].kind != kind || pages[i].order != order ||
+		    pages[i].zone != zone)
+			BROKEN(state, i);
+	}
+}
+
+static int check_free_lists(struct check *k, const struct pg_zone *z)
+{
+	struct sums *sums = &k->zone[z->id];
+
+	for (uint32_t order = 0; order < PAGUS_NR_ORDERS; order++) {
+		uint64_t of_order = 0;
+
+		for (uint32_t type = 0; type < PAGUS_NR_MIGRATETYPES; type++) {
+			uint32_t head = pg_store_list(z, order, type), i;
+			uint64_t nr;
+			int broken = check_list(k, head, z->id, PAGUS_PAGE_FREE, order, &nr);
+
+			if (broken)
+				return broken;
+			for (i = pg_page(k->st, head)->next; i != head; i = pg_page(k->st, i)->next) {
+				if (i & ((1u << order) - 1))
+					BROKEN(INV_free_aligned, i);
+				if (pg_block_type(k->st, i) != type)
+					BROKEN(INV_free_type, i);
+			}
+			of_order += nr;
+			sums->free_pages += nr << order;
+			sums->isolated_pages += type == PAGUS_ISOLATE ? nr << order : 0;
+		}
+		if (of_order != z->nr_free[order])
+			BROKEN(INV_nr_free, PG_NONE);
+		sums->listed_free += of_order;
+	}
+	if ((int64_t)(sums->free_pages - sums->isolated_pages) != z->free_pages)
+		BROKEN(INV_free_pages, PG_NONE);
+	return 0;
+}
+
+static int check_pcp_lists(struct check *k, const struct pg_zone *z, uint32_t cpu)
+{
+	const struct pg_pcp *pcp = pg_pcp(k->st, z->id, cpu);
+	uint64_t pages = 0;
+
+	for (uint32_t list = 0; list < PAGUS_NR_PCP_LISTS; list++) {
+		uint32_t order = pg_pcp_list_order(list, k->st->pageblock_order);
+		uint64_t nr;
+		int broken = check_list(k, pcp->first_head + list, z->id, PAGUS_PAGE_PCP, order, &nr);
+
+		if (broken)
+			return broken;
+		pages += nr << order;
+		k->zone[z->id].listed_pcp += nr;
+	}
+	if (pages != pcp->count)
+		BROKEN(INV_pcp_count, PG_NONE);
+	k->zone[z->id].pcp_pages += pages;
+	return 0;
+}
+
+static int check_merged(struct check *k, uint32_t i, uint32_t order)
+{
+	const struct pagus_state *st = k->st;
+	uint32_t buddy = pg_buddy(i, order), type, buddy_type;
+
+	if (order >= st->max_order || !pg_store_holds(st, pg_zone_of(st, i), buddy, order))
+		return 0;
+	type = pg_block_type(st, i);
+	buddy_type = pg_block_type(st, buddy);
+	if (type == buddy_type || (pg_type_mergeable(type) && pg_type_mergeable(buddy_type)))
+		BROKEN(INV_merged, i);
+	return 0;
+}
+
+/* A block from its first page; *next: the page behind it. */
+static int check_block(struct check *k, uint32_t i, uint32_t *next)
+{
+	const struct pg_page *page = pg_page(k->st, i);
+	struct sums *sums = &k->zone[page->zone];
+	uint32_t pages = 1u << page->order;
+
+	*next = i + pages;
+	for (uint32_t n = 1; n < pages; n++)
+		if (page[n].kind != PAGUS_PAGE_TAIL || page[n].zone != page->zone)
+			BROKEN(INV_head_extent, i + n);
+	sums->heads_free += page->kind == PAGUS_PAGE_FREE;
+	sums->heads_pcp += page->kind == PAGUS_PAGE_PCP;
+	if (page->kind == PAGUS_PAGE_ALLOCATED || page->kind == PAGUS_PAGE_INHERITED)
+		sums->held_pages += pages;
+	return page->kind == PAGUS_PAGE_FREE ? check_merged(k, i, page->order) : 0;
+}
+
+static int check_pages(struct check *k)
+{
+	const struct pagus_state *st = k->st;
+	uint32_t end = st->first_page + st->nr_pages, next;
+
+	for (uint32_t i = st->first_page; i < end; i = next) {
+		const struct pg_page *page = pg_page(st, i);
+		int broken = 0;
+
+		next = i + 1;
+		if (page->kind == PAGUS_PAGE_TAIL)
+			BROKEN(INV_tail_owned, i);
+		if (page->zone != PG_NO_ZONE)
+			broken = check_block(k, i, &next);
+		if (broken)
+			return broken;
+	}
+	for (uint32_t i = st->first_page; i < end; i++) {
+		const struct pg_page *page = pg_page(st, i);
+
+		if (page->kind != PAGUS_PAGE_FREE && page->kind != PAGUS_PAGE_PCP &&
+		    (page->prev || page->next))
+			BROKEN(INV_unlisted_clear, i);
+	}
+	return 0;
+}
+
+static int check_zone_sums(struct check *k, const struct pg_zone *z)
+{
+	const struct sums *sums = &k->zone[z->id];
+
+	if (sums->listed_free != sums->heads_free || sums->listed_pcp != sums->heads_pcp)
+		BROKEN(INV_listed, PG_NONE);
+	if (sums->free_pages + sums->pcp_pages + sums->held_pages != z->handed_over)
+		BROKEN(INV_conserved, PG_NONE);
+	for (uint32_t w = 1; w < PAGUS_NR_WMARKS; w++)
+		if (z->wmark[w] < z->wmark[w - 1])
+			BROKEN(INV_marks_ordered, PG_NONE);
+	return 0;
+}
+
+static int check_all(struct check *k)
+{
+	int broken = 0;
+
+	for (uint32_t id = 0; id < k->st->nr_zones && !broken; id++) {
+		broken = check_free_lists(k, pg_zone(k->st, id));
+		for (uint32_t cpu = 0; cpu < k->st->nr_cpus && !broken; cpu++)
+			broken = check_pcp_lists(k, pg_zone(k->st, id), cpu);
+	}
+	if (!broken)
+		broken = check_pages(k);
+	for (uint32_t id = 0; id < k->st->nr_zones && !broken; id++)
+		broken = check_zone_sums(k, pg_zone(k->st, id));
+	return broken;
+}
+
+int pg_check(const struct pagus_state *st, pagus_pfn_t *where)
+{
+	struct check k = { .st = st };
+	int broken = check_all(&k);
+
+	*where = k.where < st->first_page ? PAGUS_NO_PFN : pg_pfn(st, k.where);
+	return broken;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PG_WATCH_CHECK_H
+#define PG_WATCH_CHECK_H
+
+#include "mem/state.h"
+
+/* Number of the first broken invariant, or 0; *where: a page near it, PAGUS_NO_PFN if none is known. */
+int pg_check(const struct pagus_state *st, pagus_pfn_t *where);
+
+#endif

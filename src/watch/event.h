@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* Calls, events and counters. Nothing here changes what the allocator does. */
+#ifndef PG_WATCH_EVENT_H
+#define PG_WATCH_EVENT_H
+
+#include "mem/geometry.h"
+
+#define PG_NO_ZONE_ID 255
+
+/* One call into the library: the instance, and the CPU that the caller is pinned to. */
+struct pg_call {
+	struct pagus_state *st;
+	struct pagus *p;
+	uint32_t cpu;
+};
+
+static inline struct pg_call pg_call_begin(struct pagus *p)
+{
+	return (struct pg_call){ .st = p->state, .p = p, .cpu = p->port->cpu_pin(p->port_ctx) };
+}
+
+static inline void pg_call_end(struct pg_call *c)
+{
+	c->p->port->cpu_unpin(c->p->port_ctx);
+}
+
+void pg_event_raise(const struct pg_call *c, enum pagus_event_id id, uint32_t zone, pagus_pfn_t pfn,
+		    uint32_t order, uint32_t type, uint32_t a, uint32_t b);
+
+static inline bool pg_event_wanted(const struct pg_call *c, enum pagus_event_id id)
+{
+	return pg_unlikely(c->p->listener_mask >> id & 1);
+}
+
+/* An event about the block whose first record is i. */
+static inline void pg_event(const struct pg_call *c, enum pagus_event_id id, uint32_t i,
+			    uint32_t order, uint32_t type, uint32_t a, uint32_t b)
+{
+	if (pg_event_wanted(c, id))
+		pg_event_raise(c, id, pg_page(c->st, i)->zone, pg_pfn(c->st, i), order, type, a, b);
+}
+
+static inline void pg_count(const struct pg_call *c, enum pagus_counter counter, uint64_t n)
+{
+	pg_counters(c->st, c->cpu)[counter] += n;
+}
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* What callers may see of the state: pagus.h, "Looking at it". Nothing here writes. */
+#include "pcp/pcp.h"
+
+uint64_t pagus_counter_read(const struct pagus *p, enum pagus_counter counter)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t cpu = 0; counter < PAGUS_NR_COUNTERS && cpu < p->state->nr_cpus; cpu++)
+		sum += pg_counters(p->state, cpu)[counter];
+	return sum;
+}
+
+uint32_t pagus_nr_zones(const struct pagus *p)
+{
+	return p->state->nr_zones;
+}
+
+enum pagus_status pagus_zone_info(const struct pagus *p, uint32_t zone, struct pagus_zone_info *info)
+{
+	const struct pagus_state *st = p->state;
+	const struct pg_zone *z = pg_zone(st, zone);
+
+	if (zone >= st->nr_zones)
+		return PAGUS_BAD_VALUE;
+	*info = (struct pagus_zone_info){
+		.node = z->node, .type = (enum pagus_zone_type)z->type, .start_pfn = z->start_pfn,
+		.spanned = z->end_pfn - z->start_pfn, .present = z->present, .managed = z->managed,
+		.free_pages = (uint64_t)z->free_pages, .free_cma_pages = (uint64_t)z->free_cma,
+		.pcp_high_min = z->pcp_high_min, .pcp_high_max = z->pcp_high_max,
+		.pcp_batch = z->pcp_batch,
+	};
+	for (uint32_t cpu = 0; cpu < st->nr_cpus; cpu++)
+		info->pcp_pages += pg_pcp(st, zone, cpu)->count;
+	for (uint32_t o = 0; o < PAGUS_NR_ORDERS; o++)
+		info->nr_free[o] = z->nr_free[o];
+	for (uint32_t w = 0; w < PAGUS_NR_WMARKS; w++)
+		info->wmark[w] = pg_mark(z, w);
+	for (uint32_t t = 0; t < PAGUS_NR_ZONE_TYPES; t++)
+		info->lowmem_reserve[t] = z->lowmem_reserve[t];
+	return PAGUS_OK;
+}
+
+enum pagus_status pagus_pcp_info(const struct pagus *p, uint32_t zone, uint32_t cpu,
+				 struct pagus_pcp_info *info)
+{
+	const struct pg_pcp *pcp = pg_pcp(p->state, zone, cpu);
+
+	if (zone >= p->state->nr_zones || cpu >= p->state->nr_cpus)
+		return PAGUS_BAD_VALUE;
+	*info = (struct pagus_pcp_info){
+		.count = pcp->count, .high = pcp->high, .high_min = pcp->high_min,
+		.high_max = pcp->high_max, .batch = pcp->batch, .alloc_factor = pcp->alloc_factor,
+		.free_count = pcp->free_count, .flags = pcp->flags,
+	};
+	return PAGUS_OK;
+}
+
+static uint64_t list_pfns(const struct pagus_state *st, uint32_t head, pagus_pfn_t *pfns,
+			  uint64_t room)
+{
+	const struct pg_page *pages = pg_pages(st);
+	uint64_t nr = 0;
+
+	for (uint32_t i = pages[head].next; i != head; i = pages[i].next, nr++)
+		if (nr < room)
+			pfns[nr] = pg_pfn(st, i);
+	return nr;
+}
+
+uint64_t pagus_free_list(const struct pagus *p, uint32_t zone, uint32_t order,
+			 enum pagus_migratetype type, pagus_pfn_t *pfns, uint64_t room)
+{
+	if (zone >= p->state->nr_zones || order > p->state->max_order || type >= PAGUS_NR_MIGRATETYPES)
+		return 0;
+	return list_pfns(p->state, pg_store_list(pg_zone(p->state, zone), order, type), pfns, room);
+}
+
+uint64_t pagus_free_blocks(const struct pagus *p, uint32_t zone, uint32_t order,
+			   enum pagus_migratetype type)
+{
+	return pagus_free_list(p, zone, order, type, NULL, 0);
+}
+
+uint64_t pagus_pcp_list(const struct pagus *p, uint32_t zone, uint32_t cpu, uint32_t list,
+			pagus_pfn_t *pfns, uint64_t room)
+{
+	if (zone >= p->state->nr_zones || cpu >= p->state->nr_cpus || list >= PAGUS_NR_PCP_LISTS)
+		return 0;
+	return list_pfns(p->state, pg_pcp(p->state, zone, cpu)->first_head + list, pfns, room);
+}
+
+uint32_t pagus_zonelist(const struct pagus *p, uint32_t node, bool this_node_only, uint8_t *zones,
+			uint32_t room)
+{
+	const uint8_t *list;
+
+	if (node >= p->state->nr_nodes)
+		return 0;
+	list = pg_zonelist(p->state, node, this_node_only);
+	for (uint32_t n = 0; n < list[0] && n < room; n++)
+		zones[n] = list[n + 1];
+	return list[0];
+}
+
+enum pagus_status pagus_page_info(const struct pagus *p, pagus_pfn_t pfn, struct pagus_page_info *info)
+{
+	const struct pagus_state *st = p->state;
+	uint32_t i = pg_index(st, pfn);
+	const struct pg_page *page = pg_page(st, i);
+
+	if (i == PG_NONE)
+		return PAGUS_BAD_RANGE;
+	*info = (struct pagus_page_info){
+		.kind = (enum pagus_page_kind)page->kind, .order = page->order, .zone = page->zone,
+		.block_type = (enum pagus_migratetype)pg_block_type(st, i),
+		.request_type = (enum pagus_migratetype)page->type,
+	};
+	return PAGUS_OK;
+}
+
+/* Free blocks of one zone, or of all. */
+struct free_sum {
+	uint64_t pages, blocks, suitable; /* suitable: in blocks of the order asked for */
+};
+
+static struct free_sum sum_free(const struct pagus_state *st, uint32_t zone, uint32_t order)
+{
+	uint32_t first = zone == UINT32_MAX ? 0 : zone;
+	uint32_t end = zone == UINT32_MAX ? st->nr_zones : zone + 1;
+	struct free_sum sum = { 0 };
+
+	for (uint32_t id = first; id < end && id < st->nr_zones; id++) {
+		for (uint32_t o = 0; o <= st->max_order; o++) {
+			uint64_t nr = pg_zone(st, id)->nr_free[o];
+
+			sum.blocks += nr;
+			sum.pages += nr << o;
+			sum.suitable += o >= order ? nr << (o - order) : 0;
+		}
+	}
+	return sum;
+}
+
+uint32_t pagus_unusable_index(const struct pagus *p, uint32_t zone, uint32_t order)
+{
+	struct free_sum sum = sum_free(p->state, zone, order);
+
+	if (sum.pages == 0)
+		return 1000;
+	return (uint32_t)((sum.pages - (sum.suitable << order)) * 1000 / sum.pages);
+}
+
+int32_t pagus_extfrag_index(const struct pagus *p, uint32_t zone, uint32_t order)
+{
+	struct free_sum sum = sum_free(p->state, zone, order);
+
+	if (sum.blocks == 0)
+		return 0;
+	if (sum.suitable)
+		return -1000;
+	return 1000 - (int32_t)((1000 + sum.pages * 1000 / (UINT64_C(1) << order)) / sum.blocks);
+}

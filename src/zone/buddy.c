@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The buddy system. A block of order o starts at a multiple of 2^o pages; its buddy is the block of the
+ * same order with bit o of the page number flipped. Two free buddies become one block of the next order.
+ *
+ *     free page 5, pages 4, 6-7 and 0-3 being free:   4 5 | 6 7   0 1 2 3
+ *     5 and 4 -> 4-5,  4-5 and 6-7 -> 4-7,  4-7 and 0-3 -> 0-7, and so on up to the largest order
+ *
+ * Inside a pageblock both buddies are of one type, since a free block lies on its pageblock's list. From the
+ * pageblock up, ordinary types merge and the merged block takes the type of the block being freed;
+ * HIGHATOMIC, CMA and ISOLATE merge with their own kind alone. Merges stop at zone borders.
+ */
+#include "zone/zone.h"
+
+/*
+ * True if the block i of `order` would merge again as soon as its own buddy is freed: then it goes to the
+ * tail, to be handed out late. Only up to two below the largest order, where that saves a merge.
+ */
+static bool merge_likely(const struct pagus_state *st, const struct pg_zone *z, uint32_t i,
+			 uint32_t order)
+{
+	uint32_t parent = i & ~(1u << order);
+
+	if (order + 1 >= st->max_order)
+		return false;
+	return pg_store_holds(st, z, pg_buddy(parent, order + 1), order + 1);
+}
+
+static void free_one(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order, uint32_t type,
+		     enum pg_end end)
+{
+	struct pagus_state *st = c->st;
+
+	pg_account(z, INT64_C(1) << order, type);
+	while (order < st->max_order) {
+		uint32_t buddy = pg_buddy(i, order);
+
+		if (!pg_store_holds(st, z, buddy, order))
+			break;
+		if (order >= st->pageblock_order) {
+			uint32_t buddy_type = pg_block_type(st, buddy);
+
+			if (buddy_type != type &&
+			    !(pg_type_mergeable(type) && pg_type_mergeable(buddy_type)))
+				break;
+			pg_store_remove(st, z, buddy);
+			pg_block_set_type(c, buddy, order, type);
+		} else {
+			pg_store_remove(st, z, buddy);
+		}
+		pg_count(c, PAGUS_COUNTER_merge, 1);
+		i &= buddy;
+		order++;
+	}
+	if (end == PG_HEAD && merge_likely(st, z, i, order))
+		end = PG_TAIL;
+	pg_store_insert(st, z, i, order, type, end);
+}
+
+void pg_buddy_free(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order, enum pg_end end)
+{
+	struct pagus_state *st = c->st;
+	uint32_t piece = order < st->pageblock_order ? order : st->pageblock_order;
+
+	for (uint32_t n = 0; n < 1u << (order - piece); n++) {
+		free_one(c, z, i, piece, pg_block_type(st, i), end);
+		i += 1u << piece;
+	}
+	pg_count(c, PAGUS_COUNTER_zone_free, 1);
+}
+
+void pg_buddy_cut(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t to, uint32_t rest)
+{
+	struct pagus_state *st = c->st;
+	uint32_t from = pg_page(st, i)->order;
+
+	pg_store_remove(st, z, i);
+	pg_count(c, PAGUS_COUNTER_split, pg_store_split(st, z, i, from, to, rest));
+	pg_account(z, -(INT64_C(1) << to), rest);
+	pg_count(c, PAGUS_COUNTER_zone_take, 1);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#include "zone/zone.h"
+
+uint32_t pg_block_type(const struct pagus_state *st, uint32_t i)
+{
+	return ((const uint8_t *)pg_at(st, st->off_blocks))[pg_block(st, i)];
+}
+
+uint32_t pg_effective_type(const struct pagus_state *st, uint32_t type)
+{
+	return st->mobility_off && pg_type_mergeable(type) ? (uint32_t)PAGUS_UNMOVABLE : type;
+}
+
+void pg_block_init(struct pagus_state *st)
+{
+	uint8_t *blocks = pg_at(st, st->off_blocks);
+
+	for (uint32_t b = 0; b < st->nr_pages >> st->pageblock_order; b++)
+		blocks[b] = (uint8_t)pg_effective_type(st, PAGUS_MOVABLE);
+}
+
+void pg_block_set_type(struct pg_call *c, uint32_t i, uint32_t order, uint32_t type)
+{
+	struct pagus_state *st = c->st;
+	uint8_t *blocks = pg_at(st, st->off_blocks);
+	uint32_t first = pg_block(st, i);
+	uint32_t nr = order > st->pageblock_order ? 1u << (order - st->pageblock_order) : 1;
+
+	type = pg_effective_type(st, type);
+	for (uint32_t b = first; b < first + nr; b++) {
+		uint32_t old = blocks[b];
+
+		if (old == type)
+			continue;
+		blocks[b] = (uint8_t)type;
+		pg_count(c, PAGUS_COUNTER_pageblock_retype, 1);
+		pg_event(c, PAGUS_EVENT_RETYPE, st->first_page + (b << st->pageblock_order),
+			 st->pageblock_order, type, old, 0);
+	}
+}

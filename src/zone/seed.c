@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Handing memory over: from a boot-time reserver, page by page in use, or block by block as a recorded
+ * kernel had it. Until then a page is reserved and belongs to nobody.
+ */
+#include "zone/seed.h"
+
+#include "base/bits.h"
+#include "zone/zone.h"
+
+/* True if [pfn, pfn + nr) are all of `kind`, and in the zone of the first. */
+static enum pagus_status range_is(const struct pagus_state *st, pagus_pfn_t pfn, uint64_t nr,
+				  enum pagus_page_kind kind, bool one_zone)
+{
+	uint32_t first = pg_index(st, pfn);
+
+	if (nr == 0 || nr > st->nr_pages || first == PG_NONE)
+		return PAGUS_BAD_RANGE;
+	for (uint64_t k = 0; k < nr; k++) {
+		uint32_t i = pg_index(st, pfn + k);
+
+		if (i == PG_NONE || pg_page(st, i)->zone == PG_NO_ZONE)
+			return PAGUS_BAD_RANGE;
+		if (pg_page(st, i)->kind != kind ||
+		    (one_zone && pg_page(st, i)->zone != pg_page(st, first)->zone))
+			return PAGUS_BUSY;
+	}
+	return PAGUS_OK;
+}
+
+/* Pages leave the reserver: they are part of the zone from now on. */
+static void hand_over(struct pagus_state *st, uint32_t i, uint32_t nr, enum pagus_page_kind kind)
+{
+	for (uint32_t k = 0; k < nr; k++)
+		pg_page(st, i + k)->kind = (uint8_t)kind & 0xf;
+	pg_zone_of(st, i)->handed_over += nr;
+	pg_zone_of(st, i)->managed += nr;
+}
+
+/* Pages from record i on that belong to its zone, at most 2^order. */
+static uint64_t pages_in_zone(const struct pagus_state *st, uint32_t i, uint32_t order)
+{
+	uint64_t nr = 1;
+
+	while (nr < UINT64_C(1) << order && pg_page(st, i + (uint32_t)nr)->zone == pg_page(st, i)->zone)
+		nr++;
+	return nr;
+}
+
+enum pagus_status pg_seed_boot_free(struct pg_call *c, pagus_pfn_t start, uint64_t nr_pages)
+{
+	struct pagus_state *st = c->st;
+	enum pagus_status status = range_is(st, start, nr_pages, PAGUS_PAGE_RESERVED, false);
+	pagus_pfn_t end = start + nr_pages;
+
+	if (status != PAGUS_OK)
+		return status;
+	while (start < end) {
+		uint32_t i = pg_index(st, start);
+		struct pg_zone *z = pg_zone_of(st, i);
+		uint32_t order = st->max_order;
+		uint64_t room;
+
+		if (start)
+			order = (uint32_t)pg_min(order, (uint64_t)__builtin_ctzll(start));
+		room = pg_min(end - start, pages_in_zone(st, i, order));
+		while (UINT64_C(1) << order > room)
+			order--;
+		pg_zone_lock(c, z, PAGUS_REASON_HAND_OVER);
+		hand_over(st, i, 1u << order, PAGUS_PAGE_TAIL);
+		pg_buddy_free(c, z, i, order, PG_TAIL);
+		pg_zone_unlock(c, z);
+		start += UINT64_C(1) << order;
+	}
+	return PAGUS_OK;
+}
+
+enum pagus_status pg_seed_inherit(struct pg_call *c, pagus_pfn_t start, uint64_t nr_pages,
+				  uint32_t type)
+{
+	struct pagus_state *st = c->st;
+	enum pagus_status status = range_is(st, start, nr_pages, PAGUS_PAGE_RESERVED, false);
+
+	if (status != PAGUS_OK)
+		return status;
+	if (!pg_type_mergeable(type))
+		return PAGUS_BAD_VALUE;
+	for (uint64_t k = 0; k < nr_pages; k++) {
+		uint32_t i = pg_index(st, start + k);
+
+		hand_over(st, i, 1, PAGUS_PAGE_INHERITED);
+		pg_page(st, i)->type = pg_effective_type(st, type) & 0xf;
+	}
+	return PAGUS_OK;
+}
+
+enum pagus_status pg_seed_block(struct pg_call *c, pagus_pfn_t pfn, uint32_t type)
+{
+	uint32_t i = pg_index(c->st, pfn);
+
+	if (i == PG_NONE)
+		return PAGUS_BAD_RANGE;
+	if (type >= PAGUS_NR_MIGRATETYPES)
+		return PAGUS_BAD_VALUE;
+	pg_block_set_type(c, i, 0, type);
+	return PAGUS_OK;
+}
+
+static enum pagus_status seedable_block(const struct pagus_state *st, pagus_pfn_t pfn, uint32_t order,
+					uint32_t *i)
+{
+	if (order > st->max_order)
+		return PAGUS_BAD_ORDER;
+	if (pfn & ((UINT64_C(1) << order) - 1))
+		return PAGUS_BAD_ALIGN;
+	*i = pg_index(st, pfn);
+	return range_is(st, pfn, UINT64_C(1) << order, PAGUS_PAGE_RESERVED, true);
+}
+
+enum pagus_status pg_seed_take_block(struct pagus_state *st, pagus_pfn_t pfn, uint32_t order,
+				     uint32_t *i)
+{
+	enum pagus_status status = seedable_block(st, pfn, order, i);
+
+	if (status == PAGUS_OK)
+		hand_over(st, *i, 1u << order, PAGUS_PAGE_TAIL);
+	return status;
+}
+
+enum pagus_status pg_seed_free(struct pg_call *c, pagus_pfn_t pfn, uint32_t order)
+{
+	struct pagus_state *st = c->st;
+	uint32_t i, type;
+	enum pagus_status status = pg_seed_take_block(st, pfn, order, &i);
+	struct pg_zone *z;
+
+	if (status != PAGUS_OK)
+		return status;
+	z = pg_zone_of(st, i);
+	type = pg_block_type(st, i);
+	pg_zone_lock(c, z, PAGUS_REASON_HAND_OVER);
+	pg_block_set_type(c, i, order, type);
+	pg_store_insert(st, z, i, order, type, PG_TAIL);
+	pg_account(z, INT64_C(1) << order, type);
+	pg_zone_unlock(c, z);
+	return PAGUS_OK;
+}
+
+struct pg_zone *pg_seed_find_zone(const struct pagus_state *st, uint32_t node, uint32_t type)
+{
+	for (uint32_t id = 0; id < st->nr_zones; id++)
+		if (pg_zone(st, id)->node == node && pg_zone(st, id)->type == type)
+			return pg_zone(st, id);
+	return NULL;
+}
+
+enum pagus_status pg_seed_zone(struct pagus_state *st, uint32_t node, uint32_t type,
+			       const struct pagus_zone_seed *seed)
+{
+	struct pg_zone *z = pg_seed_find_zone(st, node, type);
+
+	if (!z)
+		return PAGUS_BAD_NODE;
+	for (uint32_t w = 1; w < PAGUS_NR_WMARKS; w++)
+		if (seed->wmark[w] < seed->wmark[w - 1])
+			return PAGUS_BAD_VALUE;
+	/* Every multiple of the batch that the pcp computes must fit. */
+	if (seed->pcp_batch == 0 || seed->pcp_batch > INT32_MAX >> 6 ||
+	    seed->pcp_high_max < seed->pcp_high_min)
+		return PAGUS_BAD_VALUE;
+	if (seed->spanned && (seed->start_pfn > z->start_pfn ||
+			      seed->start_pfn + seed->spanned < z->end_pfn))
+		return PAGUS_BAD_RANGE;
+	if (seed->spanned) {
+		z->start_pfn = seed->start_pfn;
+		z->end_pfn = seed->start_pfn + seed->spanned;
+	}
+	z->present = seed->present;
+	z->managed = seed->managed;
+	for (uint32_t w = 0; w < PAGUS_NR_WMARKS; w++)
+		z->wmark[w] = seed->wmark[w];
+	for (uint32_t t = 0; t < PAGUS_NR_ZONE_TYPES; t++)
+		z->lowmem_reserve[t] = seed->lowmem_reserve[t];
+	pg_watermark_set_pcp_limits(st, z, seed->pcp_high_min, seed->pcp_high_max, seed->pcp_batch);
+	return PAGUS_OK;
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Watermarks: how much of a zone each kind of request must leave alone. All formulas are Linux 6.18's
+ * (__setup_per_zone_wmarks, calculate_min_free_kbytes, setup_per_zone_lowmem_reserve, zone_batchsize,
+ * zone_highsize, khugepaged's set_recommended_min_free_kbytes), integers throughout, KiB to pages by / 4.
+ */
+#include "zone/zone.h"
+
+#include "base/bits.h"
+
+/* Pages of low memory above the high marks, over the zones of index <= Normal. */
+static uint64_t free_buffer_pages(const struct pagus_state *st, uint32_t *nr_populated)
+{
+	uint64_t sum = 0;
+
+	*nr_populated = 0;
+	for (uint32_t id = 0; id < st->nr_zones; id++) {
+		const struct pg_zone *z = pg_zone(st, id);
+		uint64_t high = pg_mark(z, PAGUS_WMARK_HIGH);
+
+		if (z->type > PAGUS_ZONE_NORMAL)
+			continue;
+		*nr_populated += 1;
+		sum += z->managed > high ? z->managed - high : 0;
+	}
+	return sum;
+}
+
+static void setup_marks(struct pagus_state *st)
+{
+	uint64_t pages_min = st->tunable[PAGUS_TUNABLE_min_free_kbytes] / 4, lowmem = 0;
+
+	for (uint32_t id = 0; id < st->nr_zones; id++)
+		if (pg_zone(st, id)->type <= PAGUS_ZONE_NORMAL)
+			lowmem += pg_zone(st, id)->managed;
+	for (uint32_t id = 0; id < st->nr_zones; id++) {
+		struct pg_zone *z = pg_zone(st, id);
+		uint64_t share = lowmem ? pages_min * z->managed / lowmem : 0;
+		uint64_t scale = st->tunable[PAGUS_TUNABLE_watermark_scale_factor];
+		uint64_t gap = pg_max(share / 4, pg_mult_frac(z->managed, scale, 10000));
+
+		z->wmark[PAGUS_WMARK_MIN] = z->type <= PAGUS_ZONE_NORMAL ? share :
+			(uint64_t)pg_clamp((int64_t)(z->managed / 1024), 32, 128);
+		for (uint32_t w = PAGUS_WMARK_LOW; w < PAGUS_NR_WMARKS; w++)
+			z->wmark[w] = z->wmark[w - 1] + gap;
+		z->boost = 0;
+	}
+}
+
+/*
+ * Square-root rule, clamped to 128 KiB .. 256 MiB. With huge pages, khugepaged then raises it to 11 pageblocks a
+ * zone, so that migratetypes need not mix, up to 5 % of low memory above the marks as they are by then.
+ */
+static void choose_min_free_kbytes(struct pagus_state *st)
+{
+	uint32_t *kbytes = &st->tunable[PAGUS_TUNABLE_min_free_kbytes], nr_populated;
+	uint64_t root = pg_isqrt(16 * 4 * free_buffer_pages(st, &nr_populated)), pages;
+
+	*kbytes = (uint32_t)pg_clamp((int64_t)root, 128, 262144);
+	if (!st->thp)
+		return;
+	setup_marks(st);
+	pages = (UINT64_C(11) * nr_populated) << st->pageblock_order;
+	pages = pg_min(pages, free_buffer_pages(st, &nr_populated) / 20);
+	*kbytes = (uint32_t)pg_max(*kbytes, pages * 4);
+}
+
+/* reserve[i][j] = managed pages of zones i+1..j on the node / ratio[i]: what zone i keeps from requests
+ * that could have been served up to zone j. */
+static void setup_lowmem_reserve(struct pagus_state *st)
+{
+	for (uint32_t id = 0; id < st->nr_zones; id++) {
+		struct pg_zone *z = pg_zone(st, id);
+		uint64_t ratio = st->tunable[PAGUS_TUNABLE_lowmem_reserve_ratio_dma + z->type];
+		uint64_t above[PAGUS_NR_ZONE_TYPES] = { 0 }, sum = 0;
+
+		for (uint32_t o = 0; o < st->nr_zones; o++)
+			if (pg_zone(st, o)->node == z->node)
+				above[pg_zone(st, o)->type] = pg_zone(st, o)->managed;
+		for (uint32_t j = 0; j < PAGUS_NR_ZONE_TYPES; j++) {
+			sum += j > z->type ? above[j] : 0;
+			z->lowmem_reserve[j] = ratio && z->managed ? sum / ratio : 0;
+		}
+	}
+}
+
+static void setup_totalreserve(struct pagus_state *st)
+{
+	st->totalreserve_pages = 0;
+	for (uint32_t id = 0; id < st->nr_zones; id++) {
+		const struct pg_zone *z = pg_zone(st, id);
+		uint64_t most = 0;
+
+		for (uint32_t j = z->type; j < PAGUS_NR_ZONE_TYPES; j++)
+			most = pg_max(most, z->lowmem_reserve[j]);
+		st->totalreserve_pages += pg_min(most + pg_mark(z, PAGUS_WMARK_HIGH), z->managed);
+	}
+}
+
+/* The largest power of two not above 1.5 b, less one; b a quarter of managed/1024, at most 64. */
+static uint32_t batch_size(const struct pg_zone *z)
+{
+	uint64_t b = pg_min(z->managed / 1024, 256) / 4;
+
+	b = pg_max(b, 1);
+	return (uint32_t)pg_max(pg_pow2_floor(b + b / 2) - 1, 1);
+}
+
+static uint32_t high_size(const struct pagus_state *st, const struct pg_zone *z, uint64_t total)
+{
+	uint32_t nr = 0;
+
+	for (uint32_t cpu = 0; cpu < st->nr_cpus; cpu++)
+		nr += pg_cpu_node(st, cpu) == z->node;
+	return (uint32_t)pg_max(total / (nr ? nr : st->nr_cpus), UINT64_C(4) * z->pcp_batch);
+}
+
+static void publish_pcp_limits(struct pagus_state *st, struct pg_zone *z)
+{
+	for (uint32_t cpu = 0; cpu < st->nr_cpus; cpu++) {
+		struct pg_pcp *pcp = pg_pcp(st, z->id, cpu);
+
+		pcp->high_min = z->pcp_high_min;
+		pcp->high_max = z->pcp_high_max;
+		pcp->batch = z->pcp_batch;
+	}
+}
+
+void pg_watermark_pcp_limits(struct pagus_state *st, struct pg_zone *z)
+{
+	uint32_t fraction = st->tunable[PAGUS_TUNABLE_percpu_pagelist_high_fraction];
+
+	z->pcp_batch = batch_size(z);
+	if (fraction) {
+		z->pcp_high_min = z->pcp_high_max = high_size(st, z, z->managed / fraction);
+	} else {
+		z->pcp_high_min = high_size(st, z, pg_mark(z, PAGUS_WMARK_LOW));
+		z->pcp_high_max = high_size(st, z, z->managed / 8);
+	}
+	publish_pcp_limits(st, z);
+}
+
+void pg_watermark_set_pcp_limits(struct pagus_state *st, struct pg_zone *z, uint32_t high_min,
+				 uint32_t high_max, uint32_t batch)
+{
+	z->pcp_high_min = high_min;
+	z->pcp_high_max = high_max;
+	z->pcp_batch = batch;
+	publish_pcp_limits(st, z);
+}
+
+void pg_watermark_setup(struct pagus_state *st)
+{
+	if (st->tunable[PAGUS_TUNABLE_min_free_kbytes] == 0)
+		choose_min_free_kbytes(st);
+	setup_marks(st);
+	setup_lowmem_reserve(st);
+	setup_totalreserve(st);
+	for (uint32_t id = 0; id < st->nr_zones; id++)
+		pg_watermark_pcp_limits(st, pg_zone(st, id));
+}
+
+/* Free pages that this request may not count: the rest of a last block, and others' reserves. */
+static int64_t unusable_pages(const struct pg_zone *z, uint32_t order, uint32_t flags)
+{
+	int64_t pages = (INT64_C(1) << order) - 1;
+
+	if (!(flags & PG_ALLOC_RESERVES))
+		pages += z->free_highatomic;
+	if (!(flags & PG_ALLOC_CMA))
+		pages += z->free_cma;
+	return pages;
+}
+
+static bool block_for(const struct pagus_state *st, const struct pg_zone *z, uint32_t order,
+		      uint32_t flags)
+{
+	for (uint32_t o = order; o <= st->max_order; o++) {
+		if (z->nr_free[o] == 0)
+			continue;
+		for (uint32_t t = 0; t < PAGUS_HIGHATOMIC; t++)
+			if (pg_store_first(st, z, o, t))
+				return true;
+		if ((flags & PG_ALLOC_CMA) && pg_store_first(st, z, o, PAGUS_CMA))
+			return true;
+		if ((flags & (PG_ALLOC_HIGHATOMIC | PG_ALLOC_OOM)) &&
+		    pg_store_first(st, z, o, PAGUS_HIGHATOMIC))
+			return true;
+	}
+	return false;
+}
+
+bool pg_watermark_ok(const struct pagus_state *st, const struct pg_zone *z, uint32_t order,
+		     uint64_t mark, uint32_t highest, uint32_t flags)
+{
+	int64_t free = z->free_pages - unusable_pages(z, order, flags);
+	int64_t min = (int64_t)mark;
+
+	if (flags & PG_ALLOC_MIN_RESERVE) {
+		min -= min / 2;
+		if (flags & PG_ALLOC_NON_BLOCK)
+			min -= min / 4;
+	}
+	if (flags & PG_ALLOC_OOM)
+		min -= min / 2;
+	if (free <= min + (int64_t)z->lowmem_reserve[highest])
+		return false;
+	return order == 0 || block_for(st, z, order, flags);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The zone: its lock, its counts, the types of its pageblocks, and the buddy system over its store.
+ */
+#ifndef PG_ZONE_ZONE_H
+#define PG_ZONE_ZONE_H
+
+#include "store/store.h"
+#include "watch/event.h"
+
+/* What a request may do inside a zone; values are the kernel's ALLOC_* flags. */
+#define PG_ALLOC_WMARK_MASK    0x3u   /* index of the watermark to respect */
+#define PG_ALLOC_NO_WATERMARKS 0x4u
+#define PG_ALLOC_OOM           0x8u
+#define PG_ALLOC_NON_BLOCK     0x10u
+#define PG_ALLOC_MIN_RESERVE   0x20u
+#define PG_ALLOC_CMA           0x80u
+#define PG_ALLOC_NOFRAGMENT    0x100u
+#define PG_ALLOC_HIGHATOMIC    0x200u
+#define PG_ALLOC_RESERVES                                                                          \
+	(PG_ALLOC_NON_BLOCK | PG_ALLOC_MIN_RESERVE | PG_ALLOC_HIGHATOMIC | PG_ALLOC_OOM)
+
+/* Types that have pcp lists and merge with each other at and above the pageblock. */
+static inline bool pg_type_mergeable(uint32_t type)
+{
+	return type < PAGUS_HIGHATOMIC;
+}
+
+/* ---- lock: one hold of a zone's lock --------------------------------------------------------- */
+
+static inline void pg_zone_lock(struct pg_call *c, struct pg_zone *z, enum pagus_lock_reason why)
+{
+	c->p->port->lock(c->p->port_ctx, PAGUS_LOCK_ZONE, z->id, why);
+}
+
+static inline void pg_zone_unlock(struct pg_call *c, struct pg_zone *z)
+{
+	uint32_t work = z->work;
+
+	z->work = 0;
+	c->p->port->unlock(c->p->port_ctx, PAGUS_LOCK_ZONE, z->id, work);
+}
+
+/* ---- account.c: the only writers of a zone's page counts -------------------------------------- */
+
+/* `pages` entered (or, negative, left) the free lists of `type`. */
+void pg_account(struct pg_zone *z, int64_t pages, uint32_t type);
+
+/* ---- migratetype.c: the only readers and writers of block types -------------------------------- */
+
+uint32_t pg_block_type(const struct pagus_state *st, uint32_t i);
+
+/* Every pageblock is movable until it is claimed. */
+void pg_block_init(struct pagus_state *st);
+
+/* Set the type of the 2^order pages' pageblocks, at least one. Free blocks stay on their lists. */
+void pg_block_set_type(struct pg_call *c, uint32_t i, uint32_t order, uint32_t type);
+
+/* The type that a request or a block really gets: with mobility grouping off, everything ordinary is
+ * unmovable. */
+uint32_t pg_effective_type(const struct pagus_state *st, uint32_t type);
+
+/* ---- buddy.c ----------------------------------------------------------------------------- */
+
+/*
+ * Free the block i into the lists, merging. A block above the pageblock is freed in pageblocks, each under
+ * its own type. To the head, or to the tail where a larger merge is likely; always to the tail with PG_TAIL.
+ */
+void pg_buddy_free(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order, enum pg_end end);
+
+/* Take i, the free block of order `from` on `type`'s list, cut to `to`; the rest onto `rest`'s lists. */
+void pg_buddy_cut(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t to, uint32_t rest);
+
+/* ---- watermark.c --------------------------------------------------------------------------- */
+
+/* Recompute min_free_kbytes unless set, the marks, reserves and pcp limits of all zones. */
+void pg_watermark_setup(struct pagus_state *st);
+
+/* pcp limits alone: from the marks as they are, or as given. */
+void pg_watermark_pcp_limits(struct pagus_state *st, struct pg_zone *z);
+void pg_watermark_set_pcp_limits(struct pagus_state *st, struct pg_zone *z, uint32_t high_min,
+				 uint32_t high_max, uint32_t batch);
+
+/*
+ * May a request of `order` with `flags` and highest zone `highest` take from this zone and leave `mark`
+ * pages? Also false if no block large enough is there. Reads without the zone's lock.
+ */
+bool pg_watermark_ok(const struct pagus_state *st, const struct pg_zone *z, uint32_t order,
+		     uint64_t mark, uint32_t highest, uint32_t flags);
+
+static inline uint64_t pg_mark(const struct pg_zone *z, uint32_t which)
+{
+	return z->wmark[which] + z->boost;
+}
+
+/* ---- zonelist.c ---------------------------------------------------------------------------- */
+
+/* Build both zonelists of every node. */
+void pg_zonelist_build(struct pg_call *c);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Zonelists: for each node, the zones that its requests walk. Within a node the highest zone type comes
+ * first. Nodes come nearest first: the node itself, then repeatedly the one with the least
+ *
+ *     (distance + 1 if its number is below the node's + 1 if it has CPUs) * PAGUS_MAX_NODES + load
+ *
+ * where load counts how often a node was chosen first among equals, so that nodes at equal distance take
+ * turns over the lists of a whole rebuild.
+ */
+#include "zone/zone.h"
+
+static uint32_t distance(const struct pg_call *c, uint32_t from, uint32_t to)
+{
+	if (c->p->port->distance)
+		return c->p->port->distance(c->p->port_ctx, from, to);
+	return from == to ? 10 : 20;
+}
+
+static bool node_has_cpu(const struct pagus_state *st, uint32_t node)
+{
+	for (uint32_t cpu = 0; cpu < st->nr_cpus; cpu++)
+		if (pg_cpu_node(st, cpu) == node)
+			return true;
+	return false;
+}
+
+static uint32_t next_node(const struct pg_call *c, uint32_t node, uint64_t used,
+			  const uint32_t *load)
+{
+	uint32_t best = PAGUS_NO_NODE;
+	uint64_t best_value = UINT64_MAX;
+
+	if (c->st->node_online[node] && !(used >> node & 1))
+		return node;
+	for (uint32_t n = 0; n < c->st->nr_nodes; n++) {
+		uint64_t value;
+
+		if (!c->st->node_online[n] || used >> n & 1)
+			continue;
+		value = distance(c, node, n) + (n < node) + node_has_cpu(c->st, n);
+		value = value * PAGUS_MAX_NODES + load[n];
+		if (value < best_value) {
+			best_value = value;
+			best = n;
+		}
+	}
+	return best;
+}
+
+static void append_node(struct pagus_state *st, uint8_t *list, uint32_t node)
+{
+	for (uint32_t id = st->nr_zones; id-- > 0;)
+		if (pg_zone(st, id)->node == node)
+			list[++list[0]] = (uint8_t)id;
+}
+
+static void build_node(const struct pg_call *c, uint32_t node, uint32_t *load)
+{
+	uint8_t *fallback = pg_zonelist(c->st, node, false);
+	uint8_t *own = pg_zonelist(c->st, node, true);
+	uint32_t previous = node;
+	uint64_t used = 0;
+
+	fallback[0] = own[0] = 0;
+	append_node(c->st, own, node);
+	for (uint32_t n = 0; n < c->st->nr_nodes; n++) {
+		uint32_t next = next_node(c, node, used, load);
+
+		if (next == PAGUS_NO_NODE)
+			break;
+		if (distance(c, node, next) != distance(c, node, previous))
+			load[next]++;
+		append_node(c->st, fallback, next);
+		used |= UINT64_C(1) << next;
+		previous = next;
+	}
+}
+
+void pg_zonelist_build(struct pg_call *c)
+{
+	uint32_t load[PAGUS_MAX_NODES] = { 0 };
+
+	for (uint32_t node = 0; node < c->st->nr_nodes; node++)
+		build_node(c, node, load);
+}

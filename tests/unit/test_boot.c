@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* Handing memory over. */
+#include "unit/unit.h"
+
+#define ZONE_PAGES 4096
+
+static const struct pagus_range whole = { 0, ZONE_PAGES, 0, PAGUS_ZONE_BY_CEILING };
+
+/* [start, end) cut greedily; every list must hold just its pieces, ascending. */
+static void expect_greedy(const struct lab *lab, uint32_t max_order, uint64_t start, uint64_t end)
+{
+	pagus_pfn_t want[PAGUS_NR_ORDERS][8 + ZONE_PAGES / 2];
+	uint32_t nr[PAGUS_NR_ORDERS] = { 0 };
+
+	while (start < end) {
+		uint32_t order = 0;
+
+		while (order < max_order && start % (UINT64_C(2) << order) == 0 &&
+		       start + (UINT64_C(2) << order) <= end)
+			order++;
+		want[order][nr[order]++] = start;
+		start += UINT64_C(1) << order;
+	}
+	for (uint32_t order = 0; order <= max_order; order++) {
+		static pagus_pfn_t got[ZONE_PAGES];
+		uint64_t nr_got = pagus_free_list(&lab->p, 0, order, PAGUS_MOVABLE, got, ZONE_PAGES);
+
+		unit_expect_pfns(got, nr_got, want[order], nr[order]);
+	}
+}
+
+static void property_07_boot_cuts_greedily_and_ascending(void **state)
+{
+	uint64_t seed = 7;
+
+	(void)state;
+	for (uint32_t round = 0; round < 200; round++) {
+		struct pagus_config cfg = lab_config(&whole, 1, "nopcp");
+		uint64_t start = lab_random(&seed, ZONE_PAGES);
+		uint64_t end = start + 1 + lab_random(&seed, ZONE_PAGES - start);
+		struct lab lab;
+
+		cfg.max_order = 1 + (uint32_t)lab_random(&seed, 10);
+		cfg.pageblock_order = 1 + (uint32_t)lab_random(&seed, cfg.max_order);
+		unit_open(&lab, &cfg);
+		assert_int_equal(pagus_boot_free(&lab.p, start, end - start), PAGUS_OK);
+		expect_greedy(&lab, cfg.max_order, start, end);
+		assert_int_equal(unit_zone(&lab, 0).managed, end - start);
+		assert_int_equal(unit_zone(&lab, 0).free_pages, end - start);
+		unit_close(&lab);
+	}
+}
+
+static void property_06_boot_frees_to_the_tail(void **state)
+{
+	const struct pagus_config cfg = lab_config(&whole, 1, "nopcp");
+	struct lab lab;
+
+	(void)state;
+	unit_open(&lab, &cfg);
+	assert_int_equal(pagus_boot_free(&lab.p, 1024, 4), PAGUS_OK);
+	assert_int_equal(pagus_boot_free(&lab.p, 512, 4), PAGUS_OK);
+	assert_int_equal(pagus_boot_free(&lab.p, 2048, 4), PAGUS_OK);
+	unit_expect_list(&lab, 0, 2, PAGUS_MOVABLE, PFNS(1024, 512, 2048));
+	unit_close(&lab);
+}
+
+static void pieces_merge_with_what_was_handed_over_before(void **state)
+{
+	const struct pagus_config cfg = lab_config(&whole, 1, "nopcp");
+	struct lab lab;
+
+	(void)state;
+	unit_open(&lab, &cfg);
+	assert_int_equal(pagus_boot_free(&lab.p, 4, 4), PAGUS_OK);
+	assert_int_equal(pagus_boot_free(&lab.p, 0, 4), PAGUS_OK);
+	unit_expect_list(&lab, 0, 3, PAGUS_MOVABLE, PFNS(0));
+	unit_expect_list(&lab, 0, 2, PAGUS_MOVABLE, NO_PFNS);
+	unit_close(&lab);
+}
+
+static void property_03_boot_cuts_at_a_zone_border(void **state)
+{
+	struct pagus_config cfg = lab_config(&whole, 1, "nopcp");
+	struct lab lab;
+
+	(void)state;
+	cfg.dma_ceiling = 12;
+	unit_open(&lab, &cfg);
+	assert_int_equal(pagus_boot_free(&lab.p, 0, 32), PAGUS_OK);
+	unit_expect_list(&lab, 0, 3, PAGUS_MOVABLE, PFNS(0));
+	unit_expect_list(&lab, 0, 2, PAGUS_MOVABLE, PFNS(8));
+	unit_expect_list(&lab, 1, 2, PAGUS_MOVABLE, PFNS(12));
+	unit_expect_list(&lab, 1, 4, PAGUS_MOVABLE, PFNS(16));
+	unit_close(&lab);
+}
+
+static void boot_cuts_at_a_zone_inside_another_zones_span(void **state)
+{
+	static const struct pagus_range ranges[] = {
+		{ 0, 4, 0, PAGUS_ZONE_NORMAL }, { 4, 4, 0, PAGUS_ZONE_MOVABLE }, { 8, 8, 0, PAGUS_ZONE_NORMAL },
+	};
+	const struct pagus_config cfg = lab_config(ranges, NR_OF(ranges), "nopcp");
+	struct lab lab;
+
+	(void)state;
+	unit_open(&lab, &cfg);
+	assert_int_equal(pagus_boot_free(&lab.p, 0, 16), PAGUS_OK);
+	unit_check(&lab);
+	unit_expect_list(&lab, 0, 2, PAGUS_MOVABLE, PFNS(0));
+	unit_expect_list(&lab, 0, 3, PAGUS_MOVABLE, PFNS(8));
+	unit_expect_list(&lab, 1, 2, PAGUS_MOVABLE, PFNS(4));
+	unit_close(&lab);
+}
+
+static void expect_refused(struct lab *lab, enum pagus_status want, uint64_t start, uint64_t nr)
+{
+	uint64_t digest = pagus_digest(&lab->p);
+
+	assert_int_equal(pagus_boot_free(&lab->p, start, nr), want);
+	assert_int_equal(pagus_inherit(&lab->p, start, nr, PAGUS_MOVABLE), want);
+	assert_true(pagus_digest(&lab->p) == digest);
+}
+
+static void only_reserved_pages_can_be_handed_over(void **state)
+{
+	static const struct pagus_range ranges[] = {
+		{ 0, 100, 0, PAGUS_ZONE_BY_CEILING }, { 200, 824, 0, PAGUS_ZONE_BY_CEILING },
+	};
+	const struct pagus_config cfg = lab_config(ranges, NR_OF(ranges), "nopcp");
+	struct lab lab;
+
+	(void)state;
+	unit_open(&lab, &cfg);
+	expect_refused(&lab, PAGUS_BAD_RANGE, 0, 0);
+	expect_refused(&lab, PAGUS_BAD_RANGE, 0, 101);
+	expect_refused(&lab, PAGUS_BAD_RANGE, 150, 10);
+	expect_refused(&lab, PAGUS_BAD_RANGE, 1000, 25);
+	expect_refused(&lab, PAGUS_BAD_RANGE, 5000, 1);
+	expect_refused(&lab, PAGUS_BAD_RANGE, 0, UINT64_MAX);
+	assert_int_equal(pagus_boot_free(&lab.p, 10, 10), PAGUS_OK);
+	expect_refused(&lab, PAGUS_BUSY, 0, 20);
+	expect_refused(&lab, PAGUS_BUSY, 10, 10);
+	unit_close(&lab);
+}
+
+static void inherited_pages_are_in_use_and_freed_at_any_order(void **state)
+{
+	const struct pagus_config cfg = lab_config(&whole, 1, "nopcp");
+	struct pagus_page_info page;
+	struct lab lab;
+
+	(void)state;
+	unit_open(&lab, &cfg);
+	assert_int_equal(pagus_inherit(&lab.p, 0, 16, PAGUS_HIGHATOMIC), PAGUS_BAD_VALUE);
+	unit_inherit(&lab, 0, 16, PAGUS_RECLAIMABLE);
+	assert_int_equal(pagus_boot_done(&lab.p), PAGUS_OK);
+	assert_int_equal(pagus_page_info(&lab.p, 15, &page), PAGUS_OK);
+	assert_int_equal(page.kind, PAGUS_PAGE_INHERITED);
+	assert_int_equal(page.request_type, PAGUS_RECLAIMABLE);
+	assert_int_equal(unit_zone(&lab, 0).managed, 16);
+	assert_int_equal(unit_zone(&lab, 0).free_pages, 0);
+	unit_free(&lab, 8, 3);
+	unit_free(&lab, 0, 0);
+	unit_free(&lab, 2, 1);
+	assert_int_equal(pagus_free_pages(&lab.p, 0, 3), PAGUS_DOUBLE_FREE);
+	assert_int_equal(pagus_free_pages(&lab.p, 4, 4), PAGUS_BAD_ALIGN);
+	assert_int_equal(pagus_free_pages(&lab.p, 4, 2), PAGUS_OK);
+	unit_free(&lab, 1, 0);
+	unit_expect_list(&lab, 0, 4, PAGUS_MOVABLE, PFNS(0));
+	unit_close(&lab);
+}
+
+static void inherited_pages_cannot_be_freed_beyond_their_end(void **state)
+{
+	const struct pagus_config cfg = lab_config(&whole, 1, "nopcp");
+	struct lab lab;
+
+	(void)state;
+	unit_open(&lab, &cfg);
+	unit_inherit(&lab, 0, 6, PAGUS_MOVABLE);
+	assert_int_equal(pagus_free_pages(&lab.p, 0, 3), PAGUS_WRONG_ORDER);
+	assert_int_equal(pagus_free_pages(&lab.p, 0, 2), PAGUS_OK);
+	unit_close(&lab);
+}
+
+static void boot_done_is_idempotent(void **state)
+{
+	static const struct pagus_range range = { 0, 65536, 0, PAGUS_ZONE_BY_CEILING };
+	struct pagus_config cfg = lab_config(&range, 1, "linux");
+
+	(void)state;
+	for (uint32_t thp = 0; thp < 2; thp++) {
+		struct lab lab;
+		uint64_t digest;
+
+		cfg.thp = thp;
+		unit_boot(&lab, &cfg);
+		digest = pagus_digest(&lab.p);
+		assert_int_equal(pagus_boot_done(&lab.p), PAGUS_OK);
+		assert_true(pagus_digest(&lab.p) == digest);
+		unit_close(&lab);
+	}
+}
+
+static void nothing_is_granted_before_boot_is_done(void **state)
+{
+	const struct pagus_config cfg = lab_config(&whole, 1, "linux");
+	struct lab lab;
+
+	(void)state;
+	unit_open(&lab, &cfg);
+	assert_int_equal(pagus_boot_free(&lab.p, 0, ZONE_PAGES), PAGUS_OK);
+	unit_no_memory(&lab, GFP_KERNEL, 0);
+	assert_int_equal(pagus_boot_done(&lab.p), PAGUS_OK);
+	unit_alloc(&lab, GFP_KERNEL, 0);
+	unit_close(&lab);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(property_07_boot_cuts_greedily_and_ascending),
+		cmocka_unit_test(property_06_boot_frees_to_the_tail),
+		cmocka_unit_test(pieces_merge_with_what_was_handed_over_before),
+		cmocka_unit_test(property_03_boot_cuts_at_a_zone_border),
+		cmocka_unit_test(boot_cuts_at_a_zone_inside_another_zones_span),
+		cmocka_unit_test(only_reserved_pages_can_be_handed_over),
+		cmocka_unit_test(inherited_pages_are_in_use_and_freed_at_any_order),
+		cmocka_unit_test(inherited_pages_cannot_be_freed_beyond_their_end),
+		cmocka_unit_test(boot_done_is_idempotent),
+		cmocka_unit_test(nothing_is_granted_before_boot_is_done),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: MIT */
+/* Per-CPU lists: what a CPU keeps, how it refills and when it drains. */
+#include "unit/unit.h"
+
+#define BLOCK 512
+#define HIGH_FREE 0x1u /* pcp flag: the last free here had order 1-3 */
+
+static const struct pagus_range zone_8192 = { 0, 8192, 0, PAGUS_ZONE_BY_CEILING };
+#define SPARE (4 * BLOCK) /* a free block of order 10, so that the zone passes its marks */
+
+static const struct pagus_range zone_6_blocks = { 0, 6 * BLOCK, 0, PAGUS_ZONE_BY_CEILING };
+
+static void boot_with_limits(struct lab *lab, uint32_t batch, uint32_t high_min, uint32_t high_max)
+{
+	const struct pagus_config cfg = lab_config(&zone_8192, 1, "linux");
+
+	unit_boot(lab, &cfg);
+	unit_limits(lab, 0, batch, high_min, high_max);
+}
+
+/* Pageblocks unmovable, movable, reclaimable, wholly in use; then one reserved and the spare block. */
+static void open_used_blocks(struct lab *lab, uint32_t batch, uint32_t high_min, uint32_t high_max)
+{
+	const struct pagus_config cfg = lab_config(&zone_6_blocks, 1, "linux");
+
+	unit_open(lab, &cfg);
+	for (uint32_t type = 0; type < 3; type++)
+		unit_seed_block(lab, type * BLOCK, (enum pagus_migratetype)type);
+	unit_inherit(lab, 0, 3 * BLOCK, PAGUS_UNMOVABLE);
+	unit_seed_free(lab, SPARE, 10);
+	unit_seeded(lab);
+	unit_limits(lab, 0, batch, high_min, high_max);
+}
+
+static void seed_state(struct lab *lab, uint32_t alloc_factor, uint32_t free_count, uint32_t flags)
+{
+	const struct pagus_pcp_seed seed = {
+		.alloc_factor = alloc_factor, .free_count = free_count, .flags = flags,
+	};
+
+	assert_int_equal(pagus_seed_pcp_state(&lab->p, 0, PAGUS_ZONE_NORMAL, 0, &seed), PAGUS_OK);
+}
+
+/* Specification, section 22.4. */
+static void worked_example(void **state)
+{
+	const struct pagus_range range = { 4096, 1024, 0, PAGUS_ZONE_BY_CEILING };
+	const struct pagus_config cfg = lab_config(&range, 1, "linux");
+	const pagus_pfn_t base = 4096;
+	struct lab lab;
+
+	(void)state;
+	unit_boot(&lab, &cfg);
+	unit_limits(&lab, 0, 63, 252, 1000);
+	lab_listen(&lab, UNIT_ALL_EVENTS);
+	assert_int_equal(unit_alloc(&lab, GFP_KERNEL, 0), base);
+	assert_int_equal(unit_pcp(&lab, 0, 0).alloc_factor, 1);
+	assert_int_equal(unit_pcp(&lab, 0, 0).count, 62);
+	/* Two pageblocks retyped, the claim, 62 more pages, the refill, the answer. */
+	assert_int_equal(lab.nr_events, 2 + 1 + 62 + 1 + 1);
+	assert_int_equal(unit_event(&lab, 2, PAGUS_EVENT_EXTFRAG).a, 10);
+	assert_int_equal(lab.log[2].b, PAGUS_MOVABLE | UNIT_CLAIMED);
+	for (uint32_t n = 1; n <= 62; n++)
+		assert_int_equal(unit_event(&lab, 2 + n, PAGUS_EVENT_ZONE_LOCKED).pfn, base + n);
+	for (uint32_t n = 1; n <= 62; n++)
+		assert_int_equal(unit_alloc(&lab, GFP_KERNEL, 0), base + n);
+	unit_free(&lab, base + 5, 0);
+	unit_free(&lab, base + 2, 0);
+	assert_int_equal(unit_alloc(&lab, GFP_KERNEL, 0), base + 2);
+	assert_int_equal(unit_alloc(&lab, GFP_KERNEL, 0), base + 5);
+	unit_close(&lab);
+}
+
+static void property_25_lists_are_lifo_by_type_and_order(void **state)
+{
+	static const uint32_t orders[] = { 0, 1, 2, 3 };
+	struct lab lab;
+
+	(void)state;
+	open_used_blocks(&lab, 63, 1000, 1000);
+	for (uint32_t n = 0; n < NR_OF(orders); n++) {
+		const uint32_t order = orders[n], size = 1u << order;
+
+		for (uint32_t type = 0; type < 3; type++) {
+			const pagus_pfn_t at = type * BLOCK + 64 * order;
+
+			for (uint32_t k = 0; k < 3; k++)
+				unit_free(&lab, at + k * size, order);
+			unit_expect_pcp(&lab, order * 3 + type, PFNS(at + 2 * size, at + size, at));
+		}
+		for (uint32_t type = 0; type < 3; type++)
+			for (uint32_t k = 3; k-- > 0;)
+				assert_int_equal(unit_alloc(&lab, unit_gfp(type), order),
+						 type * BLOCK + 64 * order + k * size);
+	}
+	assert_int_equal(unit_counter(&lab, PAGUS_COUNTER_pcp_alloc_miss), 0);
+	unit_close(&lab);
+}
+
+static void property_25_the_huge_order_has_two_lists(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	open_used_blocks(&lab, 63, 4000, 4000);
+	for (uint32_t type = 0; type < 3; type++)
+		unit_free(&lab, type * BLOCK, 9);
+	unit_expect_pcp(&lab, 12, PFNS(2 * BLOCK, 0));
+	unit_expect_pcp(&lab, 13, PFNS(BLOCK));
+	assert_int_equal(unit_alloc(&lab, GFP_KERNEL, 9), 2 * BLOCK);
+	assert_int_equal(unit_alloc(&lab, GFP_TRANSHUGE, 9), BLOCK);
+	assert_int_equal(unit_alloc(&lab, GFP_RECLAIM_SLAB, 9), 0);
+	unit_close(&lab);
+}
+
+static void property_25_other_orders_never_touch_the_lists(void **state)
+{
+	static const uint32_t orders[] = { 4, 5, 6, 7, 8, 10 };
+	struct lab lab;
+
+	(void)state;
+	boot_with_limits(&lab, 63, 1000, 1000);
+	for (uint32_t n = 0; n < NR_OF(orders); n++) {
+		unit_free(&lab, unit_alloc(&lab, GFP_USER_PAGE, orders[n]), orders[n]);
+		assert_int_equal(unit_pcp(&lab, 0, 0).count, 0);
+	}
+	assert_int_equal(pagus_sim_total(&lab.sim, PAGUS_LOCK_PCP).acquisitions, 0);
+	unit_close(&lab);
+}
+
+/* Pages of a HIGHATOMIC or CMA pageblock go to the movable list; of an ISOLATE pageblock, to the zone. */
+static void special_pageblocks_free_to_the_movable_list(void **state)
+{
+	(void)state;
+	for (int type = PAGUS_HIGHATOMIC; type <= PAGUS_ISOLATE; type++) {
+		struct lab lab;
+
+		open_used_blocks(&lab, 63, 1000, 1000);
+		unit_seed_block(&lab, 0, (enum pagus_migratetype)type);
+		unit_free(&lab, 7, 0);
+		if (type == PAGUS_ISOLATE) {
+			unit_expect_list(&lab, 0, 0, PAGUS_ISOLATE, PFNS(7));
+		} else {
+			unit_expect_pcp(&lab, 0 * 3 + PAGUS_MOVABLE, PFNS(7));
+			pagus_drain_all(&lab.p);
+			unit_expect_list(&lab, 0, 0, (enum pagus_migratetype)type, PFNS(7));
+		}
+		unit_close(&lab);
+	}
+}
+
+/* How many blocks each of the next refills of the order asks for; everything granted is kept. */
+static void expect_refills(struct lab *lab, uint32_t order, const uint32_t *want, uint32_t nr)
+{
+	lab_listen(lab, 1u << PAGUS_EVENT_REFILL);
+	for (uint32_t n = 0; n < nr; n++) {
+		struct pagus_event event;
+
+		unit_alloc(lab, GFP_USER_PAGE, order);
+		event = unit_event(lab, n, PAGUS_EVENT_REFILL);
+		assert_int_equal(event.a, want[n]);
+		assert_int_equal(event.b, want[n]);
+		for (uint32_t k = 1; k < want[n]; k++)
+			unit_alloc(lab, GFP_USER_PAGE, order);
+		assert_int_equal(lab->nr_events, n + 1);
+		assert_int_equal(unit_pcp(lab, 0, 0).count, 0);
+	}
+}
+
+static void property_26_refills_double(void **state)
+{
+	static const uint32_t want[] = { 63, 126, 252, 504, 1008, 2016, 2016 };
+	struct lab lab;
+
+	(void)state;
+	boot_with_limits(&lab, 63, 252, 1u << 20);
+	expect_refills(&lab, 0, want, NR_OF(want));
+	unit_close(&lab);
+}
+
+static void property_26_a_free_halves_the_doubling(void **state)
+{
+	static const uint32_t want[] = { 63, 126, 252 };
+	pagus_pfn_t pfn;
+	struct lab lab;
+
+	(void)state;
+	boot_with_limits(&lab, 63, 252, 1u << 20);
+	expect_refills(&lab, 0, want, NR_OF(want));
+	pfn = unit_alloc(&lab, GFP_USER_PAGE, 0);
+	assert_int_equal(unit_pcp(&lab, 0, 0).alloc_factor, 4);
+	unit_free(&lab, pfn, 0);
+	assert_int_equal(unit_pcp(&lab, 0, 0).alloc_factor, 2);
+	unit_free(&lab, unit_alloc(&lab, GFP_USER_PAGE, 0), 0);
+	assert_int_equal(unit_pcp(&lab, 0, 0).alloc_factor, 1);
+	unit_close(&lab);
+}
+
+static void property_26_refills_are_bounded_by_room(void **state)
+{
+	/* room = high - count - batch = 252 - 0 - 63 = 189; no doubling beyond it. */
+	static const uint32_t want[] = { 63, 126, 189, 189 };
+	struct lab lab;
+
+	(void)state;
+	boot_with_limits(&lab, 63, 252, 252);
+	expect_refills(&lab, 0, want, NR_OF(want));
+	assert_int_equal(unit_pcp(&lab, 0, 0).alloc_factor, 2);
+	unit_close(&lab);
+}
+
+static void property_26_larger_orders_ask_for_a_batch_of_pages(void **state)
+{
+	static const struct {
+		uint32_t order, want[2];
+	} rows[] = {
+		{ 1, { 63 >> 1, 63 >> 1 } }, { 2, { 63 >> 2, 63 >> 2 } }, { 3, { 63 >> 3, 63 >> 3 } },
+		{ 9, { 2, 2 } },
+	};
+
+	(void)state;
+	for (size_t n = 0; n < NR_OF(rows); n++) {
+		struct lab lab;
+
+		boot_with_limits(&lab, 63, 252, 1u << 20);
+		expect_refills(&lab, rows[n].order, rows[n].want, 2);
+		assert_int_equal(unit_pcp(&lab, 0, 0).alloc_factor, 0);
+		unit_close(&lab);
+	}
+}
+
+static void property_26_high_rises_with_refills_but_not_below_the_high_mark(void **state)
+{
+	(void)state;
+	for (uint32_t below = 0; below < 2; below++) {
+		struct pagus_zone_seed seed = {
+			.present = 8192, .managed = 8192, .pcp_batch = 63, .pcp_high_min = 252,
+			.pcp_high_max = 5000, .wmark = { 0, 0, below ? 9000 : 0, 9000 },
+		};
+		struct lab lab;
+
+		boot_with_limits(&lab, 63, 252, 5000);
+		assert_int_equal(pagus_seed_zone(&lab.p, 0, PAGUS_ZONE_NORMAL, &seed), PAGUS_OK);
+		unit_alloc(&lab, GFP_USER_PAGE, 0);
+		assert_int_equal(unit_pcp(&lab, 0, 0).high, below ? 252 : 252 + 63);
+		unit_close(&lab);
+	}
+}
+
+static void before_boot_is_done_a_refill_brings_one_block(void **state)
+{
+	static const uint32_t one[] = { 1, 1, 1 };
+	struct lab lab;
+
+	(void)state;
+	boot_with_limits(&lab, 1, 0, 0);
+	expect_refills(&lab, 0, one, NR_OF(one));
+	unit_free(&lab, unit_alloc(&lab, GFP_USER_PAGE, 0), 0);
+	assert_int_equal(unit_pcp(&lab, 0, 0).count, 0);
+	unit_close(&lab);
+}
+
+/* A movable list of 15 pages, PFN 512 at its tail; the 16th free reaches high = 16. */
+static uint32_t overflow_drains(uint32_t free_count)
+{
+	struct lab lab;
+	uint32_t drained;
+
+	open_used_blocks(&lab, 4, 16, 16);
+	for (uint32_t n = 0; n < 15; n++)
+		unit_free(&lab, BLOCK + 2 * n, 0);
+	assert_int_equal(unit_pcp(&lab, 0, 0).count, 15);
+	seed_state(&lab, 0, free_count, 0);
+	lab_listen(&lab, 1u << PAGUS_EVENT_PCPU_DRAIN);
+	unit_free(&lab, BLOCK + 100, 0);
+	drained = lab.nr_events;
+	for (uint32_t n = 0; n < drained; n++)
+		assert_int_equal(unit_event(&lab, n, PAGUS_EVENT_PCPU_DRAIN).pfn, BLOCK + 2 * n);
+	assert_int_equal(unit_pcp(&lab, 0, 0).count, 16 - drained);
+	unit_close(&lab);
+	return drained;
+}
+
+static void property_27_overflow_size_and_tails(void **state)
+{
+	(void)state;
+	/* clamp(free_count, batch = 4, high - batch = 12), this free counted. */
+	assert_int_equal(overflow_drains(0), 4);
+	assert_int_equal(overflow_drains(3), 4);
+	assert_int_equal(overflow_drains(4), 5);
+	assert_int_equal(overflow_drains(10), 11);
+	assert_int_equal(overflow_drains(11), 12);
+	assert_int_equal(overflow_drains(100), 12);
+}
+
+static void property_27_free_count_halves_and_saturates(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	open_used_blocks(&lab, 4, 400, 400);
+	for (uint32_t n = 0; n < 200; n++)
+		unit_free(&lab, n, 0);
+	assert_int_equal(unit_pcp(&lab, 0, 0).free_count, 4 << 5);
+	unit_alloc(&lab, GFP_KERNEL, 0);
+	assert_int_equal(unit_pcp(&lab, 0, 0).free_count, 2 << 5);
+	unit_free(&lab, 256, 3);
+	assert_int_equal(unit_pcp(&lab, 0, 0).free_count, (2 << 5) + 8);
+	unit_close(&lab);
+}
+
+static void property_27_whole_lists_from_the_freed_pages_list_on(void **state)
+{
+	static const pagus_pfn_t want[] = {
+		BLOCK, BLOCK + 2, BLOCK + 4, 2 * BLOCK, 2 * BLOCK + 2, 2 * BLOCK + 4, 2 * BLOCK + 64, 0, 2,
+	};
+	struct lab lab;
+
+	(void)state;
+	open_used_blocks(&lab, 4, 16, 16);
+	for (uint32_t n = 0; n < 6; n++)
+		unit_free(&lab, 2 * n, 0);
+	for (uint32_t n = 0; n < 3; n++)
+		unit_free(&lab, 2 * BLOCK + 2 * n, 0);
+	unit_free(&lab, BLOCK, 0);
+	unit_free(&lab, BLOCK + 2, 0);
+	seed_state(&lab, 0, 9, 0);
+	/* 11 pages so far, 4 more in one block of order 2 on the list behind; then the 16th. */
+	unit_free(&lab, 2 * BLOCK + 64, 2);
+	assert_int_equal(unit_pcp(&lab, 0, 0).count, 15);
+	seed_state(&lab, 0, 9, 0);
+	lab_listen(&lab, 1u << PAGUS_EVENT_PCPU_DRAIN);
+	unit_free(&lab, BLOCK + 4, 0);
+	/* Ten pages in pieces of 4, 4 and 2: movable emptied, reclaimable emptied, its order 2 emptied, where
+	 * the second piece overshoots, and round to the tail of unmovable. */
+	assert_int_equal(lab.nr_events, NR_OF(want));
+	for (uint32_t n = 0; n < NR_OF(want); n++)
+		assert_int_equal(unit_event(&lab, n, PAGUS_EVENT_PCPU_DRAIN).pfn, want[n]);
+	unit_expect_pcp(&lab, 0, PFNS(10, 8, 6, 4));
+	unit_close(&lab);
+}
+
+static void property_27_a_piece_of_large_blocks_overshoots(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	open_used_blocks(&lab, 4, 16, 16);
+	unit_free(&lab, 0, 3);
+	seed_state(&lab, 0, 0, 0);
+	lab_listen(&lab, 1u << PAGUS_EVENT_PCPU_DRAIN | 1u << PAGUS_EVENT_DRAIN);
+	unit_free(&lab, 64, 3);
+	/* clamp(8, 4, 12) = 8 pages in two pieces of 4, each of which gives a whole block of 8. */
+	assert_int_equal(lab.nr_events, 4);
+	assert_int_equal(unit_event(&lab, 0, PAGUS_EVENT_DRAIN).a, 4);
+	assert_int_equal(unit_event(&lab, 1, PAGUS_EVENT_PCPU_DRAIN).pfn, 0);
+	assert_int_equal(unit_event(&lab, 2, PAGUS_EVENT_DRAIN).a, 4);
+	assert_int_equal(unit_event(&lab, 3, PAGUS_EVENT_PCPU_DRAIN).pfn, 64);
+	unit_close(&lab);
+}
+
+/* Frees of order 1-3 in a row, batch + high_min / 2 = 12 pages freed lately: everything goes to the zone. */
+static void a_burst_of_high_order_frees_empties_the_pcp(void **state)
+{
+	static const struct {
+		uint32_t free_count, flags, order, left;
+	} rows[] = {
+		{ 12, HIGH_FREE, 1, 0 }, { 11, HIGH_FREE, 1, 3 + 2 }, { 12, 0, 1, 3 + 2 },
+		{ 12, HIGH_FREE, 0, 3 + 1 },
+	};
+
+	(void)state;
+	for (size_t n = 0; n < NR_OF(rows); n++) {
+		struct lab lab;
+
+		open_used_blocks(&lab, 4, 16, 16);
+		for (uint32_t k = 0; k < 3; k++)
+			unit_free(&lab, 2 * k, 0);
+		seed_state(&lab, 0, rows[n].free_count, rows[n].flags);
+		unit_free(&lab, 64, rows[n].order);
+		assert_int_equal(unit_pcp(&lab, 0, 0).count, rows[n].left);
+		assert_int_equal(unit_pcp(&lab, 0, 0).flags & HIGH_FREE, rows[n].order > 0);
+		unit_close(&lab);
+	}
+}
+
+static void each_cpu_has_its_own_lists(void **state)
+{
+	struct pagus_config cfg = lab_config(&zone_8192, 1, "linux");
+	struct lab lab;
+
+	(void)state;
+	cfg.nr_cpus = 3;
+	unit_boot(&lab, &cfg);
+	unit_limits(&lab, 0, 4, 16, 16);
+	for (uint32_t cpu = 0; cpu < 3; cpu++) {
+		pagus_sim_on(&lab.sim, cpu, 0);
+		assert_int_equal(unit_alloc(&lab, GFP_USER_PAGE, 0), 4 * cpu);
+		assert_int_equal(unit_pcp(&lab, 0, cpu).count, 3);
+	}
+	/* A page goes to the lists of the CPU that frees it. */
+	unit_free(&lab, 0, 0);
+	unit_expect_pcp(&lab, PAGUS_MOVABLE, PFNS(0, 9, 10, 11));
+	assert_int_equal(pagus_drain_cpu(&lab.p, 1), PAGUS_OK);
+	assert_int_equal(unit_pcp(&lab, 0, 1).count, 0);
+	assert_int_equal(unit_pcp(&lab, 0, 0).count, 3);
+	assert_int_equal(pagus_drain_cpu(&lab.p, 3), PAGUS_BAD_VALUE);
+	unit_close(&lab);
+}
+
+static void a_busy_pcp_is_passed_by(void **state)
+{
+	struct lab lab;
+	pagus_pfn_t pfn;
+
+	(void)state;
+	boot_with_limits(&lab, 4, 16, 16);
+	lab.sim.trylock_fail_at = 1;
+	pfn = unit_alloc(&lab, GFP_USER_PAGE, 0);
+	assert_int_equal(unit_pcp(&lab, 0, 0).count, 0);
+	lab.sim.trylock_fail_at = 1;
+	unit_free(&lab, pfn, 0);
+	assert_int_equal(unit_pcp(&lab, 0, 0).count, 0);
+	assert_int_equal(unit_zone(&lab, 0).free_pages, 8192);
+	unit_close(&lab);
+}
+
+static void a_drain_is_done_even_if_the_pcp_is_busy(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	boot_with_limits(&lab, 4, 16, 16);
+	unit_alloc(&lab, GFP_USER_PAGE, 0);
+	lab.sim.trylock_fail_at = 1;
+	assert_int_equal(pagus_drain_cpu(&lab.p, 0), PAGUS_OK);
+	assert_int_equal(unit_pcp(&lab, 0, 0).count, 0);
+	unit_close(&lab);
+}
+
+static void policy_none_keeps_nothing(void **state)
+{
+	const struct pagus_config cfg = lab_config(&zone_8192, 1, "none+linux");
+	struct lab lab;
+
+	(void)state;
+	unit_boot(&lab, &cfg);
+	for (uint32_t order = 0; order <= 10; order++) {
+		unit_free(&lab, unit_alloc(&lab, GFP_USER_PAGE, order), order);
+		assert_int_equal(unit_pcp(&lab, 0, 0).count, 0);
+		assert_int_equal(unit_zone(&lab, 0).free_pages, 8192);
+	}
+	unit_close(&lab);
+}
+
+static void a_recorded_pcp_is_restored(void **state)
+{
+	const struct pagus_config cfg = lab_config(&zone_6_blocks, 1, "linux");
+	const struct pagus_pcp_seed bad = { .alloc_factor = 6 };
+	struct lab lab;
+
+	(void)state;
+	unit_open(&lab, &cfg);
+	unit_seed_free(&lab, SPARE, 10);
+	assert_int_equal(pagus_seed_pcp(&lab.p, 0, 5, 1), PAGUS_OK);
+	assert_int_equal(pagus_seed_pcp(&lab.p, 0, 3, 1), PAGUS_OK);
+	assert_int_equal(pagus_seed_pcp(&lab.p, 0, 8, 10), PAGUS_OK);
+	assert_int_equal(pagus_seed_pcp(&lab.p, 0, BLOCK, 13), PAGUS_OK);
+	assert_int_equal(pagus_seed_pcp(&lab.p, 0, 8, 10), PAGUS_BUSY);
+	assert_int_equal(pagus_seed_pcp(&lab.p, 0, 20, 10), PAGUS_BAD_ALIGN);
+	assert_int_equal(pagus_seed_pcp(&lab.p, 1, 64, 0), PAGUS_BAD_VALUE);
+	assert_int_equal(pagus_seed_pcp(&lab.p, 0, 64, PAGUS_NR_PCP_LISTS), PAGUS_BAD_VALUE);
+	assert_int_equal(pagus_seed_pcp(&lab.p, 0, 99999, 0), PAGUS_BAD_RANGE);
+	assert_int_equal(pagus_seed_pcp_state(&lab.p, 0, PAGUS_ZONE_NORMAL, 0, &bad), PAGUS_BAD_VALUE);
+	assert_int_equal(pagus_seed_pcp_state(&lab.p, 0, PAGUS_ZONE_DMA, 0, &bad), PAGUS_BAD_NODE);
+	unit_seeded(&lab);
+	seed_state(&lab, 5, 77, HIGH_FREE);
+	unit_expect_pcp(&lab, 1, PFNS(5, 3));
+	assert_int_equal(unit_pcp(&lab, 0, 0).count, 2 + 8 + BLOCK);
+	assert_int_equal(unit_pcp(&lab, 0, 0).alloc_factor, 5);
+	assert_int_equal(unit_alloc(&lab, GFP_USER_PAGE, 3), 8);
+	assert_int_equal(unit_alloc(&lab, GFP_USER_PAGE, 0), 5);
+	unit_close(&lab);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(worked_example),
+		cmocka_unit_test(property_25_lists_are_lifo_by_type_and_order),
+		cmocka_unit_test(property_25_the_huge_order_has_two_lists),
+		cmocka_unit_test(property_25_other_orders_never_touch_the_lists),
+		cmocka_unit_test(special_pageblocks_free_to_the_movable_list),
+		cmocka_unit_test(property_26_refills_double),
+		cmocka_unit_test(property_26_a_free_halves_the_doubling),
+		cmocka_unit_test(property_26_refills_are_bounded_by_room),
+		cmocka_unit_test(property_26_larger_orders_ask_for_a_batch_of_pages),
+		cmocka_unit_test(property_26_high_rises_with_refills_but_not_below_the_high_mark),
+		cmocka_unit_test(before_boot_is_done_a_refill_brings_one_block),
+		cmocka_unit_test(property_27_overflow_size_and_tails),
+		cmocka_unit_test(property_27_free_count_halves_and_saturates),
+		cmocka_unit_test(property_27_whole_lists_from_the_freed_pages_list_on),
+		cmocka_unit_test(property_27_a_piece_of_large_blocks_overshoots),
+		cmocka_unit_test(a_burst_of_high_order_frees_empties_the_pcp),
+		cmocka_unit_test(each_cpu_has_its_own_lists),
+		cmocka_unit_test(a_busy_pcp_is_passed_by),
+		cmocka_unit_test(a_drain_is_done_even_if_the_pcp_is_busy),
+		cmocka_unit_test(policy_none_keeps_nothing),
+		cmocka_unit_test(a_recorded_pcp_is_restored),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

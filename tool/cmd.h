@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* The verbs of the program, one cmd_<verb>.c each, and how a verb fails. */
+#ifndef CMD_H
+#define CMD_H
+
+/* Each takes argv from its own name on and returns the exit status: 0, or 1 after cmd_fail. */
+int cmd_info(int argc, char **argv);
+int cmd_convert(int argc, char **argv);
+int cmd_replay(int argc, char **argv);
+
+/* Print "pagus: TEXT" as one line on standard error. Always 1. */
+int cmd_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * The arguments make no sense: say how the verb is used, `usage` being all after "pagus ". Always
+ * 1.
+ */
+int cmd_usage(const char *usage);
+
+#endif

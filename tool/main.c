@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* The program `pagus`: finds the verb and runs it. */
+#include "cmd.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	const char *name, *help;
+	int (*run)(int argc, char **argv);
+} verbs[] = {
+	{ "info", "show what a trace holds and the state it starts from", cmd_info },
+	{ "convert", "write any readable trace as a .pgt file", cmd_convert },
+	{ "replay", "serve a trace's requests under a policy and report on it", cmd_replay },
+};
+
+#define NR_VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+int cmd_fail(const char *fmt, ...)
+{
+	va_list args;
+
+	fputs("pagus: ", stderr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return 1;
+}
+
+int cmd_usage(const char *usage)
+{
+	return cmd_fail("usage: pagus %s", usage);
+}
+
+static int show_help(void)
+{
+	puts("usage: pagus VERB [OPTION...] [ARGUMENT...]\n");
+	for (size_t i = 0; i < NR_VERBS; i++)
+		printf("  %-9s %s\n", verbs[i].name, verbs[i].help);
+	puts("  help      show this\n"
+	     "\n"
+	     "pagus --version shows the version. Each verb has a page: man pagus-VERB.");
+	return 0;
+}
+
+static int run_verb(int argc, char **argv)
+{
+	if (argc < 2)
+		return cmd_usage("VERB [OPTION...] [ARGUMENT...]; pagus help lists the verbs");
+	if (strcmp(argv[1], "--version") == 0) {
+		puts("pagus " PAGUS_VERSION);
+		return 0;
+	}
+	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0)
+		return show_help();
+	for (size_t i = 0; i < NR_VERBS; i++) {
+		if (strcmp(argv[1], verbs[i].name) == 0)
+			return verbs[i].run(argc - 1, argv + 1);
+	}
+	return cmd_fail("no verb \"%s\"; pagus help lists the verbs", argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+	int status = run_verb(argc, argv);
+
+	/* Output that could not be written is a failure, whatever the verb thought of it. */
+	if ((fflush(stdout) != 0 || ferror(stdout)) && status == 0)
+		status = cmd_fail("standard output: %s", strerror(errno));
+	return status;
+}

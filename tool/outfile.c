@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include "outfile.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool outfile_open(struct outfile *f, const char *path)
+{
+	size_t room = strlen(path) + sizeof(".XXXXXX");
+	mode_t mask = umask(0);
+	int fd = -1;
+
+	umask(mask);
+	*f = (struct outfile){ .path = strdup(path), .temporary = malloc(room) };
+	if (f->path && f->temporary) {
+		snprintf(f->temporary, room, "%s.XXXXXX", path);
+		fd = mkstemp(f->temporary);
+	}
+	if (fd >= 0 && fchmod(fd, 0666 & ~mask) == 0)
+		f->stream = fdopen(fd, "w");
+	if (!f->stream) {
+		int why = errno;
+
+		if (fd >= 0) {
+			close(fd);
+			unlink(f->temporary);
+		}
+		free(f->path);
+		free(f->temporary);
+		errno = why;
+		return false;
+	}
+	return true;
+}
+
+static void forget(struct outfile *f)
+{
+	free(f->path);
+	free(f->temporary);
+	*f = (struct outfile){ 0 };
+}
+
+bool outfile_commit(struct outfile *f)
+{
+	bool failed = fflush(f->stream) != 0 || ferror(f->stream) || fsync(fileno(f->stream)) != 0;
+	int why = errno;
+
+	if (fclose(f->stream) != 0 && !failed) {
+		failed = true;
+		why = errno;
+	}
+	if (!failed && rename(f->temporary, f->path) != 0) {
+		failed = true;
+		why = errno;
+	}
+	if (failed)
+		unlink(f->temporary);
+	forget(f);
+	errno = why;
+	return !failed;
+}
+
+void outfile_abandon(struct outfile *f)
+{
+	if (!f->stream)
+		return;
+	fclose(f->stream);
+	unlink(f->temporary);
+	forget(f);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* A machine: one instance of the library under the sim port, started from a recorded kernel's state. */
+#ifndef REPLAY_MACHINE_H
+#define REPLAY_MACHINE_H
+
+#include <pagus/sim.h>
+
+#include "trace/trace.h"
+
+struct machine {
+	struct pagus pagus;
+	struct pagus_sim sim;
+	void *region;
+	size_t region_bytes;
+	pagus_pfn_t first_pfn, end_pfn; /* of all zones' spans */
+	uint64_t baseline[PAGUS_NR_COUNTERS]; /* counters when the machine was ready */
+	uint64_t inherited_pages;
+};
+
+/*
+ * Build it: zones and their holes, pageblock types, free lists and pcp lists in recorded order, limits; all
+ * other pages are inherited as in use. `nr_cpus` may differ from the recorded number: CPU c's lists then go
+ * to c modulo nr_cpus, and pcp limits are computed instead of taken over. NULL and *err on failure.
+ */
+struct machine *machine_build(const struct trace_meta *meta, const struct snapshot *start,
+			      const char *policy, uint32_t nr_cpus, struct trace_error *err);
+void machine_free(struct machine *m);
+
+/* A counter since the machine was ready. */
+uint64_t machine_count(const struct machine *m, enum pagus_counter counter);
+
+#endif

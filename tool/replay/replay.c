@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: MIT */
+#include "replay/replay.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MAX_RECORDED_CPUS 256
+#define NR_PENDING 4
+
+/* A request seen entering the allocator, whose answer has not come yet. */
+struct pending {
+	uint32_t gfp;
+	int32_t pid;
+	uint8_t order;
+	int8_t node;
+	uint64_t nodemask;
+};
+
+struct replay_cpu {
+	struct pending pending[NR_PENDING]; /* a stack: interrupts nest */
+	uint32_t nr_pending;
+	uint32_t bulk_gfp;
+};
+
+/* ---- deaths -------------------------------------------------------------------------------- */
+
+static void give_back(struct replay *r, uint64_t pfn, struct shadow_entry e)
+{
+	enum pagus_status status = PAGUS_OK;
+
+	shadow_clear(&r->shadow, pfn);
+	if (e.ours == SHADOW_REFUSED || e.ours == SHADOW_TARGET)
+		return;
+	status = pagus_free_pages(&r->machine->pagus, e.ours, e.order);
+	if (status != PAGUS_OK) {
+		/* The shadow and the instance disagree: reported with the event that showed it. */
+		r->disagreement = status;
+		return;
+	}
+	content_change(&r->content, e.ours, e.order, e.type, -1);
+	r->outcome.frees++;
+}
+
+/* Cut the live block at `head` into blocks of `order`. */
+static void split_entry(struct replay *r, uint64_t head, struct shadow_entry e, uint32_t order)
+{
+	uint32_t nr = 1u << (e.order - order), from = e.order;
+	uint32_t ours = e.ours;
+
+	r->recorded.split_births++;
+	if (ours != SHADOW_REFUSED)
+		pagus_split_pages(&r->machine->pagus, ours, from, order);
+	e.order = (uint8_t)order;
+	for (uint32_t n = 0; n < nr; n++) {
+		e.ours = ours == SHADOW_REFUSED ? ours : ours + (n << order);
+		shadow_set(&r->shadow, head + ((uint64_t)n << order), e);
+	}
+}
+
+/* Free every live block whose first page lies in the 2^order pages from pfn. Returns how many. */
+static uint32_t free_within(struct replay *r, uint64_t pfn, uint32_t order)
+{
+	uint32_t nr = 0;
+
+	for (uint64_t p = pfn; p < pfn + (UINT64_C(1) << order); p++) {
+		struct shadow_entry e = shadow_get(&r->shadow, p);
+
+		if (e.ours == SHADOW_NONE)
+			continue;
+		give_back(r, p, e);
+		nr++;
+	}
+	return nr;
+}
+
+/* Pages inherited from before the recording have no order: they die as the recording frees them. */
+static bool free_inherited(struct replay *r, uint64_t pfn, uint32_t order)
+{
+	struct shadow_entry first = shadow_get(&r->shadow, pfn);
+
+	for (uint64_t p = pfn; p < pfn + (UINT64_C(1) << order); p++) {
+		struct shadow_entry e = shadow_get(&r->shadow, p);
+
+		if (!e.inherited || e.ours == SHADOW_NONE || e.ours != p)
+			return false;
+	}
+	for (uint64_t p = pfn; p < pfn + (UINT64_C(1) << order); p++) {
+		struct shadow_entry e = shadow_get(&r->shadow, p);
+
+		/* Types may differ in one free; content goes by each page's own. */
+		content_change(&r->content, p, 0, e.type, -1);
+		content_change(&r->content, p, 0, first.type, 1);
+		shadow_clear(&r->shadow, p);
+	}
+	first.order = (uint8_t)order;
+	give_back(r, pfn, first);
+	return true;
+}
+
+static void death(struct replay *r, int32_t pid, uint64_t pfn, uint32_t order)
+{
+	uint64_t head;
+	struct shadow_entry e;
+
+	if (!shadow_covers(&r->shadow, pfn)) {
+		r->recorded.outside++;
+		return;
+	}
+	if (moves_source(&r->moves, &r->shadow, pid, pfn, order)) {
+		r->recorded.moved_pages += UINT64_C(1) << order;
+		return;
+	}
+	e = shadow_find(&r->shadow, pfn, &head);
+	if (e.ours == SHADOW_TARGET) {
+		free_within(r, pfn, order);
+		return;
+	}
+	r->recorded.deaths++;
+	if (e.ours != SHADOW_NONE && e.inherited && order > 0 && free_inherited(r, pfn, order))
+		return;
+	if (e.ours != SHADOW_NONE && e.order > order) {
+		split_entry(r, head, e, order);
+		e = shadow_get(&r->shadow, pfn);
+		head = pfn;
+	}
+	if (e.ours != SHADOW_NONE && e.order == order && head == pfn) {
+		give_back(r, pfn, e);
+		return;
+	}
+	if (free_within(r, pfn, order) > 0)
+		r->recorded.joined_deaths++;
+	else
+		r->recorded.unknown_deaths++;
+}
+
+/* ---- births -------------------------------------------------------------------------------- */
+
+struct birth {
+	uint64_t pfn, nodemask;
+	uint32_t order, gfp, node;
+};
+
+static enum pagus_status ask(struct replay *r, const struct birth *b, struct pagus_result *res)
+{
+	struct pagus_request req = {
+		.gfp = b->gfp & ~(uint32_t)__GFP_THISNODE, .order = b->order, .node = b->node,
+		.nodemask = b->nodemask,
+	};
+
+	if (pagus_alloc(&r->machine->pagus, &req, res) != PAGUS_NO_MEMORY)
+		return res->status;
+	/* The recorded kernel granted it, so its task had rights that the GFP mask does not show. */
+	req.rights = PAGUS_RIGHT_NO_WATERMARKS;
+	req.gfp &= ~(uint32_t)__GFP_NOMEMALLOC;
+	if (pagus_alloc(&r->machine->pagus, &req, res) == PAGUS_OK)
+		r->outcome.rights_inferred++;
+	return res->status;
+}
+
+static void birth(struct replay *r, const struct birth *b)
+{
+	struct shadow_entry e = { .ours = SHADOW_REFUSED, .order = (uint8_t)b->order };
+	uint32_t order = r->content.pageblock_order;
+	struct pagus_result res;
+
+	if (!shadow_covers(&r->shadow, b->pfn)) {
+		r->recorded.outside++;
+		return;
+	}
+	r->recorded.births++;
+	if (shadow_get(&r->shadow, b->pfn).ours != SHADOW_TARGET &&
+	    free_within(r, b->pfn, b->order) > 0)
+		r->recorded.births_over_live++;
+	r->outcome.allocations++;
+	e.type = (b->gfp >> 3 & 3) % 3;
+	if (ask(r, b, &res) == PAGUS_OK) {
+		e.ours = (uint32_t)res.pfn;
+		content_change(&r->content, res.pfn, b->order, e.type, 1);
+		r->outcome.same_page += res.pfn == b->pfn;
+		r->outcome.same_block += res.pfn >> order == b->pfn >> order;
+	} else {
+		r->outcome.refused++;
+	}
+	shadow_set(&r->shadow, b->pfn, e);
+}
+
+static uint32_t node_of_page(struct replay *r, uint64_t pfn)
+{
+	struct pagus_page_info page;
+	struct pagus_zone_info zone;
+
+	if (pagus_page_info(&r->machine->pagus, pfn, &page) != PAGUS_OK ||
+	    pagus_zone_info(&r->machine->pagus, page.zone, &zone) != PAGUS_OK)
+		return PAGUS_NO_NODE;
+	return zone.node;
+}
+
+/* The request event that this allocation answers, popped with all above it; false if none was recorded. */
+static bool pop_pending(struct replay_cpu *cpu, const struct trace_event *ev, struct pending *found)
+{
+	for (uint32_t n = cpu->nr_pending; n-- > 0;) {
+		if (cpu->pending[n].pid != ev->pid || cpu->pending[n].order != ev->order)
+			continue;
+		*found = cpu->pending[n];
+		cpu->nr_pending = n;
+		return true;
+	}
+	return false;
+}
+
+static void push_pending(struct replay_cpu *cpu, const struct trace_event *ev)
+{
+	if (cpu->nr_pending == NR_PENDING) {
+		for (uint32_t n = 1; n < NR_PENDING; n++)
+			cpu->pending[n - 1] = cpu->pending[n];
+		cpu->nr_pending--;
+	}
+	cpu->pending[cpu->nr_pending++] = (struct pending){
+		.gfp = ev->gfp, .pid = ev->pid, .order = ev->order, .node = ev->mt,
+		.nodemask = ev->pfn,
+	};
+}
+
+static void on_alloc(struct replay *r, struct replay_cpu *cpu, const struct trace_event *ev)
+{
+	struct birth b = { .pfn = ev->pfn, .order = ev->order, .gfp = ev->gfp, .node = PAGUS_NO_NODE };
+	struct pending request;
+	bool known = pop_pending(cpu, ev, &request);
+
+	if (ev->pfn == UINT64_MAX) {
+		r->recorded.failed++;
+		return;
+	}
+	if (known && request.node >= 0) {
+		b.node = (uint32_t)request.node;
+		b.nodemask = request.nodemask;
+	} else if (trace_start(r->trace)->nr_nodes > 1) {
+		b.node = node_of_page(r, ev->pfn);
+		r->recorded.node_inferred++;
+	}
+	birth(r, &b);
+}
+
+/*
+ * A free block leaves the recorded lists without an allocation. From an isolated pageblock, it becomes part of
+ * a contiguous allocation: a birth. From any other, it is a target of compaction, or it is being reported to
+ * a hypervisor and will be put back.
+ */
+static bool on_isolate(struct replay *r, const struct trace_event *ev)
+{
+	struct birth b = { .pfn = ev->pfn, .order = ev->order, .gfp = GFP_HIGHUSER_MOVABLE,
+			   .node = PAGUS_NO_NODE };
+	uint32_t type;
+
+	if (!shadow_covers(&r->shadow, ev->pfn)) {
+		r->recorded.outside++;
+		return true;
+	}
+	if (!snapshot_type(trace_start(r->trace), (uint8_t)ev->mt, &type) || type != PAGUS_ISOLATE)
+		return moves_take(&r->moves, &r->shadow, ev->pid, ev->pfn, ev->order);
+	if (trace_start(r->trace)->nr_nodes > 1)
+		b.node = node_of_page(r, ev->pfn);
+	r->recorded.contig_blocks++;
+	birth(r, &b);
+	return true;
+}
+
+static void on_bulk_page(struct replay *r, const struct replay_cpu *cpu, const struct trace_event *ev)
+{
+	const struct birth b = { .pfn = ev->pfn, .gfp = cpu->bulk_gfp, .node = PAGUS_NO_NODE };
+
+	/* A page of the array that mm_page_alloc has announced already. */
+	if (shadow_get(&r->shadow, ev->pfn).ours != SHADOW_NONE &&
+	    !shadow_get(&r->shadow, ev->pfn).inherited)
+		return;
+	r->recorded.bulk_births++;
+	birth(r, &b);
+}
+
+static bool apply(struct replay *r, const struct trace_event *ev)
+{
+	struct replay_cpu *cpu = &r->cpus[ev->cpu];
+	uint32_t ours = r->by_pid ? (uint32_t)ev->pid : ev->cpu;
+
+	pagus_sim_on(&r->machine->sim, ours % r->machine->sim.nr_cpus, ev->ts);
+	switch (ev->type) {
+	case TRACE_ALLOC:
+		on_alloc(r, cpu, ev);
+		break;
+	case TRACE_FREE:
+	case TRACE_PUTBACK:
+		death(r, ev->pid, ev->pfn, ev->order);
+		break;
+	case TRACE_REQUEST:
+		push_pending(cpu, ev);
+		break;
+	case TRACE_BULK_BEGIN:
+		cpu->bulk_gfp = ev->gfp;
+		break;
+	case TRACE_BULK_PAGE:
+		on_bulk_page(r, cpu, ev);
+		break;
+	case TRACE_ISOLATE_FREE:
+		return ev->x1 != 1 || on_isolate(r, ev);
+	case TRACE_ZONE_LOCKED:
+		r->recorded.zone_takes++;
+		break;
+	case TRACE_PCPU_DRAIN:
+		r->recorded.drained++;
+		break;
+	case TRACE_EXTFRAG:
+		r->recorded.fallbacks++;
+		break;
+	default:
+		break;
+	}
+	return true;
+}
+
+/* ---- the run --------------------------------------------------------------------------------- */
+
+/* Every page in use at the start is live, at its own place. Its migratetype is guessed: its pageblock's. */
+static void adopt_inherited(struct replay *r, const struct snapshot *snap)
+{
+	for (uint32_t z = 0; z < snap->nr_zones; z++) {
+		const struct snap_zone *zone = &snap->zones[z];
+
+		for (uint32_t b = 0; b < zone->nr_blocks; b++) {
+			uint64_t pfn = zone->first_block_pfn + ((uint64_t)b << snap->pageblock_order);
+			uint64_t end = pfn + (UINT64_C(1) << snap->pageblock_order);
+			uint8_t type = zone->block_type[b];
+
+			if (type == SNAPSHOT_HOLE)
+				continue;
+			type = type < PAGUS_HIGHATOMIC ? type : (uint8_t)PAGUS_MOVABLE;
+			for (; pfn < end; pfn++) {
+				struct shadow_entry e = { .ours = (uint32_t)pfn, .inherited = true,
+							  .type = type };
+				struct pagus_page_info info;
+
+				if (pagus_page_info(&r->machine->pagus, pfn, &info) != PAGUS_OK ||
+				    info.kind != PAGUS_PAGE_INHERITED ||
+				    shadow_get(&r->shadow, pfn).ours != SHADOW_NONE)
+					continue;
+				shadow_set(&r->shadow, pfn, e);
+				content_change(&r->content, pfn, 0, type, 1);
+			}
+		}
+	}
+}
+
+static struct replay *replay_begin(struct trace *t, const char *policy, uint32_t nr_cpus,
+				   struct trace_error *err)
+{
+	const struct snapshot *snap = trace_start(t);
+	struct replay *r = calloc(1, sizeof(*r));
+	bool ok = r != NULL;
+
+	if (ok) {
+		r->trace = t;
+		r->nr_recorded_cpus = snap->nr_cpus;
+		r->by_pid = nr_cpus > snap->nr_cpus;
+		r->cpus = calloc(MAX_RECORDED_CPUS, sizeof(*r->cpus));
+		r->machine = machine_build(trace_meta(t), snap, policy, nr_cpus ? nr_cpus : snap->nr_cpus,
+					   err);
+		if (!r->machine) {
+			replay_free(r);
+			return NULL;
+		}
+		ok = r->cpus &&
+		     shadow_init(&r->shadow, r->machine->first_pfn, r->machine->end_pfn) &&
+		     content_init(&r->content, r->machine, snap->pageblock_order);
+	}
+	if (!ok) {
+		snprintf(err->text, sizeof(err->text), "%s: no memory for the replay",
+			 trace_meta(t)->path);
+		replay_free(r);
+		return NULL;
+	}
+	series_init(&r->series, r->content.nr_blocks);
+	adopt_inherited(r, snap);
+	return r;
+}
+
+/* Why an event about a block cannot be true; NULL if it can. */
+static const char *event_fault(const struct trace_event *ev)
+{
+	bool about_block = ev->type == TRACE_ALLOC || ev->type == TRACE_FREE ||
+			   ev->type == TRACE_ISOLATE_FREE || ev->type == TRACE_PUTBACK;
+
+	if (!about_block || (ev->type == TRACE_ALLOC && ev->pfn == UINT64_MAX))
+		return NULL;
+	if (ev->order > PAGUS_MAX_ORDER)
+		return "order above the largest";
+	if (ev->pfn & ((UINT64_C(1) << ev->order) - 1))
+		return "pfn is not a multiple of the block's size";
+	return NULL;
+}
+
+static bool fail_at_event(const struct replay *r, const char *what, struct trace_error *err)
+{
+	snprintf(err->text, sizeof(err->text), "%s: event %llu: %s", trace_meta(r->trace)->path,
+		 (unsigned long long)r->recorded.events, what);
+	return false;
+}
+
+static bool replay_batch(struct replay *r, const struct trace_event *events, int nr,
+			 struct trace_error *err)
+{
+	for (int n = 0; n < nr; n++) {
+		const struct trace_event *ev = &events[n];
+		const char *fault = event_fault(ev);
+
+		if (fault)
+			return fail_at_event(r, fault, err);
+
+		if (r->recorded.events == 0)
+			r->recorded.first_ts = ev->ts;
+		if (r->recorded.events >= r->series.next &&
+		    !series_tick(&r->series, r->machine, &r->content, r->recorded.events, ev->ts))
+			return fail_at_event(r, "no memory", err);
+		if (!apply(r, ev))
+			return fail_at_event(r, "no memory", err);
+		if (r->disagreement != PAGUS_OK)
+			return fail_at_event(r, pagus_status_text(r->disagreement), err);
+		if (ev->ts > r->recorded.last_ts)
+			r->recorded.last_ts = ev->ts;
+		r->recorded.events++;
+	}
+	return true;
+}
+
+struct replay *replay_run(struct trace *t, const char *policy, uint32_t nr_cpus,
+			  replay_progress *progress, void *ctx, struct trace_error *err)
+{
+	struct replay *r = replay_begin(t, policy, nr_cpus, err);
+	const struct trace_event *batch;
+	bool ok = true;
+	int nr = 0;
+
+	if (!r)
+		return NULL;
+	while (ok && (nr = trace_next(t, &batch, err)) > 0) {
+		ok = replay_batch(r, batch, nr, err);
+		if (progress)
+			progress(ctx, r->recorded.events);
+	}
+	if (ok && nr == 0 &&
+	    !series_end(&r->series, r->machine, &r->content, r->recorded.events, r->recorded.last_ts))
+		ok = fail_at_event(r, "no memory", err);
+	if (!ok || nr < 0) {
+		replay_free(r);
+		return NULL;
+	}
+	return r;
+}
+
+void replay_free(struct replay *r)
+{
+	if (!r)
+		return;
+	series_fini(&r->series);
+	content_fini(&r->content);
+	moves_fini(&r->moves);
+	shadow_fini(&r->shadow);
+	machine_free(r->machine);
+	free(r->cpus);
+	free(r);
+}

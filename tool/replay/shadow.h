@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The shadow: for each page of the recorded machine, which block of the replayed machine stands for it. A
+ * live recorded block has an entry at its first page.
+ */
+#ifndef REPLAY_SHADOW_H
+#define REPLAY_SHADOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SHADOW_NONE    UINT32_MAX       /* not in use, or not a first page */
+#define SHADOW_REFUSED (UINT32_MAX - 1) /* in use in the recording; the replay found no memory for it */
+#define SHADOW_TARGET  (UINT32_MAX - 2) /* held by the recorded kernel's compaction, nothing in it yet */
+
+struct shadow {
+	uint64_t first_pfn, nr_pages;
+	uint32_t *ours; /* our pfn, or SHADOW_* */
+	uint8_t *what;  /* order, bit 4: inherited, bits 5-6: migratetype of the request */
+};
+
+struct shadow_entry {
+	uint32_t ours;
+	uint8_t order, type;
+	bool inherited;
+};
+
+bool shadow_init(struct shadow *s, uint64_t first_pfn, uint64_t end_pfn);
+void shadow_fini(struct shadow *s);
+
+static inline bool shadow_covers(const struct shadow *s, uint64_t pfn)
+{
+	return pfn - s->first_pfn < s->nr_pages;
+}
+
+static inline struct shadow_entry shadow_get(const struct shadow *s, uint64_t pfn)
+{
+	struct shadow_entry e = { .ours = SHADOW_NONE };
+	uint8_t what;
+
+	if (!shadow_covers(s, pfn))
+		return e;
+	what = s->what[pfn - s->first_pfn];
+	e.ours = s->ours[pfn - s->first_pfn];
+	e.order = what & 15;
+	e.inherited = what >> 4 & 1;
+	e.type = what >> 5;
+	return e;
+}
+
+static inline void shadow_set(struct shadow *s, uint64_t pfn, struct shadow_entry e)
+{
+	if (!shadow_covers(s, pfn))
+		return;
+	s->ours[pfn - s->first_pfn] = e.ours;
+	s->what[pfn - s->first_pfn] = (uint8_t)(e.order | e.inherited << 4 | e.type << 5);
+}
+
+static inline void shadow_clear(struct shadow *s, uint64_t pfn)
+{
+	if (shadow_covers(s, pfn))
+		s->ours[pfn - s->first_pfn] = SHADOW_NONE;
+}
+
+/*
+ * The live block that holds `pfn`: its first page in *head. An entry with ours = SHADOW_NONE if there is none.
+ */
+struct shadow_entry shadow_find(const struct shadow *s, uint64_t pfn, uint64_t *head);
+
+#endif
