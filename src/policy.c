@@ -7,9 +7,6 @@
 
 #include "pcp/pcp.h"
 
-extern const struct pg_pcp_ops pg_pcp_none, pg_pcp_linux;
-extern const struct pg_place pg_place_plain, pg_place_linux;
-
 const struct pg_pcp_ops *const pg_pcps[] = { &pg_pcp_none, &pg_pcp_linux };
 const uint32_t pg_nr_pcps = sizeof(pg_pcps) / sizeof(pg_pcps[0]);
 const struct pg_place *const pg_places[] = { &pg_place_plain, &pg_place_linux };

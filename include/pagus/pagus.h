@@ -236,7 +236,7 @@ enum pagus_status pagus_boot_done(struct pagus *p);
 
 /* ---- Starting from a recorded kernel's state: all before the first allocation ------------------ */
 
-/* Set the migratetype of pfn's pageblock. Errors: BAD_RANGE, BAD_VALUE. */
+/* Set the migratetype of pfn's pageblock, none of whose pages is free. Errors: BAD_RANGE, BAD_VALUE, BUSY. */
 enum pagus_status pagus_seed_block(struct pagus *p, pagus_pfn_t pfn, enum pagus_migratetype type);
 
 /* Put a block on the tail of its pageblock's free list of that order, without merging. Pageblocks that

@@ -70,7 +70,7 @@ static uint32_t take(struct pg_call *c, struct pg_zone *z, const struct pg_plan 
 	return i != PG_NONE ? i : take_from_zone(c, z, plan, flags);
 }
 
-/* One pass over the zones. *give_up: another node comes next, and going there is worse than mixing. */
+/* One pass over the zones. Avoiding fragmentation is for the own node: going to another is worse than mixing. */
 static uint32_t walk_once(struct pg_call *c, const struct pg_plan *plan, uint32_t flags, bool *hit)
 {
 	const struct pg_zone *preferred = pg_zone(c->st, plan->zonelist[plan->preferred]);

@@ -28,6 +28,9 @@ struct pg_pcp_ops {
 			   uint32_t order);
 };
 
+extern const struct pg_pcp_ops pg_pcp_none, pg_pcp_linux;
+
+/* All of them; the state holds a row number. */
 extern const struct pg_pcp_ops *const pg_pcps[];
 extern const uint32_t pg_nr_pcps;
 

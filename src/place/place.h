@@ -66,6 +66,9 @@ struct pg_place {
 	uint32_t nr_passes;
 };
 
+extern const struct pg_place pg_place_plain, pg_place_linux;
+
+/* All of them; the state holds a row number. */
 extern const struct pg_place *const pg_places[];
 extern const uint32_t pg_nr_places;
 

@@ -94,6 +94,21 @@ enum pagus_status pg_seed_inherit(struct pg_call *c, pagus_pfn_t start, uint64_t
 	return PAGUS_OK;
 }
 
+/* True if a free block lies in, or covers, the pageblock that starts at record `start`. */
+static bool holds_free(const struct pagus_state *st, uint32_t start)
+{
+	for (uint32_t i = start; i < start + (1u << st->pageblock_order); i++)
+		if (pg_page(st, i)->kind == PAGUS_PAGE_FREE)
+			return true;
+	for (uint32_t order = st->pageblock_order + 1; order <= st->max_order; order++) {
+		const struct pg_page *head = pg_page(st, start & ~((1u << order) - 1));
+
+		if (head->kind == PAGUS_PAGE_FREE && head->order >= order)
+			return true;
+	}
+	return false;
+}
+
 enum pagus_status pg_seed_block(struct pg_call *c, pagus_pfn_t pfn, uint32_t type)
 {
 	uint32_t i = pg_index(c->st, pfn);
@@ -102,6 +117,9 @@ enum pagus_status pg_seed_block(struct pg_call *c, pagus_pfn_t pfn, uint32_t typ
 		return PAGUS_BAD_RANGE;
 	if (type >= PAGUS_NR_MIGRATETYPES)
 		return PAGUS_BAD_VALUE;
+	/* Free blocks lie on their pageblock's list, so the type comes before them. */
+	if (holds_free(c->st, pg_block_start(c->st, i)))
+		return PAGUS_BUSY;
 	pg_block_set_type(c, i, 0, type);
 	return PAGUS_OK;
 }

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-static uint32_t zone_type(const struct pagus_config *cfg, const struct pagus_range *range, uint64_t pfn)
+static uint32_t zone_type(const struct pagus_config *cfg, const struct pagus_range *range,
+			  uint64_t pfn)
 {
 	if (range->zone != PAGUS_ZONE_BY_CEILING)
 		return range->zone;
@@ -11,7 +12,8 @@ static uint32_t zone_type(const struct pagus_config *cfg, const struct pagus_ran
 		return PAGUS_ZONE_DMA;
 	if (pfn < cfg->dma32_ceiling)
 		return PAGUS_ZONE_DMA32;
-	return cfg->normal_ceiling && pfn >= cfg->normal_ceiling ? PAGUS_ZONE_HIGHMEM : PAGUS_ZONE_NORMAL;
+	return pfn < cfg->normal_ceiling || !cfg->normal_ceiling ? PAGUS_ZONE_NORMAL :
+								   PAGUS_ZONE_HIGHMEM;
 }
 
 void model_init(struct model *m, const struct pagus_config *cfg)
@@ -21,7 +23,8 @@ void model_init(struct model *m, const struct pagus_config *cfg)
 	for (uint32_t r = 0; r < cfg->nr_ranges; r++) {
 		const struct pagus_range *range = &cfg->ranges[r];
 
-		for (uint64_t pfn = range->start_pfn; pfn < range->start_pfn + range->nr_pages; pfn++) {
+		for (uint64_t k = 0, pfn; k < range->nr_pages; k++) {
+			pfn = range->start_pfn + k;
 			m->owner[pfn] = MODEL_RESERVED;
 			m->zone[pfn] = (uint8_t)(range->node * 8 + zone_type(cfg, range, pfn));
 		}
@@ -42,14 +45,13 @@ void model_hand_over(struct model *m, uint64_t start, uint64_t nr)
 /* An aligned block, wholly free, in one zone. */
 static bool is_free_block(const struct model *m, uint64_t pfn, uint32_t order)
 {
-	uint64_t size = UINT64_C(1) << order;
+	uint64_t size = UINT64_C(1) << order, k = 0;
 
-	if (pfn % size || pfn + size > MODEL_PAGES)
+	if (pfn % size || pfn >= MODEL_PAGES)
 		return false;
-	for (uint64_t k = 0; k < size; k++)
-		if (m->owner[pfn + k] != MODEL_FREE || m->zone[pfn + k] != m->zone[pfn])
-			return false;
-	return true;
+	while (k < size && m->owner[pfn + k] == MODEL_FREE && m->zone[pfn + k] == m->zone[pfn])
+		k++;
+	return k == size;
 }
 
 static uint32_t highest_zone(const struct pagus_config *cfg, uint32_t gfp)
@@ -68,16 +70,16 @@ static bool zone_allowed(const struct model *m, const struct pagus_request *req,
 {
 	uint32_t on = m->zone[pfn] / 8, type = m->zone[pfn] % 8;
 
-	return type <= highest_zone(m->cfg, req->gfp) && (!req->nodemask || (req->nodemask >> on & 1)) &&
+	return type <= highest_zone(m->cfg, req->gfp) &&
+	       (!req->nodemask || (req->nodemask >> on & 1)) &&
 	       (!(req->gfp & __GFP_THISNODE) || on == node);
 }
 
-const char *model_alloc(struct model *m, const struct pagus_request *req, uint32_t node, uint64_t pfn)
+const char *model_alloc(struct model *m, const struct pagus_request *req, uint32_t node,
+			uint64_t pfn)
 {
-	if (pfn >= MODEL_PAGES || m->owner[pfn] == MODEL_HOLE)
-		return "granted pages that are not memory";
 	if (!is_free_block(m, pfn, req->order))
-		return "granted block is not aligned, not free, or in two zones";
+		return "granted block is not memory, not aligned, not free, or in two zones";
 	if (!zone_allowed(m, req, node, pfn))
 		return "granted block lies in a zone that the request may not use";
 	set_owner(m, pfn, UINT64_C(1) << req->order, (uint32_t)pfn * 16 + req->order + MODEL_HELD);
@@ -94,8 +96,6 @@ bool model_could_serve(const struct model *m, const struct pagus_request *req, u
 
 static enum pagus_status why_not_held(const struct model *m, uint64_t pfn, uint32_t order)
 {
-	uint32_t block;
-
 	if (order > m->cfg->max_order)
 		return PAGUS_BAD_ORDER;
 	if (pfn >= MODEL_PAGES || m->owner[pfn] == MODEL_HOLE)
@@ -104,10 +104,9 @@ static enum pagus_status why_not_held(const struct model *m, uint64_t pfn, uint3
 		return PAGUS_BAD_ALIGN;
 	if (m->owner[pfn] < MODEL_HELD)
 		return m->owner[pfn] == MODEL_FREE ? PAGUS_DOUBLE_FREE : PAGUS_NOT_ALLOCATED;
-	block = m->owner[pfn] - MODEL_HELD;
-	if (block / 16 != pfn)
+	if ((m->owner[pfn] - MODEL_HELD) / 16 != pfn)
 		return PAGUS_NOT_ALLOCATED;
-	return block % 16 == order ? PAGUS_OK : PAGUS_WRONG_ORDER;
+	return (m->owner[pfn] - MODEL_HELD) % 16 == order ? PAGUS_OK : PAGUS_WRONG_ORDER;
 }
 
 enum pagus_status model_free(struct model *m, uint64_t pfn, uint32_t order)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Random operations against the model, over several machines and every named policy. A failing sequence is shrunk
- * by delta debugging and printed.
+ * Random operations against the model, over several machines and every named policy. A failing
+ * sequence is shrunk by delta debugging and printed.
  *
  * PAGUS_SEED chooses the sequences, PAGUS_OPS their length.
  */
@@ -43,20 +43,47 @@ static const struct pagus_range x86[] = {
 static const uint32_t cpus_of_two_nodes[] = { 0, 1, 0 };
 
 static const struct machine machines[] = {
-	{ "one zone", { .ranges = one_zone, .nr_ranges = NR_OF(one_zone), .nr_cpus = 1, .max_order = 5,
-			.pageblock_order = 3, .section_order = 6 } },
-	{ "ceilings and holes", { .ranges = holes, .nr_ranges = NR_OF(holes), .nr_cpus = 2,
-				  .dma_ceiling = 33, .dma32_ceiling = 100, .normal_ceiling = 230,
-				  .max_order = 6, .pageblock_order = 4, .section_order = 7 } },
-	{ "interleaved nodes", { .ranges = interleaved, .nr_ranges = NR_OF(interleaved), .nr_cpus = 3,
-				 .cpu_node = cpus_of_two_nodes, .dma32_ceiling = 50, .max_order = 4,
-				 .pageblock_order = 2, .section_order = 4 } },
-	{ "x86-64 orders", { .ranges = x86, .nr_ranges = NR_OF(x86), .nr_cpus = 2, .dma_ceiling = 1024,
-			     .dma32_ceiling = 4096, .max_order = 10, .pageblock_order = 9,
-			     .section_order = 10 } },
+	{ "one zone",
+	  { .ranges = one_zone,
+	    .nr_ranges = NR_OF(one_zone),
+	    .nr_cpus = 1,
+	    .max_order = 5,
+	    .pageblock_order = 3,
+	    .section_order = 6 } },
+	{ "ceilings and holes",
+	  { .ranges = holes,
+	    .nr_ranges = NR_OF(holes),
+	    .nr_cpus = 2,
+	    .dma_ceiling = 33,
+	    .dma32_ceiling = 100,
+	    .normal_ceiling = 230,
+	    .max_order = 6,
+	    .pageblock_order = 4,
+	    .section_order = 7 } },
+	{ "interleaved nodes",
+	  { .ranges = interleaved,
+	    .nr_ranges = NR_OF(interleaved),
+	    .nr_cpus = 3,
+	    .cpu_node = cpus_of_two_nodes,
+	    .dma32_ceiling = 50,
+	    .max_order = 4,
+	    .pageblock_order = 2,
+	    .section_order = 4 } },
+	{ "x86-64 orders",
+	  { .ranges = x86,
+	    .nr_ranges = NR_OF(x86),
+	    .nr_cpus = 2,
+	    .dma_ceiling = 1024,
+	    .dma32_ceiling = 4096,
+	    .max_order = 10,
+	    .pageblock_order = 9,
+	    .section_order = 10 } },
 };
 
-/* ---- operations -------------------------------------------------------------------------------- */
+/*
+ * ---- operations
+ * --------------------------------------------------------------------------------
+ */
 
 enum op_kind { OP_ALLOC, OP_FREE, OP_BAD_FREE, OP_SPLIT, OP_DRAIN, OP_TUNE, OP_FAIL_TRYLOCK };
 
@@ -165,13 +192,13 @@ static void do_split(struct run *run, uint32_t n, uint32_t to)
 	struct block block = run->live[n];
 	enum pagus_status want = model_split(&run->model, block.pfn, block.order, to);
 
-	expect_status(run, "split", pagus_split_pages(&run->lab.p, block.pfn, block.order, to), want,
-		      block.pfn, block.order);
+	expect_status(run, "split", pagus_split_pages(&run->lab.p, block.pfn, block.order, to),
+		      want, block.pfn, block.order);
 	if (want != PAGUS_OK)
 		return;
 	run->live[n].order = to;
-	for (uint64_t at = block.pfn + (UINT64_C(1) << to); at < block.pfn + (UINT64_C(1) << block.order);
-	     at += UINT64_C(1) << to) {
+	for (uint64_t at = block.pfn + (UINT64_C(1) << to);
+	     at < block.pfn + (UINT64_C(1) << block.order); at += UINT64_C(1) << to) {
 		if (run->nr_live < MAX_LIVE)
 			run->live[run->nr_live++] = (struct block){ at, to };
 		else
@@ -191,7 +218,7 @@ static void do_op(struct run *run, const struct op *op)
 
 		do_free(run, block->pfn, block->order);
 	} else if (op->kind == OP_BAD_FREE) {
-		do_free(run, op->n, op->order); /* may happen to be a good one */
+		do_free(run, op->n, op->order);
 	} else if (op->kind == OP_SPLIT && run->nr_live) {
 		do_split(run, (uint32_t)(op->n % run->nr_live), op->order);
 	} else if (op->kind == OP_DRAIN) {
@@ -203,7 +230,10 @@ static void do_op(struct run *run, const struct op *op)
 	}
 }
 
-/* ---- checks ------------------------------------------------------------------------------------ */
+/*
+ * ---- checks
+ * ------------------------------------------------------------------------------------
+ */
 
 static void check_state(struct run *run)
 {
@@ -211,7 +241,8 @@ static void check_state(struct run *run)
 	int broken = pagus_check(&run->lab.p, &where);
 
 	if (broken)
-		FAIL("invariant %d near pfn %" PRIu64 ": %s", broken, where, pagus_invariant_text(broken));
+		FAIL("invariant %d near pfn %" PRIu64 ": %s", broken, where,
+		     pagus_invariant_text(broken));
 	for (uint32_t zone = 0; zone < pagus_nr_zones(&run->lab.p); zone++) {
 		struct pagus_zone_info info;
 		uint64_t want;
@@ -219,7 +250,8 @@ static void check_state(struct run *run)
 		pagus_zone_info(&run->lab.p, zone, &info);
 		want = model_free_pages(&run->model, info.node, info.type);
 		if (info.free_pages + info.pcp_pages != want)
-			FAIL("zone %" PRIu32 ": %" PRIu64 " free, %" PRIu64 " on pcps, not %" PRIu64 " in all",
+			FAIL("zone %" PRIu32 ": %" PRIu64 " free, %" PRIu64 " on pcps, not %" PRIu64
+			     " in all",
 			     zone, info.free_pages, info.pcp_pages, want);
 	}
 }
@@ -246,7 +278,9 @@ static void check_end(struct run *run)
 
 static void start_run(struct run *run, const struct pagus_config *cfg)
 {
-	const struct pagus_zone_seed no_marks = { .pcp_batch = 4, .pcp_high_min = 8, .pcp_high_max = 40 };
+	const struct pagus_zone_seed no_marks = { .pcp_batch = 4,
+						  .pcp_high_min = 8,
+						  .pcp_high_max = 40 };
 
 	lab_close(&run->lab);
 	*run = (struct run){ .nr_live = 0 };
@@ -269,7 +303,8 @@ static void start_run(struct run *run, const struct pagus_config *cfg)
 	check_state(run);
 }
 
-static void execute(struct run *run, const struct pagus_config *cfg, const struct op *ops, uint32_t nr)
+static void execute(struct run *run, const struct pagus_config *cfg, const struct op *ops,
+		    uint32_t nr)
 {
 	start_run(run, cfg);
 	for (uint32_t n = 0; n < nr && !run->why[0]; n++) {
@@ -281,7 +316,10 @@ static void execute(struct run *run, const struct pagus_config *cfg, const struc
 		check_end(run);
 }
 
-/* True if the sequence fails; the reason is in the_run.why. A trap in the library is a failure like any other. */
+/*
+ * True if the sequence fails; the reason is in the_run.why. A trap in the library is a failure
+ * like any other.
+ */
 static bool fails(const struct pagus_config *cfg, const struct op *ops, uint32_t nr)
 {
 	int signal_number = sigsetjmp(trapped, 1);
@@ -289,8 +327,8 @@ static bool fails(const struct pagus_config *cfg, const struct op *ops, uint32_t
 	if (signal_number == 0)
 		execute(&the_run, cfg, ops, nr);
 	else
-		snprintf(the_run.why, sizeof(the_run.why), "signal %d: an assertion of the library failed",
-			 signal_number);
+		snprintf(the_run.why, sizeof(the_run.why),
+			 "signal %d: an assertion of the library failed", signal_number);
 	return the_run.why[0] != '\0';
 }
 
@@ -299,9 +337,16 @@ static bool fails(const struct pagus_config *cfg, const struct op *ops, uint32_t
 static struct op random_alloc(uint64_t *seed, const struct pagus_config *cfg)
 {
 	static const uint32_t gfps[] = {
-		GFP_KERNEL, GFP_KERNEL | __GFP_RECLAIMABLE, GFP_HIGHUSER_MOVABLE, GFP_KERNEL | __GFP_MOVABLE,
-		GFP_ATOMIC, GFP_HIGHUSER, GFP_KERNEL | GFP_DMA32, GFP_NOWAIT | GFP_DMA,
-		GFP_KERNEL | __GFP_THISNODE, GFP_HIGHUSER_MOVABLE | __GFP_THISNODE,
+		GFP_KERNEL,
+		GFP_KERNEL | __GFP_RECLAIMABLE,
+		GFP_HIGHUSER_MOVABLE,
+		GFP_KERNEL | __GFP_MOVABLE,
+		GFP_ATOMIC,
+		GFP_HIGHUSER,
+		GFP_KERNEL | GFP_DMA32,
+		GFP_NOWAIT | GFP_DMA,
+		GFP_KERNEL | __GFP_THISNODE,
+		GFP_HIGHUSER_MOVABLE | __GFP_THISNODE,
 	};
 	struct op op = { .kind = OP_ALLOC, .node = PAGUS_NO_NODE };
 	uint32_t nodes = cfg->cpu_node ? 2 : 1;
@@ -314,6 +359,15 @@ static struct op random_alloc(uint64_t *seed, const struct pagus_config *cfg)
 	if (lab_random(seed, 8) == 0)
 		op.n = 1 + lab_random(seed, nodes);
 	return op;
+}
+
+/* Anywhere: it may happen to be a good one. */
+static struct op random_bad_free(uint64_t *seed, const struct pagus_config *cfg)
+{
+	return (struct op){
+		.kind = OP_BAD_FREE, .n = lab_random(seed, 512),
+		.order = (uint32_t)lab_random(seed, cfg->max_order + 2),
+	};
 }
 
 static struct op random_tuning(uint64_t *seed)
@@ -332,7 +386,9 @@ static struct op random_tuning(uint64_t *seed)
 	uint64_t row = lab_random(seed, NR_OF(rows));
 
 	return (struct op){
-		.kind = OP_TUNE, .order = rows[row].tunable, .n = rows[row].values[lab_random(seed, 3)],
+		.kind = OP_TUNE,
+		.order = rows[row].tunable,
+		.n = rows[row].values[lab_random(seed, 3)],
 	};
 }
 
@@ -340,20 +396,21 @@ static void make_ops(uint64_t seed, const struct pagus_config *cfg, struct op *o
 {
 	for (uint32_t n = 0; n < nr; n++) {
 		/* Eight phases, in turn filling and emptying memory. */
-		uint64_t alloc_percent = n * UINT64_C(8) / nr % 2 ? 30 : 65, dice = lab_random(&seed, 1000);
+		uint64_t alloc_percent = n * UINT64_C(8) / nr % 2 ? 30 : 65;
+		uint64_t dice = lab_random(&seed, 1000);
 
 		if (dice < 3)
 			ops[n] = random_tuning(&seed);
 		else if (dice < 10)
-			ops[n] = (struct op){ .kind = OP_FAIL_TRYLOCK, .n = 1 + lab_random(&seed, 5) };
+			ops[n] = (struct op){ .kind = OP_FAIL_TRYLOCK,
+					      .n = 1 + lab_random(&seed, 5) };
 		else if (dice < 30)
 			ops[n] = (struct op){ .kind = OP_DRAIN };
 		else if (dice < 60)
 			ops[n] = (struct op){ .kind = OP_SPLIT, .n = lab_random(&seed, MAX_LIVE),
 					      .order = (uint32_t)lab_random(&seed, 4) };
 		else if (dice < 120)
-			ops[n] = (struct op){ .kind = OP_BAD_FREE, .n = lab_random(&seed, 512),
-					      .order = (uint32_t)lab_random(&seed, cfg->max_order + 2) };
+			ops[n] = random_bad_free(&seed, cfg);
 		else if (lab_random(&seed, 100) < alloc_percent)
 			ops[n] = random_alloc(&seed, cfg);
 		else
@@ -362,7 +419,10 @@ static void make_ops(uint64_t seed, const struct pagus_config *cfg, struct op *o
 	}
 }
 
-/* Leave out ever smaller pieces for as long as what remains still fails. Returns how many operations remain. */
+/*
+ * Leave out ever smaller pieces for as long as what remains still fails. Returns how many
+ * operations remain.
+ */
 static uint32_t shrink(const struct pagus_config *cfg, struct op *ops, uint32_t nr)
 {
 	struct op *shorter = malloc(nr * sizeof(*shorter));
@@ -383,6 +443,29 @@ static uint32_t shrink(const struct pagus_config *cfg, struct op *ops, uint32_t 
 	return nr;
 }
 
+/*
+ * A failing trylock counted from the start pins down all that comes before it. Count it from an
+ * operation near the one that it hits instead, if the sequence still fails then.
+ */
+static void bring_failure_near(const struct pagus_config *cfg, struct op *ops, uint32_t nr)
+{
+	struct op *moved = malloc(nr * sizeof(*moved));
+
+	for (uint32_t at = nr; moved && ops[0].kind == OP_FAIL_TRYLOCK && at-- > 1;) {
+		memcpy(moved, ops + 1, at * sizeof(*ops));
+		memcpy(moved + at, ops + at, (nr - at) * sizeof(*ops));
+		moved[at] = ops[0];
+		for (moved[at].n = 1; moved[at].n <= 256; moved[at].n++) {
+			if (!fails(cfg, moved, nr))
+				continue;
+			memcpy(ops, moved, nr * sizeof(*ops));
+			free(moved);
+			return;
+		}
+	}
+	free(moved);
+}
+
 static void print_op(const struct op *op)
 {
 	static const char *const names[] = {
@@ -396,11 +479,14 @@ static void print_op(const struct op *op)
 	       op->order, op->node, op->n);
 }
 
-static int report_failure(const struct machine *machine, const struct pagus_config *cfg, struct op *ops,
-			  uint32_t nr, uint64_t seed)
+static int report_failure(const struct machine *machine, const struct pagus_config *cfg,
+			  struct op *ops, uint32_t nr, uint64_t seed)
 {
 	printf("FAILED: machine '%s', policy '%s', PAGUS_SEED=%" PRIu64 ": %s\n", machine->name,
 	       cfg->policy, seed, the_run.why);
+	nr = shrink(cfg, ops, nr);
+	if (nr)
+		bring_failure_near(cfg, ops, nr);
 	nr = shrink(cfg, ops, nr);
 	fails(cfg, ops, nr);
 	printf("shrunk to %" PRIu32 " operations: %s\n", nr, the_run.why);
@@ -409,16 +495,16 @@ static int report_failure(const struct machine *machine, const struct pagus_conf
 	return 1;
 }
 
-static int test_random(const struct machine *machine, const struct pagus_config *cfg, struct op *ops,
-		       uint32_t nr, uint64_t seed)
+static int test_random(const struct machine *machine, const struct pagus_config *cfg,
+		       struct op *ops, uint32_t nr, uint64_t seed)
 {
 	make_ops(seed, cfg, ops, nr);
 	return fails(cfg, ops, nr) ? report_failure(machine, cfg, ops, nr, seed) : 0;
 }
 
 /* The n-th trylock fails, for every n that a short sequence has. */
-static int test_trylocks(const struct machine *machine, const struct pagus_config *cfg, struct op *ops,
-			 uint64_t seed)
+static int test_trylocks(const struct machine *machine, const struct pagus_config *cfg,
+			 struct op *ops, uint64_t seed)
 {
 	const uint32_t nr = 100;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One instance under port/sim with a log of its events, for every test. Nothing here asserts: the callers decide
- * what a failure means.
+ * One instance under port/sim with a log of its events, for every test. Nothing here asserts: the
+ * callers decide what a failure means.
  */
 #ifndef TEST_LAB_H
 #define TEST_LAB_H
@@ -20,7 +20,10 @@ struct lab {
 	uint32_t nr_events; /* all that were raised, also those past the end of the log */
 };
 
-/* No ceilings, so that all memory is Normal unless a range says otherwise; one CPU; x86-64's orders. */
+/*
+ * No ceilings, so that all memory is Normal unless a range says otherwise; one CPU; x86-64's
+ * orders.
+ */
 static inline struct pagus_config lab_config(const struct pagus_range *ranges, uint32_t nr_ranges,
 					     const char *policy)
 {
@@ -81,11 +84,15 @@ static inline enum pagus_status lab_hand_over(struct lab *lab, const struct pagu
 	enum pagus_status status = PAGUS_OK;
 
 	for (uint32_t r = 0; r < cfg->nr_ranges && status == PAGUS_OK; r++)
-		status = pagus_boot_free(&lab->p, cfg->ranges[r].start_pfn, cfg->ranges[r].nr_pages);
+		status = pagus_boot_free(&lab->p, cfg->ranges[r].start_pfn,
+					 cfg->ranges[r].nr_pages);
 	return status == PAGUS_OK ? pagus_boot_done(&lab->p) : status;
 }
 
-/* Marks of zero in every zone with fewer than 10000 pages: only a lack of blocks refuses a request. */
+/*
+ * Marks of zero in every zone with fewer than 10000 pages: only a lack of blocks refuses a
+ * request.
+ */
 static inline void lab_no_marks(struct lab *lab)
 {
 	pagus_tunable_set(&lab->p, PAGUS_TUNABLE_min_free_kbytes, 1);

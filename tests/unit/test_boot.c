@@ -23,7 +23,8 @@ static void expect_greedy(const struct lab *lab, uint32_t max_order, uint64_t st
 	}
 	for (uint32_t order = 0; order <= max_order; order++) {
 		static pagus_pfn_t got[ZONE_PAGES];
-		uint64_t nr_got = pagus_free_list(&lab->p, 0, order, PAGUS_MOVABLE, got, ZONE_PAGES);
+		uint64_t nr_got = pagus_free_list(&lab->p, 0, order, PAGUS_MOVABLE, got,
+						  ZONE_PAGES);
 
 		unit_expect_pfns(got, nr_got, want[order], nr[order]);
 	}
@@ -98,7 +99,9 @@ static void property_03_boot_cuts_at_a_zone_border(void **state)
 static void boot_cuts_at_a_zone_inside_another_zones_span(void **state)
 {
 	static const struct pagus_range ranges[] = {
-		{ 0, 4, 0, PAGUS_ZONE_NORMAL }, { 4, 4, 0, PAGUS_ZONE_MOVABLE }, { 8, 8, 0, PAGUS_ZONE_NORMAL },
+		{ 0, 4, 0, PAGUS_ZONE_NORMAL },
+		{ 4, 4, 0, PAGUS_ZONE_MOVABLE },
+		{ 8, 8, 0, PAGUS_ZONE_NORMAL },
 	};
 	const struct pagus_config cfg = lab_config(ranges, NR_OF(ranges), "nopcp");
 	struct lab lab;

@@ -239,8 +239,8 @@ static void a_large_block_is_freed_under_each_pageblocks_type(void **state)
 enum neighbour { IN_USE, SMALLER_BLOCKS, SAME_ORDER };
 
 /*
- * Block 0 of `order` is freed behind an older block of its order; its buddy stays in use, and the parent's
- * buddy, at 2^(order+1), is as given.
+ * Block 0 of `order` is freed behind an older block of its order; its buddy stays in use, and the
+ * parent's buddy, at 2^(order+1), is as given.
  */
 static void check_merge_likely(uint32_t order, enum neighbour neighbour)
 {

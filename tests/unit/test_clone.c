@@ -22,8 +22,9 @@ static void clone(struct lab *copy, const struct lab *from)
 
 	*copy = (struct lab){ .sim = from->sim, .mem = aligned_alloc(64, bytes) };
 	assert_non_null(copy->mem);
-	assert_int_equal(pagus_clone(&copy->p, copy->mem, bytes, &from->p, &pagus_sim_port, &copy->sim),
-			 PAGUS_OK);
+	assert_int_equal(
+		pagus_clone(&copy->p, copy->mem, bytes, &from->p, &pagus_sim_port, &copy->sim),
+		PAGUS_OK);
 }
 
 static void a_clone_has_the_same_bytes_elsewhere(void **state)
@@ -118,8 +119,9 @@ static void the_digest_depends_on_the_calls_alone(void **state)
 		assert_non_null(mem);
 		memset(mem, fill ? 0xee : 0x11, bytes + 64);
 		pagus_sim_init(&sim, 1);
-		assert_int_equal(pagus_init(&p, mem + 64 * fill, bytes, &cfg, &pagus_sim_port, &sim),
-				 PAGUS_OK);
+		assert_int_equal(
+			pagus_init(&p, mem + 64 * fill, bytes, &cfg, &pagus_sim_port, &sim),
+			PAGUS_OK);
 		assert_int_equal(pagus_boot_free(&p, 0, 4096), PAGUS_OK);
 		assert_int_equal(pagus_boot_done(&p), PAGUS_OK);
 		assert_int_equal(pagus_alloc_pages(&p, GFP_KERNEL, 0, &pfn), PAGUS_OK);
@@ -163,7 +165,8 @@ static void the_digest_forgets_the_past(void **state)
 
 		assert_true(pagus_digest(&lab.p) != digest);
 		if (order > 1) {
-			assert_int_equal(pagus_split_pages(&lab.p, pfn, order, order - 1), PAGUS_OK);
+			assert_int_equal(pagus_split_pages(&lab.p, pfn, order, order - 1),
+					 PAGUS_OK);
 			unit_free(&lab, pfn, order - 1);
 			unit_free(&lab, pfn + (UINT64_C(1) << (order - 1)), order - 1);
 		} else {

@@ -102,7 +102,8 @@ static void holes_are_neither_present_nor_pages(void **state)
 static size_t bytes_apart(uint64_t apart)
 {
 	const struct pagus_range ranges[] = {
-		{ 0, 1024, 0, PAGUS_ZONE_BY_CEILING }, { apart * 1024, 1024, 0, PAGUS_ZONE_BY_CEILING },
+		{ 0, 1024, 0, PAGUS_ZONE_BY_CEILING },
+		{ apart * 1024, 1024, 0, PAGUS_ZONE_BY_CEILING },
 	};
 	const struct pagus_config cfg = lab_config(ranges, NR_OF(ranges), "linux");
 
@@ -119,7 +120,8 @@ static void an_absent_section_costs_four_bytes(void **state)
 static void a_page_costs_sixteen_bytes_and_a_pageblock_one(void **state)
 {
 	const struct pagus_range range[] = {
-		{ 0, 64 << 10, 0, PAGUS_ZONE_BY_CEILING }, { 0, 128 << 10, 0, PAGUS_ZONE_BY_CEILING },
+		{ 0, 64 << 10, 0, PAGUS_ZONE_BY_CEILING },
+		{ 0, 128 << 10, 0, PAGUS_ZONE_BY_CEILING },
 	};
 	struct pagus_config small = lab_config(&range[0], 1, "linux");
 	struct pagus_config large = lab_config(&range[1], 1, "linux");
@@ -143,7 +145,8 @@ static void a_region_must_be_large_enough_and_is_not_overrun(void **state)
 	assert_non_null(mem);
 	pagus_sim_init(&sim, 1);
 	memset(mem, 0xa5, bytes + 64);
-	assert_int_equal(pagus_init(&p, mem, bytes - 1, &cfg, &pagus_sim_port, &sim), PAGUS_TOO_SMALL);
+	assert_int_equal(pagus_init(&p, mem, bytes - 1, &cfg, &pagus_sim_port, &sim),
+			 PAGUS_TOO_SMALL);
 	assert_int_equal(mem[0], 0xa5);
 	assert_int_equal(pagus_init(&p, mem, bytes, &cfg, &pagus_sim_port, &sim), PAGUS_OK);
 	assert_int_equal(pagus_state_bytes(&p), bytes);
@@ -172,7 +175,8 @@ static void bad_numbers_are_refused(void **state)
 
 	(void)state;
 	assert_true(pagus_sizeof(&good) > 0);
-#define EXPECT_BAD(field, value) (bad = good, bad.field = (value), expect_bad(#field "=" #value, &bad))
+#define EXPECT_BAD(field, value)                                                                   \
+	(bad = good, bad.field = (value), expect_bad(#field "=" #value, &bad))
 	EXPECT_BAD(ranges, NULL);
 	EXPECT_BAD(nr_ranges, 0);
 	EXPECT_BAD(nr_cpus, 0);
@@ -193,13 +197,20 @@ static void bad_ranges_are_refused(void **state)
 		const char *what;
 		struct pagus_range ranges[2];
 	} rows[] = {
-		{ "overlap", { { 0, 10, 0, PAGUS_ZONE_BY_CEILING }, { 9, 5, 0, PAGUS_ZONE_BY_CEILING } } },
-		{ "descending", { { 50, 5, 0, PAGUS_ZONE_BY_CEILING }, { 0, 5, 0, PAGUS_ZONE_BY_CEILING } } },
-		{ "empty", { { 0, 10, 0, PAGUS_ZONE_BY_CEILING }, { 20, 0, 0, PAGUS_ZONE_BY_CEILING } } },
+		{ "overlap",
+		  { { 0, 10, 0, PAGUS_ZONE_BY_CEILING }, { 9, 5, 0, PAGUS_ZONE_BY_CEILING } } },
+		{ "descending",
+		  { { 50, 5, 0, PAGUS_ZONE_BY_CEILING }, { 0, 5, 0, PAGUS_ZONE_BY_CEILING } } },
+		{ "empty",
+		  { { 0, 10, 0, PAGUS_ZONE_BY_CEILING }, { 20, 0, 0, PAGUS_ZONE_BY_CEILING } } },
 		{ "node", { { 0, 10, 0, PAGUS_ZONE_BY_CEILING }, { 20, 5, PAGUS_MAX_NODES, 2 } } },
-		{ "zone", { { 0, 10, 0, PAGUS_ZONE_BY_CEILING }, { 20, 5, 0, PAGUS_ZONE_BY_CEILING + 1 } } },
-		{ "end past 2^64", { { 0, 10, 0, PAGUS_ZONE_BY_CEILING }, { 20, UINT64_MAX, 0, 2 } } },
-		{ "too far apart", { { 0, 10, 0, PAGUS_ZONE_BY_CEILING }, { UINT64_C(1) << 60, 5, 0, 2 } } },
+		{ "zone",
+		  { { 0, 10, 0, PAGUS_ZONE_BY_CEILING },
+		    { 20, 5, 0, PAGUS_ZONE_BY_CEILING + 1 } } },
+		{ "end past 2^64",
+		  { { 0, 10, 0, PAGUS_ZONE_BY_CEILING }, { 20, UINT64_MAX, 0, 2 } } },
+		{ "too far apart",
+		  { { 0, 10, 0, PAGUS_ZONE_BY_CEILING }, { UINT64_C(1) << 60, 5, 0, 2 } } },
 	};
 
 	(void)state;

@@ -105,7 +105,10 @@ static void property_16_a_node_without_dma32_mixes_at_once(void **state)
 	unit_close(&lab);
 }
 
-/* On the node that has a DMA32, going there is better than mixing, and mixing is better than leaving the node. */
+/*
+ * On the node that has a DMA32, going there is better than mixing, and mixing is better than
+ * leaving the node.
+ */
 static void property_16_mixing_is_better_than_another_node(void **state)
 {
 	(void)state;

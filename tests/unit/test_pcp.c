@@ -18,7 +18,10 @@ static void boot_with_limits(struct lab *lab, uint32_t batch, uint32_t high_min,
 	unit_limits(lab, 0, batch, high_min, high_max);
 }
 
-/* Pageblocks unmovable, movable, reclaimable, wholly in use; then one reserved and the spare block. */
+/*
+ * Pageblocks unmovable, movable, reclaimable, wholly in use; then one reserved and the spare
+ * block.
+ */
 static void open_used_blocks(struct lab *lab, uint32_t batch, uint32_t high_min, uint32_t high_max)
 {
 	const struct pagus_config cfg = lab_config(&zone_6_blocks, 1, "linux");
@@ -32,11 +35,11 @@ static void open_used_blocks(struct lab *lab, uint32_t batch, uint32_t high_min,
 	unit_limits(lab, 0, batch, high_min, high_max);
 }
 
-static void seed_state(struct lab *lab, uint32_t alloc_factor, uint32_t free_count, uint32_t flags)
+static void seed_state(struct lab *lab, uint32_t high, uint32_t free_count, uint32_t flags)
 {
-	const struct pagus_pcp_seed seed = {
-		.alloc_factor = alloc_factor, .free_count = free_count, .flags = flags,
-	};
+	const struct pagus_pcp_seed seed = { .high = high,
+					     .free_count = free_count,
+					     .flags = flags };
 
 	assert_int_equal(pagus_seed_pcp_state(&lab->p, 0, PAGUS_ZONE_NORMAL, 0, &seed), PAGUS_OK);
 }
@@ -128,7 +131,10 @@ static void property_25_other_orders_never_touch_the_lists(void **state)
 	unit_close(&lab);
 }
 
-/* Pages of a HIGHATOMIC or CMA pageblock go to the movable list; of an ISOLATE pageblock, to the zone. */
+/*
+ * Pages of a HIGHATOMIC or CMA pageblock go to the movable list; of an ISOLATE pageblock, to the
+ * zone.
+ */
 static void special_pageblocks_free_to_the_movable_list(void **state)
 {
 	(void)state;
@@ -214,7 +220,9 @@ static void property_26_larger_orders_ask_for_a_batch_of_pages(void **state)
 	static const struct {
 		uint32_t order, want[2];
 	} rows[] = {
-		{ 1, { 63 >> 1, 63 >> 1 } }, { 2, { 63 >> 2, 63 >> 2 } }, { 3, { 63 >> 3, 63 >> 3 } },
+		{ 1, { 63 >> 1, 63 >> 1 } },
+		{ 2, { 63 >> 2, 63 >> 2 } },
+		{ 3, { 63 >> 3, 63 >> 3 } },
 		{ 9, { 2, 2 } },
 	};
 
@@ -293,6 +301,64 @@ static void property_27_overflow_size_and_tails(void **state)
 	assert_int_equal(overflow_drains(100), 12);
 }
 
+/* Many frees and no allocations: the pcp will keep more from now on. */
+static void high_rises_to_what_was_freed_lately(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	open_used_blocks(&lab, 4, 16, 100);
+	for (uint32_t n = 0; n < 15; n++)
+		unit_free(&lab, BLOCK + 2 * n, 0);
+	seed_state(&lab, 16, 30, 0);
+	unit_free(&lab, BLOCK + 100, 0);
+	/* The old high decides on this drain: clamp(31, 4, 16 - 4). */
+	assert_int_equal(unit_pcp(&lab, 0, 0).count, 16 - 12);
+	assert_int_equal(unit_pcp(&lab, 0, 0).high, 31 + 4);
+	unit_close(&lab);
+}
+
+static void set_high_mark(struct lab *lab, uint64_t mark)
+{
+	const struct pagus_zone_seed seed = {
+		.present = 6 * BLOCK, .managed = 6 * BLOCK, .pcp_batch = 4, .pcp_high_min = 16,
+		.pcp_high_max = 100, .wmark = { 0, 0, mark, mark },
+	};
+
+	assert_int_equal(pagus_seed_zone(&lab->p, 0, PAGUS_ZONE_NORMAL, &seed), PAGUS_OK);
+}
+
+/*
+ * An allocation that finds the zone below its high mark tells the pcps; a drain that finds it
+ * above ends that.
+ */
+static void below_the_high_mark_frees_go_to_the_zone(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	open_used_blocks(&lab, 4, 16, 100);
+	set_high_mark(&lab, 5000);
+	unit_alloc(&lab, GFP_KERNEL, 5);
+	for (uint32_t n = 0; n < 15; n++)
+		unit_free(&lab, BLOCK + 2 * n, 0);
+	seed_state(&lab, 50, 7, 0);
+	unit_free(&lab, BLOCK + 100, 0);
+	/* high falls by max(8 freed, batch); 16 pages, although below it, drain by clamp(8, 4, 16
+	 * - 4). */
+	assert_int_equal(unit_pcp(&lab, 0, 0).high, 50 - 8);
+	assert_int_equal(unit_pcp(&lab, 0, 0).count, 16 - 8);
+	unit_alloc(&lab, GFP_KERNEL, 0);
+	assert_int_equal(unit_pcp(&lab, 0, 0).high, 50 - 8);
+	set_high_mark(&lab, 0);
+	for (uint32_t n = 0; n < 8; n++)
+		unit_free(&lab, BLOCK + 200 + 2 * n, 0);
+	unit_alloc(&lab, GFP_RECLAIM_SLAB, 0);
+	/* Eight frees lowered it to its minimum; the refill of a batch raised it again. */
+	assert_int_equal(unit_pcp(&lab, 0, 0).high, 16 + 4);
+	unit_close(&lab);
+}
+
 static void property_27_free_count_halves_and_saturates(void **state)
 {
 	struct lab lab;
@@ -312,7 +378,8 @@ static void property_27_free_count_halves_and_saturates(void **state)
 static void property_27_whole_lists_from_the_freed_pages_list_on(void **state)
 {
 	static const pagus_pfn_t want[] = {
-		BLOCK, BLOCK + 2, BLOCK + 4, 2 * BLOCK, 2 * BLOCK + 2, 2 * BLOCK + 4, 2 * BLOCK + 64, 0, 2,
+		BLOCK,	       BLOCK + 2,      BLOCK + 4, 2 * BLOCK, 2 * BLOCK + 2,
+		2 * BLOCK + 4, 2 * BLOCK + 64, 0,	  2,
 	};
 	struct lab lab;
 
@@ -331,8 +398,8 @@ static void property_27_whole_lists_from_the_freed_pages_list_on(void **state)
 	seed_state(&lab, 0, 9, 0);
 	lab_listen(&lab, 1u << PAGUS_EVENT_PCPU_DRAIN);
 	unit_free(&lab, BLOCK + 4, 0);
-	/* Ten pages in pieces of 4, 4 and 2: movable emptied, reclaimable emptied, its order 2 emptied, where
-	 * the second piece overshoots, and round to the tail of unmovable. */
+	/* Ten pages in pieces of 4, 4 and 2: movable emptied, reclaimable emptied, its order 2
+	 * emptied, where the second piece overshoots, and round to the tail of unmovable. */
 	assert_int_equal(lab.nr_events, NR_OF(want));
 	for (uint32_t n = 0; n < NR_OF(want); n++)
 		assert_int_equal(unit_event(&lab, n, PAGUS_EVENT_PCPU_DRAIN).pfn, want[n]);
@@ -359,7 +426,10 @@ static void property_27_a_piece_of_large_blocks_overshoots(void **state)
 	unit_close(&lab);
 }
 
-/* Frees of order 1-3 in a row, batch + high_min / 2 = 12 pages freed lately: everything goes to the zone. */
+/*
+ * Frees of order 1-3 in a row, batch + high_min / 2 = 12 pages freed lately: everything goes to
+ * the zone.
+ */
 static void a_burst_of_high_order_frees_empties_the_pcp(void **state)
 {
 	static const struct {
@@ -456,7 +526,7 @@ static void policy_none_keeps_nothing(void **state)
 static void a_recorded_pcp_is_restored(void **state)
 {
 	const struct pagus_config cfg = lab_config(&zone_6_blocks, 1, "linux");
-	const struct pagus_pcp_seed bad = { .alloc_factor = 6 };
+	const struct pagus_pcp_seed bad = { .alloc_factor = 6 }, good = { .alloc_factor = 5 };
 	struct lab lab;
 
 	(void)state;
@@ -471,10 +541,11 @@ static void a_recorded_pcp_is_restored(void **state)
 	assert_int_equal(pagus_seed_pcp(&lab.p, 1, 64, 0), PAGUS_BAD_VALUE);
 	assert_int_equal(pagus_seed_pcp(&lab.p, 0, 64, PAGUS_NR_PCP_LISTS), PAGUS_BAD_VALUE);
 	assert_int_equal(pagus_seed_pcp(&lab.p, 0, 99999, 0), PAGUS_BAD_RANGE);
-	assert_int_equal(pagus_seed_pcp_state(&lab.p, 0, PAGUS_ZONE_NORMAL, 0, &bad), PAGUS_BAD_VALUE);
+	assert_int_equal(pagus_seed_pcp_state(&lab.p, 0, PAGUS_ZONE_NORMAL, 0, &bad),
+			 PAGUS_BAD_VALUE);
 	assert_int_equal(pagus_seed_pcp_state(&lab.p, 0, PAGUS_ZONE_DMA, 0, &bad), PAGUS_BAD_NODE);
 	unit_seeded(&lab);
-	seed_state(&lab, 5, 77, HIGH_FREE);
+	assert_int_equal(pagus_seed_pcp_state(&lab.p, 0, PAGUS_ZONE_NORMAL, 0, &good), PAGUS_OK);
 	unit_expect_pcp(&lab, 1, PFNS(5, 3));
 	assert_int_equal(unit_pcp(&lab, 0, 0).count, 2 + 8 + BLOCK);
 	assert_int_equal(unit_pcp(&lab, 0, 0).alloc_factor, 5);
@@ -498,6 +569,8 @@ int main(void)
 		cmocka_unit_test(property_26_high_rises_with_refills_but_not_below_the_high_mark),
 		cmocka_unit_test(before_boot_is_done_a_refill_brings_one_block),
 		cmocka_unit_test(property_27_overflow_size_and_tails),
+		cmocka_unit_test(high_rises_to_what_was_freed_lately),
+		cmocka_unit_test(below_the_high_mark_frees_go_to_the_zone),
 		cmocka_unit_test(property_27_free_count_halves_and_saturates),
 		cmocka_unit_test(property_27_whole_lists_from_the_freed_pages_list_on),
 		cmocka_unit_test(property_27_a_piece_of_large_blocks_overshoots),

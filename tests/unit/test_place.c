@@ -13,7 +13,10 @@ static void open_blocks(struct lab *lab, const char *policy)
 	unit_open(lab, &cfg);
 }
 
-/* The pageblock at `start`: its first 2^order pages are free, `movable` of the others are movable, the rest is not. */
+/*
+ * The pageblock at `start`: its first 2^order pages are free, `movable` of the others are
+ * movable, the rest is not.
+ */
 static void seed_mixed_block(struct lab *lab, pagus_pfn_t start, enum pagus_migratetype type,
 			     uint32_t order, uint32_t movable)
 {
@@ -41,7 +44,8 @@ static void property_08_first_unmovable_claims_the_lowest_block(void **state)
 	assert_int_equal(unit_block_type(&lab, 1024 + BLOCK), PAGUS_UNMOVABLE);
 	assert_int_equal(unit_block_type(&lab, 2048), PAGUS_MOVABLE);
 	for (uint32_t order = 0; order < 10; order++)
-		unit_expect_list(&lab, 0, order, PAGUS_UNMOVABLE, PFNS(1024 + (UINT64_C(1) << order)));
+		unit_expect_list(&lab, 0, order, PAGUS_UNMOVABLE,
+				 PFNS(1024 + (UINT64_C(1) << order)));
 	unit_expect_list(&lab, 0, 10, PAGUS_MOVABLE, PFNS(2048, 3072));
 	assert_int_equal(lab.nr_events, 3);
 	assert_int_equal(unit_event(&lab, 0, PAGUS_EVENT_RETYPE).pfn, 1024);
@@ -74,7 +78,8 @@ static void property_09_fallback_order(void **state)
 					 b == PAGUS_MOVABLE ? BLOCK - 16 : 0);
 		unit_seeded(&lab);
 		for (uint32_t n = 0; n < 3; n++)
-			assert_int_equal(unit_alloc(&lab, unit_gfp(type), 4), want[type][n] * BLOCK);
+			assert_int_equal(unit_alloc(&lab, unit_gfp(type), 4),
+					 want[type][n] * BLOCK);
 		unit_no_memory(&lab, unit_gfp(type), 4);
 		unit_close(&lab);
 	}
@@ -91,7 +96,8 @@ static void property_10_movable_does_not_claim_below_order_4(void **state)
 		seed_mixed_block(&lab, 0, PAGUS_UNMOVABLE, order, BLOCK - (1u << order));
 		unit_seeded(&lab);
 		assert_int_equal(unit_alloc(&lab, GFP_USER_PAGE, 0), 0);
-		assert_int_equal(unit_block_type(&lab, 0), order < 4 ? PAGUS_UNMOVABLE : PAGUS_MOVABLE);
+		assert_int_equal(unit_block_type(&lab, 0),
+				 order < 4 ? PAGUS_UNMOVABLE : PAGUS_MOVABLE);
 		assert_int_equal(unit_counter(&lab, PAGUS_COUNTER_fallback_steal), order < 4);
 		unit_close(&lab);
 	}
@@ -143,7 +149,10 @@ static void property_10_a_refused_claim_goes_on_with_the_next_order(void **state
 	unit_close(&lab);
 }
 
-/* A free block of order 7 and `movable` pages in use in a pageblock of type `from`: can `type` claim it? */
+/*
+ * A free block of order 7 and `movable` pages in use in a pageblock of type `from`: can `type`
+ * claim it?
+ */
 static bool claims(enum pagus_migratetype type, enum pagus_migratetype from, uint32_t order,
 		   uint32_t movable)
 {
@@ -169,7 +178,8 @@ static void property_11_half_rule(void **state)
 	assert_true(claims(PAGUS_MOVABLE, PAGUS_UNMOVABLE, 7, 128));
 	assert_false(claims(PAGUS_MOVABLE, PAGUS_RECLAIMABLE, 7, 127));
 	assert_true(claims(PAGUS_MOVABLE, PAGUS_RECLAIMABLE, 7, 128));
-	/* Unmovable or reclaimable from a movable pageblock: 128 free, and what is not movable is alike. */
+	/* Unmovable or reclaimable from a movable pageblock: 128 free, and what is not movable is
+	 * alike. */
 	assert_false(claims(PAGUS_UNMOVABLE, PAGUS_MOVABLE, 7, BLOCK - 128 - 127));
 	assert_true(claims(PAGUS_UNMOVABLE, PAGUS_MOVABLE, 7, BLOCK - 128 - 128));
 	assert_false(claims(PAGUS_RECLAIMABLE, PAGUS_MOVABLE, 7, BLOCK - 128 - 127));
@@ -200,7 +210,8 @@ static void property_11_half_rule_counts_every_free_block(void **state)
 			unit_inherit(&lab, 301, BLOCK - 301, PAGUS_MOVABLE);
 		unit_seeded(&lab);
 		unit_alloc(&lab, GFP_KERNEL, 0);
-		assert_int_equal(unit_block_type(&lab, 0), extra ? PAGUS_UNMOVABLE : PAGUS_RECLAIMABLE);
+		assert_int_equal(unit_block_type(&lab, 0),
+				 extra ? PAGUS_UNMOVABLE : PAGUS_RECLAIMABLE);
 		unit_close(&lab);
 	}
 }
@@ -321,7 +332,8 @@ static void property_17_after_a_steal_a_refill_only_steals(void **state)
 	assert_int_equal(lab.nr_events, 4);
 	for (uint32_t n = 0; n < 4; n++)
 		assert_int_equal(unit_event(&lab, n, PAGUS_EVENT_EXTFRAG).pfn, n);
-	/* Had the later iterations probed for claims, the remainders of orders 0-2 had been refused too. */
+	/* Had the later iterations probed for claims, the remainders of orders 0-2 had been
+	 * refused too. */
 	assert_int_equal(unit_counter(&lab, PAGUS_COUNTER_fallback_claim_refused), 1);
 	unit_close(&lab);
 }

@@ -118,7 +118,8 @@ static void a_full_zone_falls_back_to_lower_zones_only(void **state)
 	unit_no_memory(&lab, GFP_KERNEL, 7);
 	for (uint32_t type = PAGUS_ZONE_MOVABLE; type >= PAGUS_ZONE_HIGHMEM; type--)
 		for (uint32_t n = 0; n < 2; n++)
-			assert_int_equal(ask(&lab, GFP_HIGHUSER_MOVABLE, 7, PAGUS_NO_NODE).zone, type);
+			assert_int_equal(ask(&lab, GFP_HIGHUSER_MOVABLE, 7, PAGUS_NO_NODE).zone,
+					 type);
 	unit_no_memory(&lab, GFP_HIGHUSER_MOVABLE, 7);
 	unit_close(&lab);
 }

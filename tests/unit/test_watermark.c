@@ -6,11 +6,16 @@
 
 static const struct pagus_range zone_2048 = { 0, 2048, 0, PAGUS_ZONE_BY_CEILING };
 
-/* ---- formulas: zones whose managed pages are claimed, not handed over ------------------------------ */
+/*
+ * ---- formulas: zones whose managed pages are claimed, not handed over
+ * ------------------------------
+ */
 
 static void set_managed(struct lab *lab, enum pagus_zone_type type, uint64_t managed)
 {
-	const struct pagus_zone_seed seed = { .present = managed, .managed = managed, .pcp_batch = 1 };
+	const struct pagus_zone_seed seed = { .present = managed,
+					      .managed = managed,
+					      .pcp_batch = 1 };
 
 	assert_int_equal(pagus_seed_zone(&lab->p, 0, type, &seed), PAGUS_OK);
 }
@@ -38,8 +43,8 @@ static void property_23_min_free_kbytes(void **state)
 	static const struct {
 		uint64_t mbytes, kbytes;
 	} rows[] = {
-		{ 16, 512 }, { 64, 1024 }, { 128, 1448 }, { 256, 2048 }, { 512, 2896 }, { 1024, 4096 },
-		{ 2048, 5792 }, { 4096, 8192 }, { 8192, 11585 }, { 16384, 16384 },
+		{ 16, 512 },	{ 64, 1024 },	{ 128, 1448 },	{ 256, 2048 },	 { 512, 2896 },
+		{ 1024, 4096 }, { 2048, 5792 }, { 4096, 8192 }, { 8192, 11585 }, { 16384, 16384 },
 	};
 
 	(void)state;
@@ -103,8 +108,8 @@ static void open_five_zones(struct lab *lab)
 
 static void marks_are_shared_out_by_low_memory(void **state)
 {
-	/* 1000000 pages of low memory; 40000 KiB are 10000 pages, so 1 % of each zone, and a quarter of that
-	 * between the marks, which is more than 0.1 %. */
+	/* 1000000 pages of low memory; 40000 KiB are 10000 pages, so 1 % of each zone, and a
+	 * quarter of that between the marks, which is more than 0.1 %. */
 	static const uint64_t min[] = { 40, 4000, 5960, 64000 / 1024, 128 };
 	static const uint64_t gap[] = { 10, 1000, 1490, 640 / 4, 5000 / 4 };
 	struct lab lab;
@@ -191,8 +196,9 @@ static void property_24_batch(void **state)
 		uint64_t managed;
 		uint32_t batch;
 	} rows[] = {
-		{ 1, 1 }, { 4095, 1 }, { 4096, 1 }, { 8192, 1 }, { 12288, 3 }, { 16384, 3 }, { 65536, 15 },
-		{ 176127, 31 }, { 176128, 63 }, { 262144, 63 }, { 4194304, 63 },
+		{ 1, 1 },	{ 4095, 1 },	{ 4096, 1 },	 { 8192, 1 },
+		{ 12288, 3 },	{ 16384, 3 },	{ 65536, 15 },	 { 176127, 31 },
+		{ 176128, 63 }, { 262144, 63 }, { 4194304, 63 },
 	};
 
 	(void)state;
@@ -225,11 +231,15 @@ static void property_24_high_fraction(void **state)
 	set_managed(&lab, PAGUS_ZONE_NORMAL, 1048576);
 	assert_int_equal(pagus_boot_done(&lab.p), PAGUS_OK);
 	for (uint32_t fraction = 1; fraction < 8; fraction++)
-		assert_int_equal(pagus_tunable_set(&lab.p, PAGUS_TUNABLE_percpu_pagelist_high_fraction,
-						   fraction), PAGUS_BAD_VALUE);
+		assert_int_equal(pagus_tunable_set(&lab.p,
+						   PAGUS_TUNABLE_percpu_pagelist_high_fraction,
+						   fraction),
+				 PAGUS_BAD_VALUE);
 	for (uint32_t fraction = 8; fraction <= 100; fraction += 92) {
-		assert_int_equal(pagus_tunable_set(&lab.p, PAGUS_TUNABLE_percpu_pagelist_high_fraction,
-						   fraction), PAGUS_OK);
+		assert_int_equal(pagus_tunable_set(&lab.p,
+						   PAGUS_TUNABLE_percpu_pagelist_high_fraction,
+						   fraction),
+				 PAGUS_OK);
 		assert_int_equal(unit_zone(&lab, 0).pcp_high_min, 1048576 / fraction);
 		assert_int_equal(unit_zone(&lab, 0).pcp_high_max, 1048576 / fraction);
 		assert_int_equal(unit_pcp(&lab, 0, 0).high_max, 1048576 / fraction);
@@ -254,7 +264,8 @@ static void property_24_cpus_of_the_node_share(void **state)
 
 		cfg.cpu_node = nodes;
 		unit_boot(&lab, &cfg);
-		/* Both zones have 1024 pages: a share of 128 pages for one CPU, 42 for three, 64 for two. */
+		/* Both zones have 1024 pages: a share of 128 pages for one CPU, 42 for three, 64
+		 * for two. */
 		assert_int_equal(unit_zone(&lab, 1).pcp_high_max, own == 3 ? 42 : 128);
 		assert_int_equal(unit_zone(&lab, 0).pcp_high_max, own == 3 ? 42 : 64);
 		unit_close(&lab);
@@ -275,7 +286,10 @@ static void a_recorded_batch_whose_multiples_overflow_is_refused(void **state)
 	unit_close(&lab);
 }
 
-/* ---- what they refuse: one zone with marks and free pages as told ------------------------------------ */
+/*
+ * ---- what they refuse: one zone with marks and free pages as told
+ * ------------------------------------
+ */
 
 static void open_marked(struct lab *lab, uint64_t free, uint64_t min, uint64_t low)
 {
@@ -339,8 +353,10 @@ static void property_20_discounts(void **state)
 	(void)state;
 	for (size_t n = 0; n < NR_OF(rows); n++) {
 		if (rows[n].floor)
-			assert_false(granted(rows[n].floor, 801, NO_LIMIT, 0, rows[n].gfp, rows[n].rights));
-		assert_true(granted(rows[n].floor + 1, 801, NO_LIMIT, 0, rows[n].gfp, rows[n].rights));
+			assert_false(granted(rows[n].floor, 801, NO_LIMIT, 0, rows[n].gfp,
+					     rows[n].rights));
+		assert_true(
+			granted(rows[n].floor + 1, 801, NO_LIMIT, 0, rows[n].gfp, rows[n].rights));
 	}
 }
 

@@ -53,8 +53,9 @@ static void equal_distances_go_round(void **state)
 }
 
 /*
- * Nodes 0 and 1 are far from each other. Node 0 chose 2 first, which loads it, so node 1 takes 3 before 2.
- * Node 2 still prefers 3, above it, and finds 0 and 1 equally loaded; node 3 has only nodes below.
+ * Nodes 0 and 1 are far from each other. Node 0 chose 2 first, which loads it, so node 1 takes 3
+ * before 2. Node 2 still prefers 3, above it, and finds 0 and 1 equally loaded; node 3 has only
+ * nodes below.
  */
 static void nodes_at_equal_distance_take_turns(void **state)
 {

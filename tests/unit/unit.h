@@ -100,7 +100,10 @@ static inline void unit_free(struct lab *lab, pagus_pfn_t pfn, uint32_t order)
 	assert_int_equal(pagus_free_pages(&lab->p, pfn, order), PAGUS_OK);
 }
 
-/* The recorded state of a pageblock: its type, then which of its pages are free and what the rest is. */
+/*
+ * The recorded state of a pageblock: its type, then which of its pages are free and what the rest
+ * is.
+ */
 static inline void unit_seed_block(struct lab *lab, pagus_pfn_t pfn, enum pagus_migratetype type)
 {
 	assert_int_equal(pagus_seed_block(&lab->p, pfn, type), PAGUS_OK);
@@ -139,8 +142,8 @@ static inline void unit_seeded(struct lab *lab)
 	unit_check(lab);
 }
 
-static inline void unit_expect_pfns(const pagus_pfn_t *got, uint64_t nr_got, const pagus_pfn_t *want,
-				    uint64_t nr_want)
+static inline void unit_expect_pfns(const pagus_pfn_t *got, uint64_t nr_got,
+				    const pagus_pfn_t *want, uint64_t nr_want)
 {
 	assert_int_equal(nr_got, nr_want);
 	for (uint64_t n = 0; n < nr_want; n++)
@@ -167,7 +170,8 @@ static inline void unit_expect_pcp(const struct lab *lab, uint32_t list, const p
 }
 
 /* The list from head to tail holds exactly these pfns. */
-#define PFNS(...) (const pagus_pfn_t[]){ __VA_ARGS__ }, NR_OF(((const pagus_pfn_t[]){ __VA_ARGS__ }))
+#define PFNS(...)                                                                                  \
+	(const pagus_pfn_t[]){ __VA_ARGS__ }, NR_OF(((const pagus_pfn_t[]){ __VA_ARGS__ }))
 #define NO_PFNS   NULL, 0
 
 /* The n-th event of the log, which must be of this kind. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Small worlds: every sequence of operations on a few pages, breadth first, equal states met once. At every state
- * all invariants hold, no two blocks in use overlap, and giving everything back makes memory whole again.
+ * Small worlds: every sequence of operations on a few pages, breadth first, equal states met
+ * once. At every state all invariants hold, no two blocks in use overlap, and giving everything
+ * back makes memory whole again.
  *
  * usage: world [STATES]    states to visit in each world (PAGUS_WORLD_STATES, else 80000)
  */
@@ -24,8 +25,12 @@ struct world {
 static const struct world worlds[] = {
 	{ "8 pages", { { 0, 8, 0, PAGUS_ZONE_BY_CEILING } }, 1 },
 	{ "16 pages", { { 0, 16, 0, PAGUS_ZONE_BY_CEILING } }, 1 },
-	{ "12 pages, two zones", { { 0, 6, 0, PAGUS_ZONE_DMA32 }, { 6, 6, 0, PAGUS_ZONE_NORMAL } }, 2 },
-	{ "11 pages, a hole", { { 1, 4, 0, PAGUS_ZONE_BY_CEILING }, { 8, 7, 0, PAGUS_ZONE_BY_CEILING } }, 2 },
+	{ "12 pages, two zones",
+	  { { 0, 6, 0, PAGUS_ZONE_DMA32 }, { 6, 6, 0, PAGUS_ZONE_NORMAL } },
+	  2 },
+	{ "11 pages, a hole",
+	  { { 1, 4, 0, PAGUS_ZONE_BY_CEILING }, { 8, 7, 0, PAGUS_ZONE_BY_CEILING } },
+	  2 },
 };
 
 /* How a state was reached. */
@@ -49,7 +54,8 @@ struct search {
 	struct path path;
 	uint64_t live;
 	size_t bytes;
-	uint64_t whole[PAGUS_MAX_NODES][PAGUS_NR_ORDERS]; /* nr_free of each zone when all is free */
+	uint64_t whole[PAGUS_MAX_NODES]
+		      [PAGUS_NR_ORDERS]; /* nr_free of each zone when all is free */
 	uint64_t *seen;        /* open-addressing set of state keys, 0 = empty */
 	uint64_t nr_slots, nr_states, max_states;
 	struct state *next_level;
@@ -74,7 +80,8 @@ static bool is_held(uint64_t live, uint32_t pfn)
 }
 
 /* Return to a state, from which one operation is now taken. */
-static void load(struct search *s, const struct state *from, enum op_kind kind, uint32_t a, uint32_t b)
+static void load(struct search *s, const struct state *from, enum op_kind kind, uint32_t a,
+		 uint32_t b)
 {
 	memcpy(s->lab.mem, from->bytes, s->bytes);
 	s->live = from->live;
@@ -89,7 +96,9 @@ static void load(struct search *s, const struct state *from, enum op_kind kind, 
 static void print_path(const struct path *path)
 {
 	static const char *const names[] = {
-		[OP_ALLOC] = "alloc, type and order", [OP_FREE] = "free, pfn and order", [OP_DRAIN] = "drain",
+		[OP_ALLOC] = "alloc, type and order",
+		[OP_FREE] = "free, pfn and order",
+		[OP_DRAIN] = "drain",
 	};
 
 	for (uint32_t n = path->nr > MAX_PATH ? path->nr - MAX_PATH : 0; n < path->nr; n++)
@@ -141,7 +150,10 @@ static void free_block(struct search *s, uint32_t pfn)
 	s->live &= ~(UINT64_C(15) << 4 * pfn);
 }
 
-/* From here everything can be given back, and all memory is whole then. Destroys the instance's state. */
+/*
+ * From here everything can be given back, and all memory is whole then. Destroys the instance's
+ * state.
+ */
 static void check_return(struct search *s)
 {
 	for (uint32_t pfn = 0; pfn < MAX_PAGES; pfn++)
@@ -250,10 +262,12 @@ static bool start(struct search *s, const struct pagus_config *cfg, uint64_t max
 {
 	*s = (struct search){ .nr_slots = max_states * 4 + 1, .max_states = max_states };
 	s->seen = calloc(s->nr_slots, sizeof(*s->seen));
-	if (!s->seen || lab_open(&s->lab, cfg) != PAGUS_OK || lab_hand_over(&s->lab, cfg) != PAGUS_OK)
+	if (!s->seen || lab_open(&s->lab, cfg) != PAGUS_OK ||
+	    lab_hand_over(&s->lab, cfg) != PAGUS_OK)
 		return false;
 	lab_no_marks(&s->lab);
-	/* What a pcp remembers of its frees ends at two batches, so that fewer states differ in that alone. */
+	/* What a pcp remembers of its frees ends at two batches, so that fewer states differ in
+	 * that alone. */
 	pagus_tunable_set(&s->lab.p, PAGUS_TUNABLE_pcp_batch_scale_max, 1);
 	s->bytes = pagus_state_bytes(&s->lab.p);
 	for (uint32_t zone = 0; zone < pagus_nr_zones(&s->lab.p); zone++) {
@@ -282,9 +296,9 @@ static bool run_world(const struct world *world, const char *policy, uint32_t nr
 		return false;
 	}
 	depth = search_all(&s, nr_cpus, &ended);
-	printf("%-20s %-8s %" PRIu32 " CPU%s %8" PRIu64 " states, depth %2" PRIu32 "%s%s%s\n", world->name,
-	       policy, nr_cpus, nr_cpus == 1 ? " " : "s", s.nr_states, depth, ended ? ", all" : "",
-	       s.why ? " FAILED: " : "", s.why ? s.why : "");
+	printf("%-20s %-8s %" PRIu32 " CPU%s %8" PRIu64 " states, depth %2" PRIu32 "%s%s%s\n",
+	       world->name, policy, nr_cpus, nr_cpus == 1 ? " " : "s", s.nr_states, depth,
+	       ended ? ", all" : "", s.why ? " FAILED: " : "", s.why ? s.why : "");
 	if (s.why)
 		print_path(&s.path);
 	lab_close(&s.lab);

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* pagus_check finds each invariant broken: the state is damaged behind the library's back. */
+#include "unit/unit.h"
+
+#include "mem/geometry.h"
+
+static const struct pagus_range range = { 0, 1024, 0, PAGUS_ZONE_BY_CEILING };
+
+enum {
+	FREE_PAGE = 1,
+	FREE_PAIR = 8,
+	FREE_BLOCK = 64,
+	PCP_PAGE = 100,
+	USED_PAGE = 200,
+	RESERVED_PAGE = 300
+};
+
+static struct pg_page *page(struct lab *lab, pagus_pfn_t pfn)
+{
+	return pg_page(lab->p.state, pg_index(lab->p.state, pfn));
+}
+
+static void break_links(struct lab *lab)
+{
+	page(lab, FREE_PAGE)->prev++;
+}
+
+static void break_free_state(struct lab *lab)
+{
+	page(lab, FREE_PAGE)->order = 1;
+}
+
+/* The block of two pages is listed, with all its marks, one page later. */
+static void break_alignment(struct lab *lab)
+{
+	struct pg_page *pages = pg_pages(lab->p.state), *head = page(lab, FREE_PAIR);
+	uint32_t later = pg_index(lab->p.state, FREE_PAIR + 1);
+
+	pages[later] = *head;
+	pages[head->prev].next = later;
+	pages[head->next].prev = later;
+}
+
+static void break_block_type(struct lab *lab)
+{
+	uint8_t *blocks = pg_at(lab->p.state, lab->p.state->off_blocks);
+
+	blocks[0] = PAGUS_RECLAIMABLE;
+}
+
+static void break_pcp_state(struct lab *lab)
+{
+	page(lab, PCP_PAGE)->kind = PAGUS_PAGE_ALLOCATED;
+}
+
+static void break_extent(struct lab *lab)
+{
+	page(lab, FREE_BLOCK + 3)->kind = PAGUS_PAGE_RESERVED;
+}
+
+static void orphan_a_tail(struct lab *lab)
+{
+	page(lab, RESERVED_PAGE)->kind = PAGUS_PAGE_TAIL;
+}
+
+static void free_without_a_list(struct lab *lab)
+{
+	page(lab, RESERVED_PAGE)->kind = PAGUS_PAGE_FREE;
+}
+
+static void leave_buddies_apart(struct lab *lab)
+{
+	unit_seed_free(lab, FREE_PAGE - 1, 0);
+}
+
+static void break_nr_free(struct lab *lab)
+{
+	pg_zone(lab->p.state, 0)->nr_free[4]++;
+}
+
+static void break_free_pages(struct lab *lab)
+{
+	pg_zone(lab->p.state, 0)->free_pages--;
+}
+
+static void break_pcp_count(struct lab *lab)
+{
+	pg_pcp(lab->p.state, 0, 0)->count++;
+}
+
+static void break_conservation(struct lab *lab)
+{
+	pg_zone(lab->p.state, 0)->handed_over++;
+}
+
+static void leave_links(struct lab *lab)
+{
+	page(lab, USED_PAGE)->next = 1;
+}
+
+static void break_marks(struct lab *lab)
+{
+	pg_zone(lab->p.state, 0)->wmark[PAGUS_WMARK_HIGH] = UINT64_MAX;
+}
+
+/* Row n breaks invariant n + 1, and where a page is to blame, it is named. */
+static const struct {
+	void (*damage)(struct lab *lab);
+	pagus_pfn_t where;
+} rows[] = {
+	{ break_links, PAGUS_NO_PFN },
+	{ break_free_state, FREE_PAGE },
+	{ break_alignment, FREE_PAIR + 1 },
+	{ break_block_type, FREE_PAGE },
+	{ break_pcp_state, PCP_PAGE },
+	{ break_extent, FREE_BLOCK + 3 },
+	{ orphan_a_tail, RESERVED_PAGE },
+	{ free_without_a_list, PAGUS_NO_PFN },
+	{ leave_buddies_apart, FREE_PAGE - 1 },
+	{ break_nr_free, PAGUS_NO_PFN },
+	{ break_free_pages, PAGUS_NO_PFN },
+	{ break_pcp_count, PAGUS_NO_PFN },
+	{ break_conservation, PAGUS_NO_PFN },
+	{ leave_links, USED_PAGE },
+	{ break_marks, PAGUS_NO_PFN },
+};
+
+static void each_broken_invariant_is_found(void **state)
+{
+	const struct pagus_config cfg = lab_config(&range, 1, "linux");
+
+	(void)state;
+	for (size_t n = 0; n < NR_OF(rows); n++) {
+		struct lab lab;
+		pagus_pfn_t where = 0;
+
+		unit_open(&lab, &cfg);
+		unit_seed_free(&lab, FREE_PAGE, 0);
+		unit_seed_free(&lab, FREE_PAIR, 1);
+		unit_seed_free(&lab, FREE_BLOCK, 3);
+		assert_int_equal(pagus_seed_pcp(&lab.p, 0, PCP_PAGE, PAGUS_MOVABLE), PAGUS_OK);
+		unit_inherit(&lab, USED_PAGE, 1, PAGUS_MOVABLE);
+		unit_seeded(&lab);
+		rows[n].damage(&lab);
+		assert_int_equal(pagus_check(&lab.p, &where), n + 1);
+		/* With broken links the entry before is named: here, a list head. */
+		assert_true(where == rows[n].where);
+		lab_close(&lab);
+	}
+	assert_string_equal(pagus_invariant_text(NR_OF(rows) + 1), "?");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_broken_invariant_is_found),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
