@@ -33,11 +33,17 @@ void progress_at(struct progress *p, uint64_t done)
 	if (!p->on)
 		return;
 	now = progress_now_ns();
+	if (p->first_ns == 0) {
+		/* The rate counts from the first events on, not from the preparations before them. */
+		p->first_ns = now;
+		p->first_done = done;
+		return;
+	}
 	if (now - p->shown_ns < SHOW_EVERY_NS)
 		return;
 	p->shown_ns = now;
-	elapsed_ms = (now - p->start_ns) / 1000000 + 1;
-	rate = done * 1000 / elapsed_ms + 1;
+	elapsed_ms = (now - p->first_ns) / 1000000 + 1;
+	rate = (done - p->first_done) * 1000 / elapsed_ms + 1;
 	if (p->total == 0 || done > p->total) {
 		fprintf(stderr, "\r%s: %" PRIu64 " events, %.1f M events/s\033[K", p->what, done,
 			(double)rate / 1e6);

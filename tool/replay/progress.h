@@ -9,7 +9,8 @@
 struct progress {
 	const char *what;
 	uint64_t total;     /* 0: not known */
-	uint64_t start_ns, shown_ns;
+	uint64_t start_ns, first_ns, shown_ns;
+	uint64_t first_done;
 	bool on;
 };
 
