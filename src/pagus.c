@@ -26,7 +26,9 @@ size_t pagus_sizeof(const struct pagus_config *cfg)
 {
 	struct pg_layout layout;
 
-	return pg_layout_compute(cfg, &layout) ? layout.bytes : 0;
+	if (!cfg->policy || !pagus_policy_known(cfg->policy) || !pg_layout_compute(cfg, &layout))
+		return 0;
+	return layout.bytes;
 }
 
 enum pagus_status pagus_init(struct pagus *p, void *mem, size_t bytes, const struct pagus_config *cfg,
@@ -34,8 +36,9 @@ enum pagus_status pagus_init(struct pagus *p, void *mem, size_t bytes, const str
 {
 	struct pg_layout layout;
 
-	if (!cfg->policy || !pagus_policy_known(cfg->policy) || !pg_layout_compute(cfg, &layout))
+	if (pagus_sizeof(cfg) == 0)
 		return PAGUS_BAD_CONFIG;
+	pg_layout_compute(cfg, &layout);
 	if (bytes < layout.bytes)
 		return PAGUS_TOO_SMALL;
 	memset(mem, 0, layout.bytes);
@@ -140,6 +143,14 @@ void pagus_drain_all(struct pagus *p)
 {
 	for (uint32_t cpu = 0; cpu < p->state->nr_cpus; cpu++)
 		pagus_drain_cpu(p, cpu);
+}
+
+void pagus_tick(struct pagus *p)
+{
+	struct pg_call c = pg_call_begin(p);
+
+	pg_pcp_tick(&c);
+	pg_call_end(&c);
 }
 
 /* ---- hand-over ------------------------------------------------------------------------------- */

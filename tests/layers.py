@@ -27,6 +27,7 @@ SHARED = {"watch/event.h": ("store", "zone", "place", "pcp", "alloc")}
 EXCEPTIONS = {
     "pagus.c": ALL + ("policy.h",),
     "policy.c": ALL + ("policy.h",),
+    "step.c": ALL,
     "policy.h": ("mem",),
     "watch/check.c": ALL,
     "watch/info.c": ALL,

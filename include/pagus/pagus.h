@@ -8,7 +8,8 @@
  *
  * Units: sizes are in pages unless a name ends in _bytes or _kbytes; an order o means 2^o pages.
  * Errors: every call that can fail returns enum pagus_status; on any status other than PAGUS_OK the
- * instance is unchanged (pagus_digest gives the same value as before).
+ * instance is unchanged (pagus_digest gives the same value as before). NO_MEMORY alone may move what the
+ * allocator tunes itself by: a pcp's high, alloc_factor and free_count, a zone's below-high mark.
  * Locking: allocation, free, split and drain may be called from any CPU of the port at any time; all
  * other calls need the instance to be otherwise idle.
  */
@@ -226,7 +227,8 @@ enum pagus_status pagus_boot_free(struct pagus *p, pagus_pfn_t start, uint64_t n
 
 /*
  * Hand [start, start + nr_pages) over as already in use, of unknown order and of the migratetype that its
- * use suggests (0-2). Such pages may be freed at any order whose pages are all so. Errors: as above.
+ * use suggests (0-2). Such pages may be freed at any order whose pages are all so. Errors: as above, and
+ * BAD_VALUE for the type.
  */
 enum pagus_status pagus_inherit(struct pagus *p, pagus_pfn_t start, uint64_t nr_pages,
 				enum pagus_migratetype type);
@@ -309,6 +311,12 @@ enum pagus_status pagus_split_pages(struct pagus *p, pagus_pfn_t pfn, uint32_t o
 enum pagus_status pagus_drain_cpu(struct pagus *p, uint32_t cpu);
 void pagus_drain_all(struct pagus *p);
 
+/*
+ * The acting CPU's vmstat tick, which the kernel runs every vm.stat_interval (1 s): its per-CPU counts are
+ * folded and its pcps decay: high falls by an eighth towards its lower bound, and what is above is drained.
+ */
+void pagus_tick(struct pagus *p);
+
 /* ---- Tunables ----------------------------------------------------------------------------- */
 
 /* Set by sysctl name; marks, reserves and pcp limits are recomputed. Error: BAD_VALUE. */
@@ -381,13 +389,13 @@ enum pagus_status pagus_page_info(const struct pagus *p, pagus_pfn_t pfn, struct
 /*
  * Unusable free space at an order, in thousandths: the share of free memory that lies in blocks too small.
  * (free - pages in blocks of the order or larger) / free, as debugfs extfrag/unusable_index; 1000 when
- * nothing is free. Over one zone, or over all (zone = UINT32_MAX).
+ * nothing is free or no block can have the order. Over one zone, or over all (zone = UINT32_MAX).
  */
 uint32_t pagus_unusable_index(const struct pagus *p, uint32_t zone, uint32_t order);
 
 /*
  * Fragmentation index, in thousandths, as debugfs extfrag/extfrag_index: -1000 when a block is there,
- * 0 when nothing is free, else near 0 a failure for want of memory, near 1000 one by fragmentation.
+ * 0 when nothing is free or no block can have the order, else near 0 a failure for want of memory, near 1000 one by fragmentation.
  */
 int32_t pagus_extfrag_index(const struct pagus *p, uint32_t zone, uint32_t order);
 

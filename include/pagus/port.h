@@ -65,6 +65,19 @@ struct pagus_port {
 	 * zonelists are built. NULL means 10 and 20.
 	 */
 	uint32_t (*distance)(void *ctx, uint32_t from, uint32_t to);
+
+	/*
+	 * May requests of `type` claim the pageblock that starts at `pfn`? 1 yes, 0 no, -1 by the library's
+	 * own rule, which takes pages in use for movable where their request was. NULL means -1. For ports
+	 * that know better what a page holds, or what a recorded kernel decided.
+	 */
+	int (*may_claim)(void *ctx, uint64_t pfn, uint32_t type);
+
+	/*
+	 * A block that is being freed has merged to 2^order pages at `pfn`: does somebody wait for just this?
+	 * Then it is handed out to him instead of listed. NULL means no.
+	 */
+	bool (*capture)(void *ctx, uint64_t pfn, uint32_t order);
 };
 
 #endif

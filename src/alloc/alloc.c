@@ -35,7 +35,8 @@ static uint32_t take_from_pcp(struct pg_call *c, struct pg_zone *z, const struct
 static uint32_t take_from_zone(struct pg_call *c, struct pg_zone *z, const struct pg_plan *plan,
 			       uint32_t flags)
 {
-	struct pg_take take = { .order = plan->order, .type = plan->type, .flags = flags };
+	struct pg_take take = { .order = plan->order, .type = plan->type, .flags = flags,
+				.direct = true };
 	uint32_t i;
 
 	pg_zone_lock(c, z, PAGUS_REASON_ALLOC_DIRECT);

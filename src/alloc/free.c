@@ -63,8 +63,8 @@ static enum pagus_status refuse(struct pg_call *c, enum pagus_status status, pag
 	pg_count(c, PAGUS_COUNTER_free_bad, 1);
 	if (pg_event_wanted(c, PAGUS_EVENT_BAD_FREE))
 		pg_event_raise(c, PAGUS_EVENT_BAD_FREE,
-			       i == PG_NONE ? PG_NO_ZONE : pg_page(c->st, i)->zone, pfn, order, 0,
-			       status, 0);
+			       i == PG_NONE ? PG_NO_ZONE : pg_page(c->st, i)->zone, pfn,
+			       order > UINT8_MAX ? UINT8_MAX : order, 0, status, 0);
 	return status;
 }
 
@@ -91,7 +91,7 @@ static bool free_to_pcp(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32
 	if (pg_unlikely(!pg_pcp_trylock(c, pcp, PAGUS_REASON_PCP_FREE)))
 		return false;
 	pg_pcp_put(c->st, pcp, list, i, order, PG_HEAD);
-	pg_pcps[c->st->pcp_policy]->after_free(c, z, pcp, list, order);
+	pg_pcp_after_free(c, z, pcp, list, order);
 	pg_pcp_unlock(c, pcp);
 	pg_count(c, PAGUS_COUNTER_pcp_free, 1);
 	return true;

@@ -68,8 +68,11 @@ static uint32_t own_flags(const struct pagus_state *st, const struct pagus_reque
 	if (!no_reserves &&
 	    ((req->gfp & __GFP_MEMALLOC) || (req->rights & PAGUS_RIGHT_NO_WATERMARKS)))
 		return PG_ALLOC_NO_WATERMARKS | cma;
-	if (!(req->gfp & __GFP_DIRECT_RECLAIM) && !no_reserves)
+	if (!(req->gfp & __GFP_DIRECT_RECLAIM) && !no_reserves) {
 		flags |= PG_ALLOC_NON_BLOCK;
+		if (req->order > 0 && (req->gfp & __GFP_HIGH))
+			flags |= PG_ALLOC_HIGHATOMIC;
+	}
 	if (st->tunable[PAGUS_TUNABLE_defrag_mode])
 		flags |= PG_ALLOC_NOFRAGMENT;
 	return flags;

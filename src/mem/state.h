@@ -42,13 +42,15 @@ struct pg_page {
 PG_STATIC_ASSERT(sizeof(struct pg_page) == 16, "page record");
 
 /* Zone flags. */
-#define PG_ZONE_BELOW_HIGH 0x1u /* an allocation found the zone under its high mark */
+#define PG_ZONE_RECLAIM_ACTIVE 0x1u /* kswapd works on it */
+#define PG_ZONE_BELOW_HIGH     0x2u /* an allocation found the zone under its high mark */
 
 struct pg_zone {
 	uint64_t start_pfn, end_pfn;               /* I: span, end exclusive */
 	uint64_t present, managed;                 /* I */
 	uint64_t handed_over;                      /* Z: pages handed over by boot, seed or inherit */
 	int64_t free_pages;                        /* Z: on free lists, ISOLATE left out */
+	int64_t unfolded;                          /* Z: of these in the CPUs' deltas: not seen by marks */
 	int64_t free_cma;                          /* Z: of these on CMA lists */
 	int64_t free_highatomic;                   /* Z: of these on HIGHATOMIC lists */
 	uint64_t nr_free[PAGUS_NR_ORDERS];         /* Z: blocks a list order, all types */
@@ -60,7 +62,7 @@ struct pg_zone {
 	uint32_t pcp_high_min, pcp_high_max, pcp_batch; /* I */
 	uint32_t flags;                            /* atomic, without a lock */
 	uint32_t work;                             /* Z: list operations in this hold; 0 outside */
-	uint32_t pad;
+	uint32_t stat_threshold;                   /* I: largest delta of a CPU; 0: counts are exact */
 };
 PG_STATIC_ASSERT(sizeof(struct pg_zone) % 8 == 0, "zone");
 
@@ -77,7 +79,7 @@ struct pg_pcp {
 	uint32_t flags;        /* P */
 	uint32_t zone, cpu;    /* I */
 	uint32_t first_head;   /* I: record of list 0 */
-	uint32_t pad;
+	int32_t free_delta;    /* Z: this CPU's part of the zone's unfolded free pages */
 };
 PG_STATIC_ASSERT(sizeof(struct pg_pcp) == 48, "pcp");
 

@@ -52,6 +52,60 @@ uint32_t pg_pcp_drain(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, 
 	return done;
 }
 
+/* In pieces, so that no hold of the zone lock is long. */
+static void drain_in_pieces(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, uint32_t pages,
+			    uint32_t piece, uint32_t start, enum pagus_lock_reason why)
+{
+	while (pages > 0 && pcp->count > 0) {
+		uint32_t now = (uint32_t)pg_min(pages, piece);
+
+		pg_pcp_drain(c, z, pcp, now, start, why);
+		pages -= now;
+	}
+}
+
+void pg_pcp_settle(const struct pagus_state *st, struct pg_zone *z)
+{
+	if ((z->flags & PG_ZONE_BELOW_HIGH) &&
+	    pg_watermark_ok(st, z, 0, pg_mark(z, PAGUS_WMARK_HIGH), PAGUS_ZONE_MOVABLE, 0))
+		z->flags &= ~PG_ZONE_BELOW_HIGH;
+}
+
+void pg_pcp_after_free(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, uint32_t list,
+		       uint32_t order)
+{
+	uint32_t pages = pg_pcps[c->st->pcp_policy]->over(c->st, z, pcp, order);
+
+	if (pages == 0)
+		return;
+	drain_in_pieces(c, z, pcp, pages, pcp->batch, list, PAGUS_REASON_OVERFLOW);
+	pg_pcp_settle(c->st, z);
+}
+
+uint32_t pg_pcp_decay(const struct pagus_state *st, struct pg_pcp *pcp)
+{
+	uint32_t most = pcp->batch << st->tunable[PAGUS_TUNABLE_pcp_batch_scale_max];
+	uint32_t floor = pcp->count > most ? pcp->count - most : 0;
+
+	if (pcp->high > pcp->high_min)
+		pcp->high = (uint32_t)pg_max(pg_max(floor, pcp->high - pcp->high / 8), pcp->high_min);
+	return pcp->count > pcp->high ? pcp->count - pcp->high : 0;
+}
+
+void pg_pcp_tick(struct pg_call *c)
+{
+	pg_account_fold(c->st, c->cpu);
+	for (uint32_t id = 0; id < c->st->nr_zones; id++) {
+		struct pg_pcp *pcp = pg_pcp(c->st, id, c->cpu);
+		uint32_t pages;
+
+		pg_pcp_lock(c, pcp, PAGUS_REASON_PCP_DRAIN);
+		pages = pg_pcp_decay(c->st, pcp);
+		drain_in_pieces(c, pg_zone(c->st, id), pcp, pages, pcp->batch, 0, PAGUS_REASON_DRAIN);
+		pg_pcp_unlock(c, pcp);
+	}
+}
+
 void pg_pcp_drain_all(struct pg_call *c, struct pg_zone *z, uint32_t cpu)
 {
 	struct pg_pcp *pcp = pg_pcp(c->st, z->id, cpu);
@@ -59,8 +113,8 @@ void pg_pcp_drain_all(struct pg_call *c, struct pg_zone *z, uint32_t cpu)
 	if (pcp->count == 0)
 		return;
 	pg_pcp_lock(c, pcp, PAGUS_REASON_PCP_DRAIN);
-	while (pcp->count)
-		pg_pcp_drain(c, z, pcp, pcp->batch << c->st->tunable[PAGUS_TUNABLE_pcp_batch_scale_max],
-			     0, PAGUS_REASON_DRAIN);
+	drain_in_pieces(c, z, pcp, pcp->count,
+			pcp->batch << c->st->tunable[PAGUS_TUNABLE_pcp_batch_scale_max], 0,
+			PAGUS_REASON_DRAIN);
 	pg_pcp_unlock(c, pcp);
 }

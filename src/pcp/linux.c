@@ -63,6 +63,9 @@ static void refill(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, str
 	uint32_t list = pg_pcp_list(t->order, t->type);
 	uint32_t asked = refill_blocks(c->st, z, pcp, t->order), got = 0;
 
+	/* An atomic request of higher order takes its own block, or the reserve's, and leaves the rest whole. */
+	if (t->flags & PG_ALLOC_HIGHATOMIC)
+		return;
 	pg_zone_lock(c, z, PAGUS_REASON_REFILL);
 	for (; got < asked; got++) {
 		uint32_t i = pg_place_take(c, z, t);
@@ -92,6 +95,10 @@ static uint32_t drain_above(const struct pagus_state *st, const struct pg_zone *
 	if (free_high) {
 		lower_high(pcp, batch << scale_max(st));
 		return 0;
+	}
+	if (z->flags & PG_ZONE_RECLAIM_ACTIVE) {
+		lower_high(pcp, freed);
+		return (uint32_t)pg_min(4 * batch, high);
 	}
 	if (pcp->high_min == pcp->high_max)
 		return high;
@@ -128,33 +135,21 @@ static bool free_high_order(struct pg_pcp *pcp, uint32_t order)
 	return burst;
 }
 
-static void after_free(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, uint32_t list,
-		       uint32_t order)
+static uint32_t over(const struct pagus_state *st, const struct pg_zone *z, struct pg_pcp *pcp,
+		     uint32_t order)
 {
-	uint32_t high, pages;
+	uint32_t high;
 	bool free_high;
 
 	pcp->alloc_factor >>= 1;
 	free_high = free_high_order(pcp, order);
-	if (pcp->free_count < pcp->batch << scale_max(c->st))
+	if (pcp->free_count < pcp->batch << scale_max(st))
 		pcp->free_count += 1u << order;
-	high = drain_above(c->st, z, pcp, free_high);
-	if (pcp->count < high)
-		return;
-	pages = drain_pages(c->st, pcp, high, free_high);
-	/* In pieces of a batch, so that no hold of the zone lock is long. */
-	while (pages > 0 && pcp->count > 0) {
-		uint32_t piece = (uint32_t)pg_min(pages, pcp->batch);
-
-		pg_pcp_drain(c, z, pcp, piece, list, PAGUS_REASON_OVERFLOW);
-		pages -= piece;
-	}
-	if ((z->flags & PG_ZONE_BELOW_HIGH) &&
-	    pg_watermark_ok(c->st, z, 0, pg_mark(z, PAGUS_WMARK_HIGH), PAGUS_ZONE_MOVABLE, 0))
-		z->flags &= ~PG_ZONE_BELOW_HIGH;
+	high = drain_above(st, z, pcp, free_high);
+	return pcp->count < high ? 0 : drain_pages(st, pcp, high, free_high);
 }
 
 const struct pg_pcp_ops pg_pcp_linux = {
 	.name = "linux", .about = "batches and self-tuning limits, as Linux 6.7 and later",
-	.orders = orders, .refill = refill, .after_free = after_free,
+	.orders = orders, .refill = refill, .over = over,
 };

@@ -23,9 +23,9 @@ struct pg_pcp_ops {
 	uint32_t (*orders)(uint32_t pageblock_order, uint32_t max_order);
 	/* Bring blocks onto the empty list that `t` needs. */
 	void (*refill)(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, struct pg_take *t);
-	/* A block of `order` was pushed onto `list`: drain what is over the limits. */
-	void (*after_free)(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, uint32_t list,
-			   uint32_t order);
+	/* A block of `order` was pushed: how many pages are to be drained. Moves what the pcp remembers. */
+	uint32_t (*over)(const struct pagus_state *st, const struct pg_zone *z, struct pg_pcp *pcp,
+			 uint32_t order);
 };
 
 extern const struct pg_pcp_ops pg_pcp_none, pg_pcp_linux;
@@ -111,6 +111,19 @@ enum pagus_status pg_seed_pcp_block(struct pg_call *c, uint32_t cpu, pagus_pfn_t
 				    uint32_t list);
 enum pagus_status pg_seed_pcp_state(struct pagus_state *st, uint32_t node, uint32_t type, uint32_t cpu,
 				    const struct pagus_pcp_seed *seed);
+
+/* After a drain for being over the limits: is the zone above its high mark again? */
+void pg_pcp_settle(const struct pagus_state *st, struct pg_zone *z);
+
+/* A block of `order` was pushed onto `list`: drain what is over the limits. */
+void pg_pcp_after_free(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, uint32_t list,
+		       uint32_t order);
+
+/* The vmstat tick's part of a pcp: lower its high; how many pages are then too many. */
+uint32_t pg_pcp_decay(const struct pagus_state *st, struct pg_pcp *pcp);
+
+/* The vmstat tick of the calling CPU: fold its counts, let its pcps decay. */
+void pg_pcp_tick(struct pg_call *c);
 
 /* Drain all that `cpu` holds in zone z, taking the pcp's lock. */
 void pg_pcp_drain_all(struct pg_call *c, struct pg_zone *z, uint32_t cpu);

@@ -73,19 +73,25 @@ static struct block_content count_content(const struct pagus_state *st, const st
 	return content;
 }
 
-static bool claimable(const struct pagus_state *st, const struct pg_zone *z, uint32_t start,
+static bool claimable(const struct pg_call *c, const struct pg_zone *z, uint32_t start,
 		      uint32_t block_type, uint32_t type)
 {
+	const struct pagus_state *st = c->st;
 	uint32_t block_pages = 1u << st->pageblock_order;
 	pagus_pfn_t pfn = pg_pfn(st, start);
 	struct block_content content;
 	uint32_t alike = 0;
+	int verdict = -1;
 
 	if (pfn < z->start_pfn || pfn + block_pages > z->end_pfn)
 		return false;
 	content = count_content(st, z, start);
 	if (content.shared)
 		return false;
+	if (c->p->port->may_claim)
+		verdict = c->p->port->may_claim(c->p->port_ctx, pfn, type);
+	if (verdict >= 0)
+		return verdict;
 	if (type == PAGUS_MOVABLE)
 		alike = content.movable;
 	else if (block_type == PAGUS_MOVABLE)
@@ -107,7 +113,7 @@ uint32_t pg_effect_claim_part(struct pg_call *c, struct pg_zone *z, const struct
 {
 	uint32_t start = pg_block_start(c->st, found->i);
 
-	if (!claimable(c->st, z, start, found->from, t->type)) {
+	if (!claimable(c, z, start, found->from, t->type)) {
 		pg_count(c, PAGUS_COUNTER_fallback_claim_refused, 1);
 		return PG_NONE;
 	}

@@ -35,7 +35,27 @@ static bool needs_met(const struct pg_zone *z, const struct pg_take *t, uint32_t
 		return false;
 	if ((needs & PG_NEED_CMA_MAJORITY) && z->free_cma <= z->free_pages / 2)
 		return false;
+	if ((needs & PG_NEED_HIGHATOMIC) && !(t->direct && (t->flags & PG_ALLOC_HIGHATOMIC)))
+		return false;
+	if ((needs & PG_NEED_RESERVE) &&
+	    !(t->direct && (t->flags & (PG_ALLOC_OOM | PG_ALLOC_NON_BLOCK))))
+		return false;
 	return !(needs & PG_NEED_MIX_RIGHT) || !(t->flags & PG_ALLOC_NOFRAGMENT);
+}
+
+/* The n-th migratetype whose list a pass looks at. */
+static uint32_t list_type(const struct pg_take *t, uint32_t look, uint32_t n)
+{
+	switch (look) {
+	case PG_LOOK_OWN:
+		return t->type;
+	case PG_LOOK_CMA:
+		return PAGUS_CMA;
+	case PG_LOOK_HIGHATOMIC:
+		return PAGUS_HIGHATOMIC;
+	default:
+		return fallbacks[t->type][n];
+	}
 }
 
 /* The first block of this order that the pass may use. */
@@ -45,8 +65,7 @@ static bool find(const struct pagus_state *st, const struct pg_zone *z, const st
 	uint32_t nr = pass->look == PG_LOOK_FALLBACK ? 2 : 1;
 
 	for (uint32_t n = 0; n < nr; n++) {
-		uint32_t from = pass->look == PG_LOOK_OWN ? t->type :
-				pass->look == PG_LOOK_CMA ? (uint32_t)PAGUS_CMA : fallbacks[t->type][n];
+		uint32_t from = list_type(t, pass->look, n);
 		uint32_t i = pg_store_first(st, z, order, from);
 
 		if (i != PG_NONE) {

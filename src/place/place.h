@@ -13,6 +13,7 @@ struct pg_take {
 	uint32_t order;
 	uint32_t type;   /* effective migratetype wanted */
 	uint32_t flags;  /* PG_ALLOC_* */
+	bool direct;     /* for the requester itself, not for a pcp list */
 	uint32_t resume; /* first pass to try; 0 at the start of a hold */
 };
 
@@ -22,7 +23,7 @@ struct pg_candidate {
 };
 
 /* Where a pass looks. */
-enum pg_look { PG_LOOK_OWN, PG_LOOK_CMA, PG_LOOK_FALLBACK };
+enum pg_look { PG_LOOK_OWN, PG_LOOK_CMA, PG_LOOK_HIGHATOMIC, PG_LOOK_FALLBACK };
 
 /* In which sequence of orders. */
 enum pg_search { PG_SMALLEST_FIRST, PG_LARGEST_FIRST };
@@ -40,6 +41,8 @@ enum pg_bound {
 #define PG_NEED_CMA_RIGHT    0x1u /* the request may use CMA */
 #define PG_NEED_CMA_MAJORITY 0x2u /* more than half of the zone's free pages are CMA */
 #define PG_NEED_MIX_RIGHT    0x4u /* the request may use foreign pageblocks in part */
+#define PG_NEED_HIGHATOMIC   0x8u /* the request is atomic and of higher order, and no refill */
+#define PG_NEED_RESERVE      0x10u /* the request cannot wait, or is a victim's, and no refill */
 
 /*
  * What a pass does with a candidate. Returns the record of the pages taken, or PG_NONE if it refuses this

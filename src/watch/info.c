@@ -146,7 +146,7 @@ uint32_t pagus_unusable_index(const struct pagus *p, uint32_t zone, uint32_t ord
 {
 	struct free_sum sum = sum_free(p->state, zone, order);
 
-	if (sum.pages == 0)
+	if (sum.pages == 0 || order > p->state->max_order)
 		return 1000;
 	return (uint32_t)((sum.pages - (sum.suitable << order)) * 1000 / sum.pages);
 }
@@ -155,7 +155,7 @@ int32_t pagus_extfrag_index(const struct pagus *p, uint32_t zone, uint32_t order
 {
 	struct free_sum sum = sum_free(p->state, zone, order);
 
-	if (sum.blocks == 0)
+	if (sum.blocks == 0 || order > p->state->max_order)
 		return 0;
 	if (sum.suitable)
 		return -1000;

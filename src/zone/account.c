@@ -1,7 +1,22 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Page counts. free_pages is exact. The kernel's own NR_FREE_PAGES is not: each CPU keeps a delta, and adds it
+ * to the shared count when it grows past a threshold or on the vmstat tick. With a threshold set, watermarks
+ * see the count as the kernel would: what is still in deltas is left out.
+ */
 #include "zone/zone.h"
 
-void pg_account(struct pg_zone *z, int64_t pages, uint32_t type)
+static void note_delta(const struct pg_call *c, struct pg_zone *z, int64_t pages)
+{
+	struct pg_pcp *pcp = pg_pcp(c->st, z->id, c->cpu);
+	int64_t delta = pcp->free_delta + pages, threshold = z->stat_threshold;
+
+	z->unfolded -= pcp->free_delta;
+	pcp->free_delta = delta > threshold || delta < -threshold ? 0 : (int32_t)delta;
+	z->unfolded += pcp->free_delta;
+}
+
+void pg_account(const struct pg_call *c, struct pg_zone *z, int64_t pages, uint32_t type)
 {
 	if (type == PAGUS_ISOLATE)
 		return;
@@ -10,4 +25,16 @@ void pg_account(struct pg_zone *z, int64_t pages, uint32_t type)
 		z->free_cma += pages;
 	else if (type == PAGUS_HIGHATOMIC)
 		z->free_highatomic += pages;
+	if (z->stat_threshold)
+		note_delta(c, z, pages);
+}
+
+void pg_account_fold(struct pagus_state *st, uint32_t cpu)
+{
+	for (uint32_t id = 0; id < st->nr_zones; id++) {
+		struct pg_pcp *pcp = pg_pcp(st, id, cpu);
+
+		pg_zone(st, id)->unfolded -= pcp->free_delta;
+		pcp->free_delta = 0;
+	}
 }

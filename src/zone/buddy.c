@@ -26,15 +26,30 @@ static bool merge_likely(const struct pagus_state *st, const struct pg_zone *z, 
 	return pg_store_holds(st, z, pg_buddy(parent, order + 1), order + 1);
 }
 
+static bool captured(const struct pg_call *c, uint32_t i, uint32_t order)
+{
+	const struct pagus_port *port = c->p->port;
+
+	if (!port->capture || !port->capture(c->p->port_ctx, pg_pfn(c->st, i), order))
+		return false;
+	pg_page(c->st, i)->kind = PAGUS_PAGE_ALLOCATED;
+	pg_page(c->st, i)->order = (uint8_t)order;
+	return true;
+}
+
 static void free_one(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order, uint32_t type,
 		     enum pg_end end)
 {
 	struct pagus_state *st = c->st;
 
-	pg_account(z, INT64_C(1) << order, type);
+	pg_account(c, z, INT64_C(1) << order, type);
 	while (order < st->max_order) {
 		uint32_t buddy = pg_buddy(i, order);
 
+		if (captured(c, i, order)) {
+			pg_account(c, z, -(INT64_C(1) << order), type);
+			return;
+		}
 		if (!pg_store_holds(st, z, buddy, order))
 			break;
 		if (order >= st->pageblock_order) {
@@ -76,6 +91,6 @@ void pg_buddy_cut(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t to,
 
 	pg_store_remove(st, z, i);
 	pg_count(c, PAGUS_COUNTER_split, pg_store_split(st, z, i, from, to, rest));
-	pg_account(z, -(INT64_C(1) << to), rest);
+	pg_account(c, z, -(INT64_C(1) << to), rest);
 	pg_count(c, PAGUS_COUNTER_zone_take, 1);
 }

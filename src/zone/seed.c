@@ -159,7 +159,7 @@ enum pagus_status pg_seed_free(struct pg_call *c, pagus_pfn_t pfn, uint32_t orde
 	pg_zone_lock(c, z, PAGUS_REASON_HAND_OVER);
 	pg_block_set_type(c, i, order, type);
 	pg_store_insert(st, z, i, order, type, PG_TAIL);
-	pg_account(z, INT64_C(1) << order, type);
+	pg_account(c, z, INT64_C(1) << order, type);
 	pg_zone_unlock(c, z);
 	return PAGUS_OK;
 }

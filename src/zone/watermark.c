@@ -193,7 +193,8 @@ static bool block_for(const struct pagus_state *st, const struct pg_zone *z, uin
 bool pg_watermark_ok(const struct pagus_state *st, const struct pg_zone *z, uint32_t order,
 		     uint64_t mark, uint32_t highest, uint32_t flags)
 {
-	int64_t free = z->free_pages - unusable_pages(z, order, flags);
+	int64_t seen = z->free_pages - z->unfolded;
+	int64_t free = (seen > 0 ? seen : 0) - unusable_pages(z, order, flags);
 	int64_t min = (int64_t)mark;
 
 	if (flags & PG_ALLOC_MIN_RESERVE) {

@@ -44,7 +44,10 @@ static inline void pg_zone_unlock(struct pg_call *c, struct pg_zone *z)
 /* ---- account.c: the only writers of a zone's page counts -------------------------------------- */
 
 /* `pages` entered (or, negative, left) the free lists of `type`. */
-void pg_account(struct pg_zone *z, int64_t pages, uint32_t type);
+void pg_account(const struct pg_call *c, struct pg_zone *z, int64_t pages, uint32_t type);
+
+/* Add a CPU's deltas to the shared counts of all zones. */
+void pg_account_fold(struct pagus_state *st, uint32_t cpu);
 
 /* ---- migratetype.c: the only readers and writers of block types -------------------------------- */
 

@@ -239,14 +239,13 @@ static void a_large_block_is_freed_under_each_pageblocks_type(void **state)
 enum neighbour { IN_USE, SMALLER_BLOCKS, SAME_ORDER };
 
 /*
- * Block 0 of `order` is freed behind an older block of its order; its buddy stays in use, and the
- * parent's buddy, at 2^(order+1), is as given.
+ * Block 1024 of `order` is freed behind an older block of its order; its buddy stays in use, and
+ * the parent's buddy, 2^(order+1) pages on, is as given.
  */
 static void check_merge_likely(uint32_t order, enum neighbour neighbour)
 {
 	const struct pagus_config cfg = lab_config(&zone_4096, 1, "nopcp");
-	const pagus_pfn_t older = 2048, parent_buddy = UINT64_C(2) << order;
-	bool likely = neighbour == SAME_ORDER && order < 9;
+	const pagus_pfn_t older = 0, pfn = 1024, parent_buddy = pfn + (UINT64_C(2) << order);
 	struct lab lab;
 
 	unit_open(&lab, &cfg);
@@ -257,13 +256,13 @@ static void check_merge_likely(uint32_t order, enum neighbour neighbour)
 		unit_free(&lab, parent_buddy, order + 1);
 	else if (neighbour == SMALLER_BLOCKS)
 		unit_free(&lab, parent_buddy, order);
-	unit_free(&lab, 0, order);
+	unit_free(&lab, pfn, order);
 	if (neighbour == SMALLER_BLOCKS)
-		unit_expect_list(&lab, 0, order, PAGUS_MOVABLE, PFNS(0, parent_buddy, older));
-	else if (likely)
-		unit_expect_list(&lab, 0, order, PAGUS_MOVABLE, PFNS(older, 0));
+		unit_expect_list(&lab, 0, order, PAGUS_MOVABLE, PFNS(pfn, parent_buddy, older));
+	else if (neighbour == SAME_ORDER && order < 9)
+		unit_expect_list(&lab, 0, order, PAGUS_MOVABLE, PFNS(older, pfn));
 	else
-		unit_expect_list(&lab, 0, order, PAGUS_MOVABLE, PFNS(0, older));
+		unit_expect_list(&lab, 0, order, PAGUS_MOVABLE, PFNS(pfn, older));
 	unit_close(&lab);
 }
 

@@ -175,6 +175,21 @@ static void a_recorded_span_reaches_into_holes_only(void **state)
 	unit_close(&lab);
 }
 
+static void an_order_that_does_not_exist_has_no_index(void **state)
+{
+	static const struct pagus_range memory = { 0, 1024, 0, PAGUS_ZONE_BY_CEILING };
+	const struct pagus_config cfg = lab_config(&memory, 1, "plain");
+	struct lab lab;
+
+	(void)state;
+	unit_boot(&lab, &cfg);
+	for (uint32_t order = 11; order < 130; order += 7) {
+		assert_int_equal(pagus_unusable_index(&lab.p, 0, order), 1000);
+		assert_int_equal(pagus_extfrag_index(&lab.p, 0, order), 0);
+	}
+	unit_close(&lab);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +202,7 @@ int main(void)
 		cmocka_unit_test(a_pageblock_with_free_pages_keeps_its_type),
 		cmocka_unit_test(a_pageblock_inside_a_larger_free_block_keeps_its_type),
 		cmocka_unit_test(a_recorded_span_reaches_into_holes_only),
+		cmocka_unit_test(an_order_that_does_not_exist_has_no_index),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -142,6 +142,27 @@ static void without_a_configured_dma32_types_mix_at_once(void **state)
 	unit_close(&lab);
 }
 
+/* With one node it is enough that DMA32 is configured: the request goes past it, to DMA. */
+static void an_empty_dma32_counts_on_a_single_node(void **state)
+{
+	static const struct pagus_range ranges[] = {
+		{ 0, DMA32_START, 0, PAGUS_ZONE_BY_CEILING },
+		{ NORMAL_START, 1024, 0, PAGUS_ZONE_BY_CEILING },
+	};
+	struct pagus_config cfg = lab_config(ranges, NR_OF(ranges), "nopcp");
+	struct lab lab;
+
+	(void)state;
+	cfg.dma_ceiling = DMA32_START;
+	cfg.dma32_ceiling = NORMAL_START;
+	unit_open(&lab, &cfg);
+	seed_eight_pages(&lab, NORMAL_START);
+	unit_seed_free(&lab, 0, 9);
+	unit_seeded(&lab);
+	assert_int_equal(unit_alloc(&lab, GFP_KERNEL, 0), 0);
+	unit_close(&lab);
+}
+
 static void defrag_mode_never_mixes(void **state)
 {
 	struct lab lab;
@@ -169,6 +190,7 @@ int main(void)
 		cmocka_unit_test(property_16_a_node_without_dma32_mixes_at_once),
 		cmocka_unit_test(property_16_mixing_is_better_than_another_node),
 		cmocka_unit_test(without_a_configured_dma32_types_mix_at_once),
+		cmocka_unit_test(an_empty_dma32_counts_on_a_single_node),
 		cmocka_unit_test(defrag_mode_never_mixes),
 	};
 

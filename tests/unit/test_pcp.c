@@ -1,27 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Per-CPU lists: what a CPU keeps, how it refills and when it drains. */
+/* Per-CPU lists: what a CPU keeps, and when it drains. */
 #include "unit/unit.h"
 
-#define BLOCK 512
-#define HIGH_FREE 0x1u /* pcp flag: the last free here had order 1-3 */
+#define BLOCK       512
+#define SPARE       (4 * BLOCK) /* a free block of order 10, so that the zone passes its marks */
+#define HIGH_FREE   0x1u        /* pcp flag: the last free here had order 1-3 */
+#define LARGE_CACHE 0x2u        /* pcp flag: the CPU's cache holds more than 3 batches */
 
 static const struct pagus_range zone_8192 = { 0, 8192, 0, PAGUS_ZONE_BY_CEILING };
-#define SPARE (4 * BLOCK) /* a free block of order 10, so that the zone passes its marks */
-
 static const struct pagus_range zone_6_blocks = { 0, 6 * BLOCK, 0, PAGUS_ZONE_BY_CEILING };
 
-static void boot_with_limits(struct lab *lab, uint32_t batch, uint32_t high_min, uint32_t high_max)
-{
-	const struct pagus_config cfg = lab_config(&zone_8192, 1, "linux");
-
-	unit_boot(lab, &cfg);
-	unit_limits(lab, 0, batch, high_min, high_max);
-}
-
-/*
- * Pageblocks unmovable, movable, reclaimable, wholly in use; then one reserved and the spare
- * block.
- */
+/* Pageblocks U, M and R wholly in use; then one reserved, and the spare block. */
 static void open_used_blocks(struct lab *lab, uint32_t batch, uint32_t high_min, uint32_t high_max)
 {
 	const struct pagus_config cfg = lab_config(&zone_6_blocks, 1, "linux");
@@ -42,36 +31,6 @@ static void seed_state(struct lab *lab, uint32_t high, uint32_t free_count, uint
 					     .flags = flags };
 
 	assert_int_equal(pagus_seed_pcp_state(&lab->p, 0, PAGUS_ZONE_NORMAL, 0, &seed), PAGUS_OK);
-}
-
-/* Specification, section 22.4. */
-static void worked_example(void **state)
-{
-	const struct pagus_range range = { 4096, 1024, 0, PAGUS_ZONE_BY_CEILING };
-	const struct pagus_config cfg = lab_config(&range, 1, "linux");
-	const pagus_pfn_t base = 4096;
-	struct lab lab;
-
-	(void)state;
-	unit_boot(&lab, &cfg);
-	unit_limits(&lab, 0, 63, 252, 1000);
-	lab_listen(&lab, UNIT_ALL_EVENTS);
-	assert_int_equal(unit_alloc(&lab, GFP_KERNEL, 0), base);
-	assert_int_equal(unit_pcp(&lab, 0, 0).alloc_factor, 1);
-	assert_int_equal(unit_pcp(&lab, 0, 0).count, 62);
-	/* Two pageblocks retyped, the claim, 62 more pages, the refill, the answer. */
-	assert_int_equal(lab.nr_events, 2 + 1 + 62 + 1 + 1);
-	assert_int_equal(unit_event(&lab, 2, PAGUS_EVENT_EXTFRAG).a, 10);
-	assert_int_equal(lab.log[2].b, PAGUS_MOVABLE | UNIT_CLAIMED);
-	for (uint32_t n = 1; n <= 62; n++)
-		assert_int_equal(unit_event(&lab, 2 + n, PAGUS_EVENT_ZONE_LOCKED).pfn, base + n);
-	for (uint32_t n = 1; n <= 62; n++)
-		assert_int_equal(unit_alloc(&lab, GFP_KERNEL, 0), base + n);
-	unit_free(&lab, base + 5, 0);
-	unit_free(&lab, base + 2, 0);
-	assert_int_equal(unit_alloc(&lab, GFP_KERNEL, 0), base + 2);
-	assert_int_equal(unit_alloc(&lab, GFP_KERNEL, 0), base + 5);
-	unit_close(&lab);
 }
 
 static void property_25_lists_are_lifo_by_type_and_order(void **state)
@@ -122,7 +81,7 @@ static void property_25_other_orders_never_touch_the_lists(void **state)
 	struct lab lab;
 
 	(void)state;
-	boot_with_limits(&lab, 63, 1000, 1000);
+	unit_boot_pcp(&lab, 63, 1000, 1000);
 	for (uint32_t n = 0; n < NR_OF(orders); n++) {
 		unit_free(&lab, unit_alloc(&lab, GFP_USER_PAGE, orders[n]), orders[n]);
 		assert_int_equal(unit_pcp(&lab, 0, 0).count, 0);
@@ -155,122 +114,10 @@ static void special_pageblocks_free_to_the_movable_list(void **state)
 	}
 }
 
-/* How many blocks each of the next refills of the order asks for; everything granted is kept. */
-static void expect_refills(struct lab *lab, uint32_t order, const uint32_t *want, uint32_t nr)
-{
-	lab_listen(lab, 1u << PAGUS_EVENT_REFILL);
-	for (uint32_t n = 0; n < nr; n++) {
-		struct pagus_event event;
-
-		unit_alloc(lab, GFP_USER_PAGE, order);
-		event = unit_event(lab, n, PAGUS_EVENT_REFILL);
-		assert_int_equal(event.a, want[n]);
-		assert_int_equal(event.b, want[n]);
-		for (uint32_t k = 1; k < want[n]; k++)
-			unit_alloc(lab, GFP_USER_PAGE, order);
-		assert_int_equal(lab->nr_events, n + 1);
-		assert_int_equal(unit_pcp(lab, 0, 0).count, 0);
-	}
-}
-
-static void property_26_refills_double(void **state)
-{
-	static const uint32_t want[] = { 63, 126, 252, 504, 1008, 2016, 2016 };
-	struct lab lab;
-
-	(void)state;
-	boot_with_limits(&lab, 63, 252, 1u << 20);
-	expect_refills(&lab, 0, want, NR_OF(want));
-	unit_close(&lab);
-}
-
-static void property_26_a_free_halves_the_doubling(void **state)
-{
-	static const uint32_t want[] = { 63, 126, 252 };
-	pagus_pfn_t pfn;
-	struct lab lab;
-
-	(void)state;
-	boot_with_limits(&lab, 63, 252, 1u << 20);
-	expect_refills(&lab, 0, want, NR_OF(want));
-	pfn = unit_alloc(&lab, GFP_USER_PAGE, 0);
-	assert_int_equal(unit_pcp(&lab, 0, 0).alloc_factor, 4);
-	unit_free(&lab, pfn, 0);
-	assert_int_equal(unit_pcp(&lab, 0, 0).alloc_factor, 2);
-	unit_free(&lab, unit_alloc(&lab, GFP_USER_PAGE, 0), 0);
-	assert_int_equal(unit_pcp(&lab, 0, 0).alloc_factor, 1);
-	unit_close(&lab);
-}
-
-static void property_26_refills_are_bounded_by_room(void **state)
-{
-	/* room = high - count - batch = 252 - 0 - 63 = 189; no doubling beyond it. */
-	static const uint32_t want[] = { 63, 126, 189, 189 };
-	struct lab lab;
-
-	(void)state;
-	boot_with_limits(&lab, 63, 252, 252);
-	expect_refills(&lab, 0, want, NR_OF(want));
-	assert_int_equal(unit_pcp(&lab, 0, 0).alloc_factor, 2);
-	unit_close(&lab);
-}
-
-static void property_26_larger_orders_ask_for_a_batch_of_pages(void **state)
-{
-	static const struct {
-		uint32_t order, want[2];
-	} rows[] = {
-		{ 1, { 63 >> 1, 63 >> 1 } },
-		{ 2, { 63 >> 2, 63 >> 2 } },
-		{ 3, { 63 >> 3, 63 >> 3 } },
-		{ 9, { 2, 2 } },
-	};
-
-	(void)state;
-	for (size_t n = 0; n < NR_OF(rows); n++) {
-		struct lab lab;
-
-		boot_with_limits(&lab, 63, 252, 1u << 20);
-		expect_refills(&lab, rows[n].order, rows[n].want, 2);
-		assert_int_equal(unit_pcp(&lab, 0, 0).alloc_factor, 0);
-		unit_close(&lab);
-	}
-}
-
-static void property_26_high_rises_with_refills_but_not_below_the_high_mark(void **state)
-{
-	(void)state;
-	for (uint32_t below = 0; below < 2; below++) {
-		struct pagus_zone_seed seed = {
-			.present = 8192, .managed = 8192, .pcp_batch = 63, .pcp_high_min = 252,
-			.pcp_high_max = 5000, .wmark = { 0, 0, below ? 9000 : 0, 9000 },
-		};
-		struct lab lab;
-
-		boot_with_limits(&lab, 63, 252, 5000);
-		assert_int_equal(pagus_seed_zone(&lab.p, 0, PAGUS_ZONE_NORMAL, &seed), PAGUS_OK);
-		unit_alloc(&lab, GFP_USER_PAGE, 0);
-		assert_int_equal(unit_pcp(&lab, 0, 0).high, below ? 252 : 252 + 63);
-		unit_close(&lab);
-	}
-}
-
-static void before_boot_is_done_a_refill_brings_one_block(void **state)
-{
-	static const uint32_t one[] = { 1, 1, 1 };
-	struct lab lab;
-
-	(void)state;
-	boot_with_limits(&lab, 1, 0, 0);
-	expect_refills(&lab, 0, one, NR_OF(one));
-	unit_free(&lab, unit_alloc(&lab, GFP_USER_PAGE, 0), 0);
-	assert_int_equal(unit_pcp(&lab, 0, 0).count, 0);
-	unit_close(&lab);
-}
-
 /* A movable list of 15 pages, PFN 512 at its tail; the 16th free reaches high = 16. */
 static uint32_t overflow_drains(uint32_t free_count)
 {
+	pagus_pfn_t pfns[16];
 	struct lab lab;
 	uint32_t drained;
 
@@ -285,6 +132,10 @@ static uint32_t overflow_drains(uint32_t free_count)
 	for (uint32_t n = 0; n < drained; n++)
 		assert_int_equal(unit_event(&lab, n, PAGUS_EVENT_PCPU_DRAIN).pfn, BLOCK + 2 * n);
 	assert_int_equal(unit_pcp(&lab, 0, 0).count, 16 - drained);
+	/* Each went to the head of its free list. */
+	assert_int_equal(pagus_free_list(&lab.p, 0, 0, PAGUS_MOVABLE, pfns, NR_OF(pfns)), drained);
+	for (uint32_t n = 0; n < drained; n++)
+		assert_int_equal(pfns[n], BLOCK + 2 * (drained - 1 - n));
 	unit_close(&lab);
 	return drained;
 }
@@ -299,6 +150,18 @@ static void property_27_overflow_size_and_tails(void **state)
 	assert_int_equal(overflow_drains(10), 11);
 	assert_int_equal(overflow_drains(11), 12);
 	assert_int_equal(overflow_drains(100), 12);
+}
+
+static void high_stays_while_the_pcp_is_below_it(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	open_used_blocks(&lab, 4, 16, 100);
+	seed_state(&lab, 16, 30, 0);
+	unit_free(&lab, BLOCK, 0);
+	assert_int_equal(unit_pcp(&lab, 0, 0).high, 16);
+	unit_close(&lab);
 }
 
 /* Many frees and no allocations: the pcp will keep more from now on. */
@@ -454,6 +317,58 @@ static void a_burst_of_high_order_frees_empties_the_pcp(void **state)
 	}
 }
 
+/*
+ * With a large cache slice a burst needs a batch of pages to be worth while; the flag itself
+ * stays.
+ */
+static void a_burst_on_a_large_cache_waits_for_a_batch(void **state)
+{
+	(void)state;
+	for (uint32_t more = 0; more < 2; more++) {
+		struct lab lab;
+
+		open_used_blocks(&lab, 4, 16, 16);
+		for (uint32_t k = 0; k < 1 + more; k++)
+			unit_free(&lab, 2 * k, 0);
+		seed_state(&lab, 0, 12, HIGH_FREE | LARGE_CACHE);
+		unit_free(&lab, 64, 1);
+		assert_int_equal(unit_pcp(&lab, 0, 0).count, more ? 0 : 3);
+		assert_int_equal(unit_pcp(&lab, 0, 0).flags, HIGH_FREE | LARGE_CACHE);
+		unit_close(&lab);
+	}
+}
+
+/* However many the pcp holds, a burst drains no more than the largest refill. */
+static void a_burst_drains_at_most_the_largest_batch(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	open_used_blocks(&lab, 4, 16, 16);
+	assert_int_equal(pagus_tunable_set(&lab.p, PAGUS_TUNABLE_pcp_batch_scale_max, 0), PAGUS_OK);
+	unit_limits(&lab, 0, 4, 16, 16);
+	for (uint32_t k = 0; k < 9; k++)
+		unit_free(&lab, 2 * k, 0);
+	seed_state(&lab, 0, 12, HIGH_FREE);
+	unit_free(&lab, 64, 1);
+	assert_int_equal(unit_pcp(&lab, 0, 0).count, 9 + 2 - 4);
+	unit_close(&lab);
+}
+
+static void without_pcps_a_recorded_pcp_goes_to_the_zone(void **state)
+{
+	const struct pagus_config cfg = lab_config(&zone_6_blocks, 1, "nopcp");
+	struct lab lab;
+
+	(void)state;
+	unit_open(&lab, &cfg);
+	assert_int_equal(pagus_seed_pcp(&lab.p, 0, 5, 1), PAGUS_OK);
+	assert_int_equal(pagus_seed_pcp(&lab.p, 0, 3, 1), PAGUS_OK);
+	unit_expect_pcp(&lab, 1, NO_PFNS);
+	unit_expect_list(&lab, 0, 0, PAGUS_MOVABLE, PFNS(5, 3));
+	unit_close(&lab);
+}
+
 static void each_cpu_has_its_own_lists(void **state)
 {
 	struct pagus_config cfg = lab_config(&zone_8192, 1, "linux");
@@ -484,7 +399,7 @@ static void a_busy_pcp_is_passed_by(void **state)
 	pagus_pfn_t pfn;
 
 	(void)state;
-	boot_with_limits(&lab, 4, 16, 16);
+	unit_boot_pcp(&lab, 4, 16, 16);
 	lab.sim.trylock_fail_at = 1;
 	pfn = unit_alloc(&lab, GFP_USER_PAGE, 0);
 	assert_int_equal(unit_pcp(&lab, 0, 0).count, 0);
@@ -500,7 +415,7 @@ static void a_drain_is_done_even_if_the_pcp_is_busy(void **state)
 	struct lab lab;
 
 	(void)state;
-	boot_with_limits(&lab, 4, 16, 16);
+	unit_boot_pcp(&lab, 4, 16, 16);
 	unit_alloc(&lab, GFP_USER_PAGE, 0);
 	lab.sim.trylock_fail_at = 1;
 	assert_int_equal(pagus_drain_cpu(&lab.p, 0), PAGUS_OK);
@@ -557,24 +472,21 @@ static void a_recorded_pcp_is_restored(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(worked_example),
 		cmocka_unit_test(property_25_lists_are_lifo_by_type_and_order),
 		cmocka_unit_test(property_25_the_huge_order_has_two_lists),
 		cmocka_unit_test(property_25_other_orders_never_touch_the_lists),
 		cmocka_unit_test(special_pageblocks_free_to_the_movable_list),
-		cmocka_unit_test(property_26_refills_double),
-		cmocka_unit_test(property_26_a_free_halves_the_doubling),
-		cmocka_unit_test(property_26_refills_are_bounded_by_room),
-		cmocka_unit_test(property_26_larger_orders_ask_for_a_batch_of_pages),
-		cmocka_unit_test(property_26_high_rises_with_refills_but_not_below_the_high_mark),
-		cmocka_unit_test(before_boot_is_done_a_refill_brings_one_block),
 		cmocka_unit_test(property_27_overflow_size_and_tails),
+		cmocka_unit_test(high_stays_while_the_pcp_is_below_it),
 		cmocka_unit_test(high_rises_to_what_was_freed_lately),
 		cmocka_unit_test(below_the_high_mark_frees_go_to_the_zone),
 		cmocka_unit_test(property_27_free_count_halves_and_saturates),
 		cmocka_unit_test(property_27_whole_lists_from_the_freed_pages_list_on),
 		cmocka_unit_test(property_27_a_piece_of_large_blocks_overshoots),
 		cmocka_unit_test(a_burst_of_high_order_frees_empties_the_pcp),
+		cmocka_unit_test(a_burst_on_a_large_cache_waits_for_a_batch),
+		cmocka_unit_test(a_burst_drains_at_most_the_largest_batch),
+		cmocka_unit_test(without_pcps_a_recorded_pcp_goes_to_the_zone),
 		cmocka_unit_test(each_cpu_has_its_own_lists),
 		cmocka_unit_test(a_busy_pcp_is_passed_by),
 		cmocka_unit_test(a_drain_is_done_even_if_the_pcp_is_busy),

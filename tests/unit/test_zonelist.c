@@ -97,6 +97,30 @@ static void distances_may_be_asymmetric(void **state)
 	unit_close(&lab);
 }
 
+static void a_port_without_distances_means_10_and_20(void **state)
+{
+	static const uint8_t equal[NR_NODES * NR_NODES] = {
+		10, 20, 20, 20, 20, 10, 20, 20, 20, 20, 10, 20, 20, 20, 20, 10,
+	};
+	struct pagus_port port = pagus_sim_port;
+	uint8_t with[NR_NODES], without[NR_NODES];
+	struct lab lab;
+
+	(void)state;
+	boot_nodes(&lab, equal, cpu_on_each, NR_NODES);
+	for (uint32_t node = 0; node < NR_NODES; node++) {
+		lab.p.port = &pagus_sim_port;
+		assert_int_equal(pagus_boot_done(&lab.p), PAGUS_OK);
+		pagus_zonelist(&lab.p, node, false, with, NR_NODES);
+		port.distance = NULL;
+		lab.p.port = &port;
+		assert_int_equal(pagus_boot_done(&lab.p), PAGUS_OK);
+		pagus_zonelist(&lab.p, node, false, without, NR_NODES);
+		assert_memory_equal(with, without, NR_NODES);
+	}
+	unit_close(&lab);
+}
+
 static void a_node_without_cpus_is_preferred_at_equal_distance(void **state)
 {
 	static const uint32_t cpu_node[] = { 0, 1 };
@@ -191,6 +215,7 @@ int main(void)
 		cmocka_unit_test(equal_distances_go_round),
 		cmocka_unit_test(nodes_at_equal_distance_take_turns),
 		cmocka_unit_test(distances_may_be_asymmetric),
+		cmocka_unit_test(a_port_without_distances_means_10_and_20),
 		cmocka_unit_test(a_node_without_cpus_is_preferred_at_equal_distance),
 		cmocka_unit_test(a_nodes_highest_zone_comes_first),
 		cmocka_unit_test(requests_follow_the_list),

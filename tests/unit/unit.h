@@ -142,6 +142,20 @@ static inline void unit_seeded(struct lab *lab)
 	unit_check(lab);
 }
 
+/*
+ * All of 8192 pages free in one Normal zone, under policy linux with these pcp limits and no
+ * marks.
+ */
+static inline void unit_boot_pcp(struct lab *lab, uint32_t batch, uint32_t high_min,
+				 uint32_t high_max)
+{
+	static const struct pagus_range range = { 0, 8192, 0, PAGUS_ZONE_BY_CEILING };
+	const struct pagus_config cfg = lab_config(&range, 1, "linux");
+
+	unit_boot(lab, &cfg);
+	unit_limits(lab, 0, batch, high_min, high_max);
+}
+
 static inline void unit_expect_pfns(const pagus_pfn_t *got, uint64_t nr_got,
 				    const pagus_pfn_t *want, uint64_t nr_want)
 {

@@ -70,6 +70,8 @@ void ledger_of_trace(struct ledger *l, const struct replay *r, const struct trac
 	    "frees larger than the allocations that they cover: each freed by itself");
 	add(l, "recorded_failures", rec->failed, rec->failed ? LEDGER_NOTE : LEDGER_OK,
 	    "requests that failed in the recording; not replayed");
+	add(l, "ticks", rec->ticks, rec->ticks ? LEDGER_OK : LEDGER_NOTE,
+	    "vmstat ticks at which a CPU's pcp lists decay; none recorded: they do not decay");
 	add(l, "node_inferred", rec->node_inferred, by_share(rec->node_inferred, rec->births),
 	    "requests whose preferred node was not recorded: taken from the page they got");
 }

@@ -291,6 +291,12 @@ static bool apply(struct replay *r, const struct trace_event *ev)
 	case TRACE_PUTBACK:
 		death(r, ev->pid, ev->pfn, ev->order);
 		break;
+	case TRACE_TICK:
+		if (ev->x1) {
+			r->recorded.ticks++;
+			pagus_tick(&r->machine->pagus);
+		}
+		break;
 	case TRACE_REQUEST:
 		push_pending(cpu, ev);
 		break;

@@ -27,6 +27,7 @@ struct replay_recorded {
 	uint64_t joined_deaths;            /* frees larger than the births they cover */
 	uint64_t outside;                  /* events about pages outside the recorded zones */
 	uint64_t node_inferred;            /* births whose preferred node was taken from their own page */
+	uint64_t ticks;                    /* of the vmstat worker: then pcps decay, here too */
 	uint64_t zone_takes, drained, fallbacks; /* events of the recorded kernel itself */
 };
 

@@ -52,6 +52,7 @@ enum trace_event_type {
 	TRACE_SET_BLOCK_TYPE = 13,
 	TRACE_MOVE_FREE = 14,
 	TRACE_REQUEST = 15,      /* a request enters; mt = preferred node, pfn = nodemask */
+	TRACE_TICK = 31,         /* a CPU's counts are folded; x1 = 1: its pcps decay */
 	TRACE_NR_TYPES = 32
 };
 

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+/* The steps of step.h: each a part of what alloc/ and pcp/ do, with the locks that part needs. */
+#include <pagus/step.h>
+
+#include "pcp/pcp.h"
+
+static bool zone_valid(const struct pagus *p, uint32_t zone)
+{
+	return zone < p->state->nr_zones;
+}
+
+enum pagus_status pagus_step_drift(struct pagus *p, uint32_t zone, uint32_t cpu, int32_t delta,
+				   uint32_t threshold)
+{
+	struct pg_zone *z = pg_zone(p->state, zone);
+	struct pg_pcp *pcp = pg_pcp(p->state, zone, cpu);
+
+	if (!zone_valid(p, zone) || cpu >= p->state->nr_cpus || threshold > INT32_MAX)
+		return PAGUS_BAD_VALUE;
+	z->unfolded += delta - pcp->free_delta;
+	z->stat_threshold = threshold;
+	pcp->free_delta = delta;
+	return PAGUS_OK;
+}
+
+int64_t pagus_step_seen_free(const struct pagus *p, uint32_t zone)
+{
+	return pg_zone(p->state, zone)->free_pages - pg_zone(p->state, zone)->unfolded;
+}
+
+enum pagus_status pagus_step_marks(struct pagus *p, uint32_t zone, const uint64_t *wmark, uint64_t boost)
+{
+	if (!zone_valid(p, zone))
+		return PAGUS_BAD_VALUE;
+	for (uint32_t w = 0; w < PAGUS_NR_WMARKS; w++)
+		pg_zone(p->state, zone)->wmark[w] = wmark[w];
+	pg_zone(p->state, zone)->boost = boost;
+	return PAGUS_OK;
+}
+
+enum pagus_status pagus_step_limits(struct pagus *p, uint32_t zone, uint32_t cpu, uint32_t high_min,
+				    uint32_t high_max, uint32_t batch)
+{
+	struct pg_pcp *pcp = pg_pcp(p->state, zone, cpu);
+
+	if (!zone_valid(p, zone) || cpu >= p->state->nr_cpus || batch == 0)
+		return PAGUS_BAD_VALUE;
+	pcp->high_min = high_min;
+	pcp->high_max = high_max;
+	pcp->batch = batch;
+	return PAGUS_OK;
+}
+
+static uint32_t zone_flag(enum pagus_step_flag flag)
+{
+	return flag == PAGUS_STEP_BELOW_HIGH ? PG_ZONE_BELOW_HIGH : PG_ZONE_RECLAIM_ACTIVE;
+}
+
+bool pagus_step_flag(const struct pagus *p, uint32_t zone, enum pagus_step_flag flag)
+{
+	return pg_zone(p->state, zone)->flags & zone_flag(flag);
+}
+
+void pagus_step_set_flag(struct pagus *p, uint32_t zone, enum pagus_step_flag flag, bool on)
+{
+	struct pg_zone *z = pg_zone(p->state, zone);
+
+	z->flags = on ? z->flags | zone_flag(flag) : z->flags & ~zone_flag(flag);
+}
+
+/* ---- allocation ------------------------------------------------------------------------------ */
+
+/* What a step took belongs to somebody now. */
+static void hand_out(const struct pagus_state *st, uint32_t i, uint32_t order, uint32_t type,
+		     pagus_pfn_t *pfn)
+{
+	struct pg_page *page = pg_page(st, i);
+
+	page->kind = PAGUS_PAGE_ALLOCATED;
+	page->order = (uint8_t)order;
+	page->type = type & 0xf;
+	*pfn = pg_pfn(st, i);
+}
+
+static bool request_valid(const struct pagus *p, uint32_t zone, uint32_t order, uint32_t type)
+{
+	return zone_valid(p, zone) && order <= p->state->max_order && pg_type_mergeable(type);
+}
+
+enum pagus_status pagus_step_pop(struct pagus *p, uint32_t zone, uint32_t order, uint32_t type,
+				 bool quiet, pagus_pfn_t *pfn)
+{
+	struct pg_call c = pg_call_begin(p);
+	struct pg_pcp *pcp = pg_pcp(c.st, zone, c.cpu);
+	uint32_t i = PG_NONE;
+
+	pg_call_end(&c);
+	if (!request_valid(p, zone, order, type) || !(c.st->pcp_orders >> order & 1))
+		return PAGUS_BAD_VALUE;
+	if (!quiet)
+		pcp->free_count >>= 1;
+	i = pg_pcp_pop(c.st, pcp, pg_pcp_list(order, type), order);
+	if (i == PG_NONE)
+		return PAGUS_NO_MEMORY;
+	hand_out(c.st, i, order, type, pfn);
+	return PAGUS_OK;
+}
+
+enum pagus_status pagus_step_refill(struct pagus *p, uint32_t zone, uint32_t order, uint32_t type,
+				    uint32_t flags)
+{
+	struct pg_call c = pg_call_begin(p);
+	struct pg_take take = { .order = order, .type = type, .flags = flags };
+
+	if (request_valid(p, zone, order, type) && (c.st->pcp_orders >> order & 1))
+		pg_pcps[c.st->pcp_policy]->refill(&c, pg_zone(c.st, zone), pg_pcp(c.st, zone, c.cpu),
+						  &take);
+	pg_call_end(&c);
+	return request_valid(p, zone, order, type) ? PAGUS_OK : PAGUS_BAD_VALUE;
+}
+
+enum pagus_status pagus_step_take(struct pagus *p, uint32_t zone, uint32_t order, uint32_t type,
+				  uint32_t flags, pagus_pfn_t *pfn)
+{
+	struct pg_call c = pg_call_begin(p);
+	struct pg_take take = { .order = order, .type = type, .flags = flags, .direct = true };
+	struct pg_zone *z = pg_zone(c.st, zone);
+	uint32_t i = PG_NONE;
+
+	if (request_valid(p, zone, order, type)) {
+		pg_zone_lock(&c, z, PAGUS_REASON_ALLOC_DIRECT);
+		i = pg_place_take(&c, z, &take);
+		pg_zone_unlock(&c, z);
+	}
+	pg_call_end(&c);
+	if (i == PG_NONE)
+		return PAGUS_NO_MEMORY;
+	hand_out(c.st, i, order, type, pfn);
+	return PAGUS_OK;
+}
+
+/* ---- free ------------------------------------------------------------------------------------ */
+
+/* The 2^order pages from pfn, none of them free, as one block that belongs to nobody: its first in *i. */
+static enum pagus_status seize(const struct pagus_state *st, pagus_pfn_t pfn, uint32_t order,
+			       uint32_t *i)
+{
+	*i = pg_index(st, pfn);
+	if (order > st->max_order)
+		return PAGUS_BAD_ORDER;
+	if (*i == PG_NONE || pg_page(st, *i)->zone == PG_NO_ZONE)
+		return PAGUS_BAD_RANGE;
+	if (pfn & ((UINT64_C(1) << order) - 1))
+		return PAGUS_BAD_ALIGN;
+	for (uint32_t k = 0; k < 1u << order; k++) {
+		const struct pg_page *page = pg_page(st, *i + k);
+
+		if (page->kind == PAGUS_PAGE_FREE || page->kind == PAGUS_PAGE_PCP ||
+		    page->zone != pg_page(st, *i)->zone)
+			return PAGUS_BUSY;
+	}
+	for (uint32_t k = 0; k < 1u << order; k++) {
+		struct pg_page *page = pg_page(st, *i + k);
+
+		page->kind = PAGUS_PAGE_TAIL;
+		page->order = 0;
+		page->type = 0;
+	}
+	return PAGUS_OK;
+}
+
+enum pagus_status pagus_step_push(struct pagus *p, pagus_pfn_t pfn, uint32_t order, uint32_t *list,
+				  uint32_t *over)
+{
+	struct pagus_state *st = p->state;
+	struct pg_call c;
+	struct pg_pcp *pcp;
+	uint32_t i, type;
+	enum pagus_status status;
+
+	if (order > st->max_order || !(st->pcp_orders >> order & 1))
+		return PAGUS_BAD_ORDER;
+	status = seize(st, pfn, order, &i);
+	if (status != PAGUS_OK)
+		return status;
+	c = pg_call_begin(p);
+	type = pg_block_type(st, i);
+	*list = pg_pcp_list(order, pg_type_mergeable(type) ? type : (uint32_t)PAGUS_MOVABLE);
+	pcp = pg_pcp(st, pg_page(st, i)->zone, c.cpu);
+	pg_pcp_put(st, pcp, *list, i, order, PG_HEAD);
+	*over = pg_pcps[st->pcp_policy]->over(st, pg_zone_of(st, i), pcp, order);
+	pg_call_end(&c);
+	return PAGUS_OK;
+}
+
+enum pagus_status pagus_step_drain(struct pagus *p, uint32_t zone, uint32_t cpu, uint32_t pages,
+				   uint32_t list)
+{
+	struct pg_call c;
+
+	if (!zone_valid(p, zone) || cpu >= p->state->nr_cpus || list >= PAGUS_NR_PCP_LISTS)
+		return PAGUS_BAD_VALUE;
+	c = pg_call_begin(p);
+	pg_pcp_drain(&c, pg_zone(c.st, zone), pg_pcp(c.st, zone, cpu), pages, list, PAGUS_REASON_DRAIN);
+	pg_call_end(&c);
+	return PAGUS_OK;
+}
+
+void pagus_step_settle(struct pagus *p, uint32_t zone)
+{
+	pg_pcp_settle(p->state, pg_zone(p->state, zone));
+}
+
+void pagus_step_fold(struct pagus *p)
+{
+	struct pg_call c = pg_call_begin(p);
+
+	pg_account_fold(c.st, c.cpu);
+	pg_call_end(&c);
+}
+
+enum pagus_status pagus_step_decay(struct pagus *p, uint32_t zone, uint32_t *over)
+{
+	struct pg_call c;
+
+	if (!zone_valid(p, zone))
+		return PAGUS_BAD_VALUE;
+	c = pg_call_begin(p);
+	*over = pg_pcp_decay(c.st, pg_pcp(c.st, zone, c.cpu));
+	pg_call_end(&c);
+	return PAGUS_OK;
+}
+
+enum pagus_status pagus_step_free(struct pagus *p, pagus_pfn_t pfn, uint32_t order, bool to_tail)
+{
+	struct pg_call c;
+	struct pg_zone *z;
+	uint32_t i;
+	enum pagus_status status = seize(p->state, pfn, order, &i);
+
+	if (status != PAGUS_OK)
+		return status;
+	c = pg_call_begin(p);
+	z = pg_zone_of(c.st, i);
+	pg_zone_lock(&c, z, PAGUS_REASON_FREE_DIRECT);
+	pg_buddy_free(&c, z, i, order, to_tail ? PG_TAIL : PG_HEAD);
+	pg_zone_unlock(&c, z);
+	pg_call_end(&c);
+	return PAGUS_OK;
+}
+
+/* ---- changes from outside -------------------------------------------------------------------- */
+
+enum pagus_status pagus_step_isolate(struct pagus *p, pagus_pfn_t pfn, uint32_t order)
+{
+	struct pg_call c;
+	struct pg_zone *z;
+	uint32_t i = pg_index(p->state, pfn);
+
+	if (i == PG_NONE || pg_page(p->state, i)->zone == PG_NO_ZONE)
+		return PAGUS_BAD_RANGE;
+	z = pg_zone_of(p->state, i);
+	if (!pg_store_holds(p->state, z, i, order))
+		return PAGUS_BUSY;
+	c = pg_call_begin(p);
+	pg_buddy_cut(&c, z, i, order, pg_block_type(c.st, i));
+	z->work = 0;
+	pg_page(c.st, i)->kind = PAGUS_PAGE_ALLOCATED;
+	pg_page(c.st, i)->order = (uint8_t)order;
+	pg_page(c.st, i)->type = PAGUS_MOVABLE;
+	pg_call_end(&c);
+	return PAGUS_OK;
+}
+
+enum pagus_status pagus_step_set_type(struct pagus *p, pagus_pfn_t pfn, enum pagus_migratetype type)
+{
+	struct pg_call c;
+	uint32_t i = pg_index(p->state, pfn);
+
+	if (i == PG_NONE || type >= PAGUS_NR_MIGRATETYPES)
+		return PAGUS_BAD_VALUE;
+	c = pg_call_begin(p);
+	pg_block_set_type(&c, i, 0, type);
+	pg_call_end(&c);
+	return PAGUS_OK;
+}
+
+enum pagus_status pagus_step_move_free(struct pagus *p, pagus_pfn_t pfn, enum pagus_migratetype from,
+				       enum pagus_migratetype to)
+{
+	struct pg_call c;
+	struct pg_zone *z;
+	uint32_t i = pg_index(p->state, pfn), end;
+
+	if (i == PG_NONE || from >= PAGUS_NR_MIGRATETYPES || to >= PAGUS_NR_MIGRATETYPES)
+		return PAGUS_BAD_VALUE;
+	c = pg_call_begin(p);
+	i = pg_block_start(c.st, i);
+	end = i + (1u << c.st->pageblock_order);
+	while (i < end) {
+		const struct pg_page *page = pg_page(c.st, i);
+		uint32_t pages = 1u << page->order;
+
+		if (page->kind == PAGUS_PAGE_FREE) {
+			z = pg_zone_of(c.st, i);
+			pg_account(&c, z, -(int64_t)pages, from);
+			pg_store_move(c.st, z, i, to);
+			pg_account(&c, z, pages, to);
+			z->work = 0;
+		}
+		i += pages;
+	}
+	pg_call_end(&c);
+	return PAGUS_OK;
+}
+
+enum pagus_status pagus_step_rotate(struct pagus *p, pagus_pfn_t pfn, uint32_t order,
+				    enum pagus_migratetype type)
+{
+	struct pagus_state *st = p->state;
+	struct pg_page *pages = pg_pages(st);
+	uint32_t i = pg_index(st, pfn), head;
+
+	if (i == PG_NONE || pages[i].kind != PAGUS_PAGE_FREE || pages[i].order != order ||
+	    pg_block_type(st, i) != type)
+		return PAGUS_BUSY;
+	/* The head is an entry of the circle: moving it in front of i turns the list. */
+	head = pg_store_list(pg_zone_of(st, i), order, type);
+	pg_list_del(pages, head);
+	pg_list_add_tail(pages, i, head);
+	return PAGUS_OK;
+}
