@@ -25,7 +25,9 @@ enum pagus_status pagus_step_drift(struct pagus *p, uint32_t zone, uint32_t cpu,
 
 int64_t pagus_step_seen_free(const struct pagus *p, uint32_t zone)
 {
-	return pg_zone(p->state, zone)->free_pages - pg_zone(p->state, zone)->unfolded;
+	const struct pg_zone *z = pg_zone(p->state, zone);
+
+	return zone_valid(p, zone) ? z->free_pages - z->unfolded : 0;
 }
 
 enum pagus_status pagus_step_marks(struct pagus *p, uint32_t zone, const uint64_t *wmark, uint64_t boost)
@@ -43,7 +45,8 @@ enum pagus_status pagus_step_limits(struct pagus *p, uint32_t zone, uint32_t cpu
 {
 	struct pg_pcp *pcp = pg_pcp(p->state, zone, cpu);
 
-	if (!zone_valid(p, zone) || cpu >= p->state->nr_cpus || batch == 0)
+	/* Every multiple of the batch that the pcp computes must fit. */
+	if (!zone_valid(p, zone) || cpu >= p->state->nr_cpus || batch == 0 || batch > INT32_MAX >> 6)
 		return PAGUS_BAD_VALUE;
 	pcp->high_min = high_min;
 	pcp->high_max = high_max;
@@ -58,14 +61,15 @@ static uint32_t zone_flag(enum pagus_step_flag flag)
 
 bool pagus_step_flag(const struct pagus *p, uint32_t zone, enum pagus_step_flag flag)
 {
-	return pg_zone(p->state, zone)->flags & zone_flag(flag);
+	return zone_valid(p, zone) && (pg_zone(p->state, zone)->flags & zone_flag(flag));
 }
 
 void pagus_step_set_flag(struct pagus *p, uint32_t zone, enum pagus_step_flag flag, bool on)
 {
 	struct pg_zone *z = pg_zone(p->state, zone);
 
-	z->flags = on ? z->flags | zone_flag(flag) : z->flags & ~zone_flag(flag);
+	if (zone_valid(p, zone))
+		z->flags = on ? z->flags | zone_flag(flag) : z->flags & ~zone_flag(flag);
 }
 
 /* ---- allocation ------------------------------------------------------------------------------ */
@@ -141,10 +145,30 @@ enum pagus_status pagus_step_take(struct pagus *p, uint32_t zone, uint32_t order
 
 /* ---- free ------------------------------------------------------------------------------------ */
 
+/* A block in use that a recorded kernel frees in parts: from now on each of its pages is by itself. */
+static void dissolve(const struct pagus_state *st, uint32_t head)
+{
+	struct pg_page *page = pg_page(st, head);
+	uint8_t type = page->type;
+
+	for (uint32_t k = 0, pages = 1u << page->order; k < pages; k++) {
+		page[k].kind = PAGUS_PAGE_INHERITED;
+		page[k].order = 0;
+		page[k].type = type & 0xf;
+	}
+}
+
+static bool is_free(const struct pg_page *page)
+{
+	return page->kind == PAGUS_PAGE_FREE || page->kind == PAGUS_PAGE_PCP;
+}
+
 /* The 2^order pages from pfn, none of them free, as one block that belongs to nobody: its first in *i. */
 static enum pagus_status seize(const struct pagus_state *st, pagus_pfn_t pfn, uint32_t order,
 			       uint32_t *i)
 {
+	uint32_t head;
+
 	*i = pg_index(st, pfn);
 	if (order > st->max_order)
 		return PAGUS_BAD_ORDER;
@@ -155,10 +179,15 @@ static enum pagus_status seize(const struct pagus_state *st, pagus_pfn_t pfn, ui
 	for (uint32_t k = 0; k < 1u << order; k++) {
 		const struct pg_page *page = pg_page(st, *i + k);
 
-		if (page->kind == PAGUS_PAGE_FREE || page->kind == PAGUS_PAGE_PCP ||
-		    page->zone != pg_page(st, *i)->zone)
+		if (is_free(page) || page->zone != pg_page(st, *i)->zone)
 			return PAGUS_BUSY;
 	}
+	/* Only the first page's block can reach into the range from outside, or out of it at the end. */
+	head = pg_head(st, *i);
+	if (head == PG_NONE || is_free(pg_page(st, head)))
+		return PAGUS_BUSY;
+	if (pg_page(st, head)->order > order)
+		dissolve(st, head);
 	for (uint32_t k = 0; k < 1u << order; k++) {
 		struct pg_page *page = pg_page(st, *i + k);
 
@@ -208,7 +237,8 @@ enum pagus_status pagus_step_drain(struct pagus *p, uint32_t zone, uint32_t cpu,
 
 void pagus_step_settle(struct pagus *p, uint32_t zone)
 {
-	pg_pcp_settle(p->state, pg_zone(p->state, zone));
+	if (zone_valid(p, zone))
+		pg_pcp_settle(p->state, pg_zone(p->state, zone));
 }
 
 void pagus_step_fold(struct pagus *p)

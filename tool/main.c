@@ -15,6 +15,7 @@ static const struct {
 	{ "info", "show what a trace holds and the state it starts from", cmd_info },
 	{ "convert", "write any readable trace as a .pgt file", cmd_convert },
 	{ "replay", "serve a trace's requests under a policy and report on it", cmd_replay },
+	{ "verify", "check the library, page by page, against a recorded kernel", cmd_verify },
 };
 
 #define NR_VERBS (sizeof(verbs) / sizeof(verbs[0]))

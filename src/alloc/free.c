@@ -12,16 +12,11 @@
 /* Why page i, which is no first page of an allocated block, cannot be freed. */
 static enum pagus_status why_not_allocated(const struct pagus_state *st, uint32_t i)
 {
-	for (uint32_t order = 0; order <= st->max_order; order++) {
-		const struct pg_page *head = pg_page(st, i & ~((1u << order) - 1));
+	uint32_t head = pg_head(st, i);
 
-		if (head->order < order)
-			continue;
-		if (head->kind == PAGUS_PAGE_FREE || head->kind == PAGUS_PAGE_PCP)
-			return PAGUS_DOUBLE_FREE;
-		if (head->kind == PAGUS_PAGE_ALLOCATED)
-			return PAGUS_NOT_ALLOCATED;
-	}
+	if (head != PG_NONE && (pg_page(st, head)->kind == PAGUS_PAGE_FREE ||
+				pg_page(st, head)->kind == PAGUS_PAGE_PCP))
+		return PAGUS_DOUBLE_FREE;
 	return PAGUS_NOT_ALLOCATED;
 }
 

@@ -49,4 +49,16 @@ static inline uint32_t pg_block_start(const struct pagus_state *st, uint32_t i)
 	return i & ~((1u << st->pageblock_order) - 1);
 }
 
+/* First record of the block that page i belongs to: i itself unless it is a tail. PG_NONE if no block reaches i. */
+static inline uint32_t pg_head(const struct pagus_state *st, uint32_t i)
+{
+	for (uint32_t order = 0; order <= st->max_order; order++) {
+		uint32_t head = i & ~((1u << order) - 1);
+
+		if (pg_page(st, head)->kind != PAGUS_PAGE_TAIL && pg_page(st, head)->order >= order)
+			return head;
+	}
+	return PG_NONE;
+}
+
 #endif

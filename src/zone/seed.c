@@ -97,16 +97,13 @@ enum pagus_status pg_seed_inherit(struct pg_call *c, pagus_pfn_t start, uint64_t
 /* True if a free block lies in, or covers, the pageblock that starts at record `start`. */
 static bool holds_free(const struct pagus_state *st, uint32_t start)
 {
+	uint32_t head;
+
 	for (uint32_t i = start; i < start + (1u << st->pageblock_order); i++)
 		if (pg_page(st, i)->kind == PAGUS_PAGE_FREE)
 			return true;
-	for (uint32_t order = st->pageblock_order + 1; order <= st->max_order; order++) {
-		const struct pg_page *head = pg_page(st, start & ~((1u << order) - 1));
-
-		if (head->kind == PAGUS_PAGE_FREE && head->order >= order)
-			return true;
-	}
-	return false;
+	head = pg_head(st, start);
+	return head != PG_NONE && pg_page(st, head)->kind == PAGUS_PAGE_FREE;
 }
 
 enum pagus_status pg_seed_block(struct pg_call *c, pagus_pfn_t pfn, uint32_t type)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "replay/replay.h"
+#include "verify/verify.h"
 
 #define ROUNDS 24
 
@@ -117,6 +118,31 @@ static bool replay_holds(const char *path, const char *policy)
 	return finished;
 }
 
+/* Whatever a recording claims, verification ends, and finds that it is not so. */
+static void test_nonsense_does_not_verify(void **context)
+{
+	uint64_t state = seed;
+	char path[64];
+
+	(void)context;
+	snprintf(path, sizeof(path), "hostile.%ld.pgt", (long)getpid());
+	for (uint32_t n = 0; n < ROUNDS; n++) {
+		struct trace_error err = { "" };
+		struct verify v;
+		struct trace *t;
+
+		write_damaged(path, &state, 1u << (n % 14), n % 2);
+		t = trace_open(path, &err);
+		assert_non_null(t);
+		if (verify_run(&v, t, &err))
+			assert_true(v.nr_misses > 0);
+		else
+			assert_non_null(strstr(err.text, path));
+		trace_close(t);
+		unlink(path);
+	}
+}
+
 static void run_rounds(bool plausible)
 {
 	static const char *const policies[] = { "linux", "nopcp", "nogroup", "plain" };
@@ -153,6 +179,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plausible_nonsense_is_replayed),
 		cmocka_unit_test(test_impossible_events_are_named),
+		cmocka_unit_test(test_nonsense_does_not_verify),
 	};
 	const char *text = getenv("PAGUS_SEED");
 

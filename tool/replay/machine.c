@@ -253,7 +253,7 @@ static bool init_instance(struct machine *m, const struct snapshot *snap, const 
 			 m->region_bytes);
 		return false;
 	}
-	status = pagus_init(&m->pagus, m->region, m->region_bytes, &cfg, &pagus_sim_port, &m->sim);
+	status = pagus_init(&m->pagus, m->region, m->region_bytes, &cfg, &m->port, &m->sim);
 	if (status != PAGUS_OK)
 		fail(err, path, "memory from pfn", ranges->at[0].start_pfn, status);
 	m->first_pfn = UINT64_MAX;
@@ -285,6 +285,7 @@ struct machine *machine_build(const struct trace_meta *meta, const struct snapsh
 		free(m);
 		return NULL;
 	}
+	m->port = pagus_sim_port;
 	pagus_sim_init(&m->sim, nr_cpus);
 	ok = init_instance(m, start, policy, &ranges, meta->path, err) &&
 	     seed_all(m, start, meta->path, err);

@@ -10,6 +10,8 @@
 struct machine {
 	struct pagus pagus;
 	struct pagus_sim sim;
+	struct pagus_port port;    /* port/sim's calls; who leads the machine may add some */
+	void *owner;               /* whose calls those are */
 	void *region;
 	size_t region_bytes;
 	pagus_pfn_t first_pfn, end_pfn; /* of all zones' spans */
@@ -25,6 +27,12 @@ struct machine {
 struct machine *machine_build(const struct trace_meta *meta, const struct snapshot *start,
 			      const char *policy, uint32_t nr_cpus, struct trace_error *err);
 void machine_free(struct machine *m);
+
+/* The machine of a port context, for calls that have been added. */
+static inline struct machine *machine_of(void *port_ctx)
+{
+	return (struct machine *)((char *)port_ctx - offsetof(struct machine, sim));
+}
 
 /* A counter since the machine was ready. */
 uint64_t machine_count(const struct machine *m, enum pagus_counter counter);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* pagus verify: does the library choose the very pages that the recorded kernel chose? */
+#include "cmd.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+
+#include "replay/progress.h"
+#include "verify/verify.h"
+
+#define USAGE "verify TRACE... [--json]"
+
+static void print_share(uint64_t exact, uint64_t predicted)
+{
+	/* In millionths, rounded down: 100.0000 only where every one is exact. */
+	uint64_t share = predicted ? exact * 1000000 / predicted : 1000000;
+
+	printf("%12" PRIu64 " %12" PRIu64 "  %3" PRIu64 ".%04" PRIu64 " %%", predicted, exact, share / 10000,
+	       share % 10000);
+}
+
+static void print_result(const struct trace *t, const struct verify *v, double seconds)
+{
+	printf("%s\n  %s\n\n%-16s %12s %12s\n", trace_meta(t)->path, trace_meta(t)->kernel, "", "predicted",
+	       "exact");
+	for (int kind = 0; kind < VERIFY_NR_KINDS; kind++) {
+		const struct verify_score *score = &v->score[kind];
+
+		if (score->predicted == 0)
+			continue;
+		printf("%-16s ", verify_key((enum verify_kind)kind));
+		print_share(score->exact, score->predicted);
+		printf("  %s\n", verify_text((enum verify_kind)kind));
+	}
+	if (v->end.recorded)
+		printf("\nend state: %" PRIu64 " of %" PRIu64 " lists identical in order, %" PRIu64 " of %" PRIu64
+		       " pcps' scalars; buddyinfo %" PRIu64 " pages off, pagetypeinfo %" PRIu64 " blocks off\n",
+		       v->end.lists_in_order, v->end.lists, v->end.pcp_scalars_equal, v->end.pcp_scalars,
+		       v->end.buddyinfo_pages_off, v->end.pagetypeinfo_blocks_off);
+	if (v->broken_invariant)
+		printf("invariant %d broken: %s\n", v->broken_invariant,
+		       pagus_invariant_text(v->broken_invariant));
+	printf("%" PRIu64 " events, %.1f M events/s, %" PRIu32 " misses\n", v->events,
+	       seconds > 0 ? (double)v->events / seconds / 1e6 : 0, v->nr_misses);
+	for (uint32_t n = 0; n < v->nr_misses && n < VERIFY_MISSES; n++)
+		printf("  %s\n", v->miss[n]);
+}
+
+static json_t *result_json(const struct trace *t, const struct verify *v)
+{
+	json_t *object = json_pack("{s:s,s:s,s:i,s:I}", "case", trace_meta(t)->path, "release",
+				   trace_meta(t)->release, "cpus", (int)trace_start(t)->nr_cpus, "events",
+				   (json_int_t)v->events);
+
+	for (int kind = 0; kind < VERIFY_NR_KINDS; kind++)
+		json_object_set_new(object, verify_key((enum verify_kind)kind),
+			json_pack("{s:I,s:I}", "predicted", (json_int_t)v->score[kind].predicted, "exact",
+				  (json_int_t)v->score[kind].exact));
+	json_object_set_new(object, "end", json_pack("{s:b,s:I,s:I,s:I,s:I}", "recorded", v->end.recorded,
+		"lists", (json_int_t)v->end.lists, "lists_in_order", (json_int_t)v->end.lists_in_order,
+		"buddyinfo_pages_off", (json_int_t)v->end.buddyinfo_pages_off,
+		"pagetypeinfo_blocks_off", (json_int_t)v->end.pagetypeinfo_blocks_off));
+	json_object_set_new(object, "resync", json_object());
+	json_object_set_new(object, "unexplained", json_integer(v->nr_misses));
+	return object;
+}
+
+/* Every prediction exact and the end state identical. */
+static bool holds(const struct verify *v)
+{
+	return v->nr_misses == 0 && v->broken_invariant == 0 &&
+	       v->end.lists == v->end.lists_in_order && v->end.pagetypeinfo_blocks_off == 0 &&
+	       v->end.pcp_scalars == v->end.pcp_scalars_equal;
+}
+
+/* 0 if the trace verifies, 1 if not or if it cannot be told. */
+static int verify_one(const char *path, json_t *all)
+{
+	struct trace_error err = { "" };
+	struct trace *t = trace_open(path, &err);
+	uint64_t start_ns = progress_now_ns();
+	struct verify v;
+	int status;
+
+	if (!t || !verify_run(&v, t, &err)) {
+		trace_close(t);
+		return cmd_fail("%s", err.text);
+	}
+	if (all)
+		json_array_append_new(all, result_json(t, &v));
+	else
+		print_result(t, &v, (double)(progress_now_ns() - start_ns) / 1e9);
+	status = holds(&v) ? 0 : 1;
+	trace_close(t);
+	return status;
+}
+
+int cmd_verify(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ NULL, 0, NULL, 0 },
+	};
+	json_t *all = NULL;
+	int c, status = 0;
+
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c != 'j')
+			return cmd_usage(USAGE);
+		if (!all)
+			all = json_array();
+	}
+	if (optind == argc)
+		return cmd_usage(USAGE);
+	for (int n = optind; n < argc; n++) {
+		if (n > optind && !all)
+			putchar('\n');
+		status |= verify_one(argv[n], all);
+	}
+	if (all) {
+		json_dumpf(all, stdout, JSON_INDENT(1));
+		putchar('\n');
+		json_decref(all);
+	}
+	return status;
+}

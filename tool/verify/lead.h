@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* The state of one verification while it runs. */
+#ifndef VERIFY_LEAD_H
+#define VERIFY_LEAD_H
+
+#include <pagus/step.h>
+
+#include "verify/verify.h"
+
+#define LEAD_QUEUE 8192 /* answers of one step: at the most a refill or a drain */
+#define LEAD_GRANTED 64
+#define LEAD_TASKS 4096 /* slots for tasks in a drain */
+#define LEAD_NESTED 8   /* drains of a slot at one time */
+
+/* Events that only recordings of every step have; pagus-pgt(5) describes them. */
+enum {
+	LEAD_OUTSIDE_DRAIN = 17, LEAD_DIRECT_FREE = 18, LEAD_ROTATE = 19, LEAD_POP = 20, LEAD_REFILL = 21,
+	LEAD_PUSH = 22, LEAD_DRAIN_PIECE = 23, LEAD_CAPTURE = 24, LEAD_ISOLATE_BIT = 26, LEAD_CLAIM = 27,
+	LEAD_WALK = 28, LEAD_LIMITS = 29, LEAD_MARKS = 30,
+};
+
+/* An answer of the library that an event is yet to confirm. */
+struct lead_answer {
+	uint64_t pfn;
+	uint8_t event;           /* enum pagus_event_id */
+	uint8_t order, type;
+	uint32_t a, b;
+};
+
+struct lead_cpu {
+	struct lead_answer queue[LEAD_QUEUE];
+	uint32_t first, nr;
+	uint64_t granted[LEAD_GRANTED]; /* pages taken whose requests are not answered yet: interrupts nest */
+	uint32_t nr_granted;
+	uint32_t moves_done;     /* by claims of ours, whose events are still to come */
+};
+
+/* A task's drain that goes on in pieces. */
+struct lead_drain {
+	int32_t pid;
+	uint32_t zone, cpu, list, left, piece;
+	bool all, settle;
+};
+
+/* A request at a zone. */
+struct lead_walk {
+	int32_t pid;
+	uint32_t flags, order, type;
+};
+
+/* By pid, several to a slot. */
+struct lead_task {
+	struct lead_walk walks[LEAD_NESTED];
+	uint32_t next_walk;
+	struct lead_drain drains[LEAD_NESTED];
+	uint32_t nr;
+};
+
+struct lead {
+	struct verify *v;
+	struct window window;
+	struct machine *machine;
+	const struct snapshot *start;
+	struct lead_cpu *cpus;
+	struct lead_task *tasks;
+	struct { uint64_t pfn; uint32_t order; bool set; } capture;
+	size_t claim_cursor;     /* events ahead at which the next claim is looked for */
+	uint8_t *under_isolation; /* type of each isolated pageblock underneath, by pfn >> order */
+	uint64_t nr_blocks;
+	uint64_t isolated_ahead; /* block that has left its list at the entry of its isolation */
+};
+
+/* One event. */
+void lead_event(struct lead *l, const struct trace_event *ev);
+
+/* A page is somebody's, whose request will be answered; the oldest that never was is forgotten. */
+void lead_grant(struct lead_cpu *cpu, uint64_t pfn);
+
+/* Count a prediction; a miss is described by the text. */
+void lead_score(struct lead *l, enum verify_kind kind, bool exact, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+#endif

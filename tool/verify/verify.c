@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+#include "verify/verify.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "verify/lead.h"
+
+#define STEPS_VERSION 3     /* snapshots of releases whose recordings tell of every step */
+#define LOOK_AHEAD    65536 /* events at the most, to find what a claim came to */
+#define NR_CPUS_ROOM  256
+
+const char *verify_key(enum verify_kind kind)
+{
+	static const char *const keys[] = {
+#define VERIFY_X(NAME, key, text) #key,
+		VERIFY_KINDS(VERIFY_X)
+#undef VERIFY_X
+	};
+
+	return keys[kind];
+}
+
+const char *verify_text(enum verify_kind kind)
+{
+	static const char *const texts[] = {
+#define VERIFY_X(NAME, key, text) text,
+		VERIFY_KINDS(VERIFY_X)
+#undef VERIFY_X
+	};
+
+	return texts[kind];
+}
+
+/* ---- what the recording decides ----------------------------------------------------------------- */
+
+/* Events that one step under the zone lock leaves. */
+static bool within_step(uint8_t type)
+{
+	return type == TRACE_ZONE_LOCKED || type == TRACE_PCPU_DRAIN || type == TRACE_EXTFRAG ||
+	       type == TRACE_SET_BLOCK_TYPE || type == TRACE_MOVE_FREE || type == LEAD_CAPTURE ||
+	       type == LEAD_CLAIM;
+}
+
+/* The next event of the step that goes on on this CPU, from *ahead on; NULL when the step is over. */
+static const struct trace_event *step_event(struct lead *l, size_t *ahead)
+{
+	uint8_t cpu = window_now(&l->window)->cpu;
+
+	for (; *ahead < LOOK_AHEAD; ++*ahead) {
+		const struct trace_event *ev = window_ahead(&l->window, *ahead);
+
+		if (!ev)
+			return NULL;
+		/* The first may be what has begun the step, of any type. */
+		if (ev->cpu == cpu && (within_step(ev->type) || *ahead == 0))
+			return ev;
+		if (ev->cpu == cpu)
+			return NULL;
+	}
+	return NULL;
+}
+
+/* A candidate below the pageblock order: its claim succeeded if the pageblock's free pages move next. */
+static int recorded_claim(void *ctx, uint64_t pfn, uint32_t type)
+{
+	struct lead *l = machine_of(ctx)->owner;
+	const struct trace_event *ev;
+
+	(void)pfn;
+	(void)type;
+	for (size_t n = l->claim_cursor; (ev = step_event(l, &n)); n++) {
+		size_t after = n + 1;
+
+		if (ev->type != LEAD_CLAIM || ev->x1 >= l->start->pageblock_order)
+			continue;
+		l->claim_cursor = after;
+		ev = step_event(l, &after);
+		if (!ev || ev->type != TRACE_MOVE_FREE)
+			return 0;
+		l->cpus[ev->cpu].moves_done++;
+		return 1;
+	}
+	return -1;
+}
+
+static bool recorded_capture(void *ctx, uint64_t pfn, uint32_t order)
+{
+	struct lead *l = machine_of(ctx)->owner;
+	const struct trace_event *ev;
+
+	bool captured = l->capture.set && l->capture.pfn == pfn && l->capture.order == order;
+
+	for (size_t n = 0; !captured && !l->capture.set && (ev = step_event(l, &n)); n++)
+		captured = ev->type == LEAD_CAPTURE && ev->pfn == pfn && ev->order == order;
+	if (captured)
+		lead_grant(&l->cpus[window_now(&l->window)->cpu], pfn);
+	return captured;
+}
+
+/* ---- the run --------------------------------------------------------------------------------- */
+
+static void note_answer(void *ctx, const struct pagus_event *event)
+{
+	struct lead *l = ctx;
+	struct lead_cpu *cpu = &l->cpus[window_now(&l->window)->cpu];
+
+	if (cpu->nr == LEAD_QUEUE)
+		return;
+	cpu->queue[(cpu->first + cpu->nr++) % LEAD_QUEUE] = (struct lead_answer){
+		.pfn = event->pfn, .event = event->id, .order = event->order,
+		.type = event->migratetype, .a = event->a, .b = event->b,
+	};
+}
+
+/* Marks as recorded, with their boost. */
+static void set_marks(struct lead *l)
+{
+	for (uint32_t id = 0; id < pagus_nr_zones(&l->machine->pagus); id++) {
+		struct pagus_zone_info info;
+
+		pagus_zone_info(&l->machine->pagus, id, &info);
+		for (uint32_t z = 0; z < l->start->nr_zones; z++) {
+			const struct snap_zone *zone = &l->start->zones[z];
+
+			if (zone->node != info.node || zone->type != (uint32_t)info.type)
+				continue;
+			pagus_step_marks(&l->machine->pagus, id, zone->wmark, zone->boost);
+		}
+	}
+}
+
+static bool lead_begin(struct lead *l, struct verify *v, struct trace *t, struct trace_error *err)
+{
+	uint32_t order;
+
+	*l = (struct lead){ .v = v, .start = trace_start(t), .isolated_ahead = PAGUS_NO_PFN };
+	if (l->start->version < STEPS_VERSION) {
+		snprintf(err->text, sizeof(err->text), "%s: release %s: only recordings that tell of every "
+			 "step, as those of 7.2 do, can be verified", trace_meta(t)->path, trace_meta(t)->release);
+		return false;
+	}
+	window_init(&l->window, t);
+	l->machine = machine_build(trace_meta(t), l->start, "linux", l->start->nr_cpus, err);
+	if (!l->machine)
+		return false;
+	order = l->start->pageblock_order;
+	l->nr_blocks = (l->machine->end_pfn >> order) + 1;
+	l->cpus = calloc(NR_CPUS_ROOM, sizeof(*l->cpus));
+	l->tasks = calloc(LEAD_TASKS, sizeof(*l->tasks));
+	l->under_isolation = calloc(l->nr_blocks, 1);
+	if (!l->cpus || !l->tasks || !l->under_isolation) {
+		snprintf(err->text, sizeof(err->text), "%s: no memory", trace_meta(t)->path);
+		return false;
+	}
+	l->machine->owner = l;
+	l->machine->port.may_claim = recorded_claim;
+	l->machine->port.capture = recorded_capture;
+	pagus_listen(&l->machine->pagus, note_answer, l,
+		     1u << PAGUS_EVENT_ZONE_LOCKED | 1u << PAGUS_EVENT_EXTFRAG |
+		     1u << PAGUS_EVENT_PCPU_DRAIN);
+	set_marks(l);
+	return true;
+}
+
+static void lead_end(struct lead *l)
+{
+	window_fini(&l->window);
+	machine_free(l->machine);
+	free(l->cpus);
+	free(l->tasks);
+	free(l->under_isolation);
+}
+
+bool verify_run(struct verify *v, struct trace *t, struct trace_error *err)
+{
+	struct lead *l = malloc(sizeof(*l));
+	pagus_pfn_t where;
+	bool ok;
+	int more = 0;
+
+	*v = (struct verify){ 0 };
+	if (!l) {
+		snprintf(err->text, sizeof(err->text), "%s: no memory", trace_meta(t)->path);
+		return false;
+	}
+	ok = lead_begin(l, v, t, err);
+	while (ok && (more = window_next(&l->window, err)) > 0) {
+		const struct trace_event *ev = window_now(&l->window);
+
+		if (ev->cpu >= l->start->nr_cpus) {
+			snprintf(err->text, sizeof(err->text), "%s: event %llu: CPU %u of %u",
+				 trace_meta(t)->path, (unsigned long long)l->window.number, ev->cpu,
+				 l->start->nr_cpus);
+			ok = false;
+			break;
+		}
+		lead_event(l, ev);
+		v->events++;
+	}
+	ok = ok && more == 0;
+	if (ok) {
+		v->broken_invariant = pagus_check(&l->machine->pagus, &where);
+		ok = verify_end_state(v, l->machine, t, err);
+	}
+	lead_end(l);
+	free(l);
+	return ok;
+}
