@@ -396,7 +396,7 @@ static void show_fallback(void)
 		build_toy(&m, 3 * BLOCK_PAGES, 9, 9, "nopcp");
 		for (uint32_t b = 0; b < COUNT_OF(type_gfp); b++) {
 			must("seed", pagus_seed_block(&m.p, b * BLOCK_PAGES, b));
-			must("seed", pagus_seed_free(&m.p, b * BLOCK_PAGES, 0));
+			must("seed", pagus_seed_free(&m.p, b * BLOCK_PAGES, 0, PAGUS_MOVABLE));
 			must("seed", pagus_inherit(&m.p, b * BLOCK_PAGES + 1, BLOCK_PAGES - 1, b));
 		}
 		ready_without_marks(&m);

@@ -382,7 +382,7 @@ static void try_claim(const struct trial *t)
 		while (freed + (1u << order) > t->free_pages && order > 0)
 			order--;
 		if (freed < t->free_pages && (t->largest == 8 || pfn / stride % 2 == 0)) {
-			must("seed", pagus_seed_free(&m.p, pfn, order));
+			must("seed", pagus_seed_free(&m.p, pfn, order, PAGUS_MOVABLE));
 			freed += 1u << order;
 			pfn += 1u << order;
 			seen = order > seen ? order : seen;

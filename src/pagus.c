@@ -184,9 +184,10 @@ enum pagus_status pagus_seed_block(struct pagus *p, pagus_pfn_t pfn, enum pagus_
 	IN_CALL(pg_seed_block(&c, pfn, type));
 }
 
-enum pagus_status pagus_seed_free(struct pagus *p, pagus_pfn_t pfn, uint32_t order)
+enum pagus_status pagus_seed_free(struct pagus *p, pagus_pfn_t pfn, uint32_t order,
+				  enum pagus_migratetype type)
 {
-	IN_CALL(pg_seed_free(&c, pfn, order));
+	IN_CALL(pg_seed_free(&c, pfn, order, type));
 }
 
 enum pagus_status pagus_seed_pcp(struct pagus *p, uint32_t cpu, pagus_pfn_t pfn, uint32_t list)

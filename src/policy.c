@@ -7,9 +7,9 @@
 
 #include "pcp/pcp.h"
 
-const struct pg_pcp_ops *const pg_pcps[] = { &pg_pcp_none, &pg_pcp_linux };
+const struct pg_pcp_ops *const pg_pcps[] = { &pg_pcp_none, &pg_pcp_linux, &pg_pcp_fixed };
 const uint32_t pg_nr_pcps = sizeof(pg_pcps) / sizeof(pg_pcps[0]);
-const struct pg_place *const pg_places[] = { &pg_place_plain, &pg_place_linux };
+const struct pg_place *const pg_places[] = { &pg_place_plain, &pg_place_linux, &pg_place_convert };
 const uint32_t pg_nr_places = sizeof(pg_places) / sizeof(pg_places[0]);
 
 static const struct policy {
@@ -19,6 +19,7 @@ static const struct policy {
 	{ "nopcp", "none", "linux", "linux without per-CPU lists" },
 	{ "nogroup", "linux", "plain", "linux without grouping by mobility" },
 	{ "plain", "none", "plain", "one buddy system, no per-CPU lists, no grouping" },
+	{ "linux-6.1", "fixed", "convert", "the allocator of Linux 6.1" },
 };
 #define NR_POLICIES (sizeof(policies) / sizeof(policies[0]))
 
@@ -72,7 +73,11 @@ bool pg_policy_set(struct pagus_state *st, const char *name)
 {
 	if (!find_policy(name, &st->pcp_policy, &st->place_policy))
 		return false;
-	st->pcp_orders = pg_pcps[st->pcp_policy]->orders(st->pageblock_order, st->max_order);
+	st->pcp_orders = 0;
+	if (pg_pcps[st->pcp_policy]->cached)
+		st->pcp_orders = (((1u << PG_PCP_SMALL_ORDERS) - 1) | 1u << st->pageblock_order) &
+				 ((2u << st->max_order) - 1);
+	st->release = pg_places[st->place_policy]->release;
 	st->mobility_off = pg_places[st->place_policy]->mobility_off;
 	return true;
 }

@@ -216,7 +216,7 @@ enum pagus_status pagus_step_push(struct pagus *p, pagus_pfn_t pfn, uint32_t ord
 	type = pg_block_type(st, i);
 	*list = pg_pcp_list(order, pg_type_mergeable(type) ? type : (uint32_t)PAGUS_MOVABLE);
 	pcp = pg_pcp(st, pg_page(st, i)->zone, c.cpu);
-	pg_pcp_put(st, pcp, *list, i, order, PG_HEAD);
+	pg_pcp_put(st, pcp, *list, i, order, type, PG_HEAD);
 	*over = pg_pcps[st->pcp_policy]->over(st, pg_zone_of(st, i), pcp, order);
 	pg_call_end(&c);
 	return PAGUS_OK;

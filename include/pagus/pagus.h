@@ -241,9 +241,13 @@ enum pagus_status pagus_boot_done(struct pagus *p);
 /* Set the migratetype of pfn's pageblock, none of whose pages is free. Errors: BAD_RANGE, BAD_VALUE, BUSY. */
 enum pagus_status pagus_seed_block(struct pagus *p, pagus_pfn_t pfn, enum pagus_migratetype type);
 
-/* Put a block on the tail of its pageblock's free list of that order, without merging. Pageblocks that
- * it covers beyond its first take the first's type. Errors: BAD_ORDER, BAD_RANGE, BAD_ALIGN, BUSY. */
-enum pagus_status pagus_seed_free(struct pagus *p, pagus_pfn_t pfn, uint32_t order);
+/*
+ * Put a block on the tail of a free list of that order, without merging: its pageblock's list, and pageblocks that it
+ * covers beyond its first take the first's type. Under a policy that keeps free blocks on other lists too
+ * (linux-6.1), the list of `type`. Errors: BAD_ORDER, BAD_RANGE, BAD_ALIGN, BAD_VALUE, BUSY.
+ */
+enum pagus_status pagus_seed_free(struct pagus *p, pagus_pfn_t pfn, uint32_t order,
+				  enum pagus_migratetype type);
 
 /* Put a block on the tail of one of cpu's pcp lists. Under a policy that does not cache the order, the
  * block is freed into the zone instead. Errors: as above, and BAD_VALUE for the cpu or list. */
@@ -256,7 +260,8 @@ struct pagus_zone_seed {
 	uint64_t present, managed;
 	uint64_t wmark[PAGUS_NR_WMARKS];
 	uint64_t lowmem_reserve[PAGUS_NR_ZONE_TYPES];
-	uint32_t pcp_high_min, pcp_high_max, pcp_batch;
+	uint32_t pcp_high_min, pcp_high_max;
+	uint32_t pcp_batch; /* 0: compute all three from the marks and managed pages above */
 };
 enum pagus_status pagus_seed_zone(struct pagus *p, uint32_t node, enum pagus_zone_type type,
 				  const struct pagus_zone_seed *seed);

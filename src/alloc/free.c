@@ -85,7 +85,7 @@ static bool free_to_pcp(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32
 
 	if (pg_unlikely(!pg_pcp_trylock(c, pcp, PAGUS_REASON_PCP_FREE)))
 		return false;
-	pg_pcp_put(c->st, pcp, list, i, order, PG_HEAD);
+	pg_pcp_put(c->st, pcp, list, i, order, type, PG_HEAD);
 	pg_pcp_after_free(c, z, pcp, list, order);
 	pg_pcp_unlock(c, pcp);
 	pg_count(c, PAGUS_COUNTER_pcp_free, 1);

@@ -37,7 +37,8 @@ struct pg_page {
 	uint16_t zone;       /* I: zone id; PG_NO_ZONE in a hole */
 	uint8_t order;       /* Z, P or O: of the block; 0 in tails */
 	uint8_t kind : 4;    /* Z, P or O */
-	uint8_t type : 4;    /* O: migratetype of the request; 0 unless allocated or inherited */
+	uint8_t type : 4;    /* O: migratetype of the request, if allocated or inherited; P: in releases that
+	                      * keep it, of the pageblock when the page was freed; else 0 */
 };
 PG_STATIC_ASSERT(sizeof(struct pg_page) == 16, "page record");
 
@@ -102,10 +103,12 @@ struct pagus_state {
 	uint32_t booted;         /* pagus_boot_done has run */
 	uint32_t tunable[PAGUS_NR_TUNABLES];
 	uint32_t zone_types;     /* bit t: zone type t is configured, with memory or without */
+	uint32_t release;        /* row of pg_releases */
+	uint32_t pad;
 	uint8_t node_online[PAGUS_MAX_NODES];
 };
 PG_STATIC_ASSERT(sizeof(struct pagus_state) % 8 == 0, "state");
-PG_STATIC_ASSERT((17 + PAGUS_NR_TUNABLES + 1) % 2 == 0, "explicit padding before the bytes");
+PG_STATIC_ASSERT((17 + PAGUS_NR_TUNABLES + 3) % 2 == 0, "explicit padding before the bytes");
 
 static inline void *pg_at(const struct pagus_state *st, uint64_t offset)
 {

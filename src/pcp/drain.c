@@ -19,15 +19,21 @@ static uint32_t drain_last(struct pg_call *c, struct pg_zone *z, struct pg_pcp *
 {
 	struct pg_page *pages = pg_pages(c->st);
 	uint32_t i = pg_list_last(pages, pcp->first_head + list);
-	uint32_t order = pages[i].order;
+	uint32_t order = pages[i].order, type = pages[i].type;
 
 	pg_list_del(pages, i);
 	pages[i].kind = PAGUS_PAGE_TAIL;
 	pages[i].order = 0;
+	pages[i].type = 0;
 	pcp->count -= 1u << order;
-	pg_buddy_free(c, z, i, order, PG_HEAD);
+	if (pg_release(c->st)->list_is_block_type) {
+		pg_buddy_free(c, z, i, order, PG_HEAD);
+		type = pg_block_type(c->st, i);
+	} else {
+		pg_buddy_free_as(c, z, i, order, type);
+	}
 	pg_count(c, PAGUS_COUNTER_pcp_drain_blocks, 1);
-	pg_event(c, PAGUS_EVENT_PCPU_DRAIN, i, order, pg_block_type(c->st, i), 0, 0);
+	pg_event(c, PAGUS_EVENT_PCPU_DRAIN, i, order, type, 0, 0);
 	return 1u << order;
 }
 
@@ -74,11 +80,13 @@ void pg_pcp_settle(const struct pagus_state *st, struct pg_zone *z)
 void pg_pcp_after_free(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, uint32_t list,
 		       uint32_t order)
 {
-	uint32_t pages = pg_pcps[c->st->pcp_policy]->over(c->st, z, pcp, order);
+	const struct pg_pcp_ops *ops = pg_pcps[c->st->pcp_policy];
+	uint32_t pages = ops->over(c->st, z, pcp, order);
 
 	if (pages == 0)
 		return;
-	drain_in_pieces(c, z, pcp, pages, pcp->batch, list, PAGUS_REASON_OVERFLOW);
+	drain_in_pieces(c, z, pcp, pages, ops->in_pieces ? pcp->batch : pages, list,
+			PAGUS_REASON_OVERFLOW);
 	pg_pcp_settle(c->st, z);
 }
 

@@ -11,13 +11,6 @@
 
 #include "base/bits.h"
 
-static uint32_t orders(uint32_t pageblock_order, uint32_t max_order)
-{
-	uint32_t small = (1u << PG_PCP_SMALL_ORDERS) - 1;
-
-	return (small | 1u << pageblock_order) & ((2u << max_order) - 1);
-}
-
 static uint32_t scale_max(const struct pagus_state *st)
 {
 	return st->tunable[PAGUS_TUNABLE_pcp_batch_scale_max];
@@ -60,27 +53,11 @@ static uint32_t refill_blocks(const struct pagus_state *st, const struct pg_zone
 
 static void refill(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, struct pg_take *t)
 {
-	uint32_t list = pg_pcp_list(t->order, t->type);
-	uint32_t asked = refill_blocks(c->st, z, pcp, t->order), got = 0;
+	uint32_t asked = refill_blocks(c->st, z, pcp, t->order);
 
 	/* An atomic request of higher order takes its own block, or the reserve's, and leaves the rest whole. */
-	if (t->flags & PG_ALLOC_HIGHATOMIC)
-		return;
-	pg_zone_lock(c, z, PAGUS_REASON_REFILL);
-	for (; got < asked; got++) {
-		uint32_t i = pg_place_take(c, z, t);
-
-		if (i == PG_NONE)
-			break;
-		pg_pcp_put(c->st, pcp, list, i, t->order, PG_TAIL);
-	}
-	pg_zone_unlock(c, z);
-	if (got == 0)
-		return;
-	pg_count(c, PAGUS_COUNTER_pcp_refill, 1);
-	pg_count(c, PAGUS_COUNTER_pcp_refill_pages, (uint64_t)got << t->order);
-	if (pg_event_wanted(c, PAGUS_EVENT_REFILL))
-		pg_event_raise(c, PAGUS_EVENT_REFILL, z->id, PAGUS_NO_PFN, t->order, t->type, asked, got);
+	if (!(t->flags & PG_ALLOC_HIGHATOMIC))
+		pg_pcp_fill(c, z, pcp, t, asked);
 }
 
 /* The count above which this free drains; 0: drain now. Lowers or raises the stored high on the way. */
@@ -151,5 +128,5 @@ static uint32_t over(const struct pagus_state *st, const struct pg_zone *z, stru
 
 const struct pg_pcp_ops pg_pcp_linux = {
 	.name = "linux", .about = "batches and self-tuning limits, as Linux 6.7 and later",
-	.orders = orders, .refill = refill, .over = over,
+	.cached = true, .in_pieces = true, .refill = refill, .over = over,
 };

@@ -19,8 +19,8 @@
 
 struct pg_pcp_ops {
 	const char *name, *about;
-	/* Orders cached, as a bit mask, for a pageblock order. 0: the calls below are never made. */
-	uint32_t (*orders)(uint32_t pageblock_order, uint32_t max_order);
+	bool cached;    /* orders 0-3 and the pageblock's go through lists; if not, no call below is made */
+	bool in_pieces; /* what is over the limit is drained a batch at a time */
 	/* Bring blocks onto the empty list that `t` needs. */
 	void (*refill)(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, struct pg_take *t);
 	/* A block of `order` was pushed: how many pages are to be drained. Moves what the pcp remembers. */
@@ -28,7 +28,7 @@ struct pg_pcp_ops {
 			 uint32_t order);
 };
 
-extern const struct pg_pcp_ops pg_pcp_none, pg_pcp_linux;
+extern const struct pg_pcp_ops pg_pcp_none, pg_pcp_linux, pg_pcp_fixed;
 
 /* All of them; the state holds a row number. */
 extern const struct pg_pcp_ops *const pg_pcps[];
@@ -83,21 +83,25 @@ static inline uint32_t pg_pcp_pop(struct pagus_state *st, struct pg_pcp *pcp, ui
 	return i;
 }
 
-/* Put a block, which is on no list, onto one end of a pcp list. */
+/* Put a block of a pageblock of `type`, which is on no list, onto one end of a pcp list. */
 static inline void pg_pcp_put(struct pagus_state *st, struct pg_pcp *pcp, uint32_t list, uint32_t i,
-			      uint32_t order, enum pg_end end)
+			      uint32_t order, uint32_t type, enum pg_end end)
 {
 	struct pg_page *pages = pg_pages(st);
 
 	pages[i].kind = PAGUS_PAGE_PCP;
 	pages[i].order = (uint8_t)order;
-	pages[i].type = 0;
+	pages[i].type = pg_release(st)->list_is_block_type ? 0 : type & 0xf;
 	if (end == PG_HEAD)
 		pg_list_add_head(pages, pcp->first_head + list, i);
 	else
 		pg_list_add_tail(pages, pcp->first_head + list, i);
 	pcp->count += 1u << order;
 }
+
+/* Bring up to `asked` blocks onto the list that `t` needs, in one hold of the zone's lock. */
+void pg_pcp_fill(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, struct pg_take *t,
+		 uint32_t asked);
 
 /*
  * Give at least `pages` pages (or all) back to the zone in one hold of its lock: from the tail of list

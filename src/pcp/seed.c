@@ -24,7 +24,8 @@ enum pagus_status pg_seed_pcp_block(struct pg_call *c, uint32_t cpu, pagus_pfn_t
 		pg_zone_unlock(c, z);
 		return PAGUS_OK;
 	}
-	pg_pcp_put(st, pg_pcp(st, z->id, cpu), list, i, order, PG_TAIL);
+	pg_pcp_put(st, pg_pcp(st, z->id, cpu), list, i, order,
+		   list < PG_PCP_HUGE_LIST ? list % 3 : (list > PG_PCP_HUGE_LIST), PG_TAIL);
 	return PAGUS_OK;
 }
 

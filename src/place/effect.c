@@ -22,6 +22,19 @@ uint32_t pg_effect_take(struct pg_call *c, struct pg_zone *z, const struct pg_ta
 	return found->i;
 }
 
+uint32_t pg_place_take_own(struct pg_call *c, struct pg_zone *z, const struct pg_take *t, uint32_t up_to)
+{
+	struct pg_candidate own = { .order = t->order, .from = t->type };
+
+	for (; own.order <= up_to; own.order++) {
+		own.i = pg_store_first(c->st, z, own.order, t->type);
+		if (own.i != PG_NONE)
+			return pg_effect_take(c, z, t, &own);
+	}
+	PG_ASSERT(false);
+	return PG_NONE;
+}
+
 uint32_t pg_effect_steal(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
 			 const struct pg_candidate *found)
 {
@@ -73,23 +86,29 @@ static struct block_content count_content(const struct pagus_state *st, const st
 	return content;
 }
 
-static bool claimable(const struct pg_call *c, const struct pg_zone *z, uint32_t start,
-		      uint32_t block_type, uint32_t type)
+bool pg_claim_inside(const struct pagus_state *st, const struct pg_zone *z, uint32_t start)
+{
+	pagus_pfn_t pfn = pg_pfn(st, start);
+
+	return pfn >= z->start_pfn && pfn + (1u << st->pageblock_order) <= z->end_pfn;
+}
+
+bool pg_claimable(const struct pg_call *c, const struct pg_zone *z, uint32_t start, uint32_t block_type,
+		  uint32_t type)
 {
 	const struct pagus_state *st = c->st;
 	uint32_t block_pages = 1u << st->pageblock_order;
-	pagus_pfn_t pfn = pg_pfn(st, start);
 	struct block_content content;
 	uint32_t alike = 0;
 	int verdict = -1;
 
-	if (pfn < z->start_pfn || pfn + block_pages > z->end_pfn)
+	if (!pg_claim_inside(st, z, start))
 		return false;
 	content = count_content(st, z, start);
 	if (content.shared)
 		return false;
 	if (c->p->port->may_claim)
-		verdict = c->p->port->may_claim(c->p->port_ctx, pfn, type);
+		verdict = c->p->port->may_claim(c->p->port_ctx, pg_pfn(st, start), type);
 	if (verdict >= 0)
 		return verdict;
 	if (type == PAGUS_MOVABLE)
@@ -99,7 +118,7 @@ static bool claimable(const struct pg_call *c, const struct pg_zone *z, uint32_t
 	return content.free + alike >= block_pages / 2;
 }
 
-static void move_free_blocks(struct pagus_state *st, struct pg_zone *z, uint32_t start, uint32_t type)
+void pg_claim_move(struct pagus_state *st, struct pg_zone *z, uint32_t start, uint32_t type)
 {
 	uint32_t end = start + (1u << st->pageblock_order);
 
@@ -111,27 +130,17 @@ static void move_free_blocks(struct pagus_state *st, struct pg_zone *z, uint32_t
 uint32_t pg_effect_claim_part(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
 			      const struct pg_candidate *found)
 {
-	uint32_t start = pg_block_start(c->st, found->i);
+	uint32_t start = pg_block_start(c->st, found->i), i;
 
-	if (!claimable(c, z, start, found->from, t->type)) {
+	if (!pg_claimable(c, z, start, found->from, t->type)) {
 		pg_count(c, PAGUS_COUNTER_fallback_claim_refused, 1);
 		return PG_NONE;
 	}
-	move_free_blocks(c->st, z, start, t->type);
+	pg_claim_move(c->st, z, start, t->type);
 	pg_block_set_type(c, start, 0, t->type);
 	pg_count(c, PAGUS_COUNTER_fallback_claim_part, 1);
-	for (uint32_t order = t->order; order <= found->order; order++) {
-		struct pg_candidate own = { .order = order, .from = t->type };
-
-		own.i = pg_store_first(c->st, z, order, t->type);
-		if (own.i == PG_NONE)
-			continue;
-		pg_effect_take(c, z, t, &own);
-		pg_event(c, PAGUS_EVENT_EXTFRAG, own.i, t->order, t->type, found->order,
-			 found->from | OWNERSHIP_CHANGED);
-		return own.i;
-	}
-	/* The candidate itself is now on the list of its order. */
-	PG_ASSERT(false);
-	return PG_NONE;
+	i = pg_place_take_own(c, z, t, found->order);
+	pg_event(c, PAGUS_EVENT_EXTFRAG, i, t->order, t->type, found->order,
+		 found->from | OWNERSHIP_CHANGED);
+	return i;
 }

@@ -7,6 +7,7 @@
 #ifndef PG_PLACE_PLACE_H
 #define PG_PLACE_PLACE_H
 
+#include "mem/release.h"
 #include "zone/zone.h"
 
 struct pg_take {
@@ -65,11 +66,12 @@ struct pg_pass {
 struct pg_place {
 	const char *name, *about;
 	bool mobility_off; /* every page is unmovable: one list an order */
+	uint32_t release;  /* row of pg_releases whose ways of freeing go with it */
 	const struct pg_pass *passes;
 	uint32_t nr_passes;
 };
 
-extern const struct pg_place pg_place_plain, pg_place_linux;
+extern const struct pg_place pg_place_plain, pg_place_linux, pg_place_convert;
 
 /* All of them; the state holds a row number. */
 extern const struct pg_place *const pg_places[];
@@ -86,6 +88,15 @@ pg_effect pg_effect_take;        /* cut it; the rest stays on its lists; mm_page
 pg_effect pg_effect_steal;       /* the same from a foreign list; mm_page_alloc_extfrag */
 pg_effect pg_effect_claim_block; /* retype all its pageblocks; the rest onto the request's lists */
 pg_effect pg_effect_claim_part;  /* retype its pageblock if mostly free or alike, then take */
+
+/* Serve from the request's own lists, which hold a block of at most order `up_to`. */
+uint32_t pg_place_take_own(struct pg_call *c, struct pg_zone *z, const struct pg_take *t, uint32_t up_to);
+
+/* claim: does the pageblock that starts at `start` lie inside the zone, may `type` claim it, move its free blocks. */
+bool pg_claim_inside(const struct pagus_state *st, const struct pg_zone *z, uint32_t start);
+bool pg_claimable(const struct pg_call *c, const struct pg_zone *z, uint32_t start, uint32_t block_type,
+		  uint32_t type);
+void pg_claim_move(struct pagus_state *st, struct pg_zone *z, uint32_t start, uint32_t type);
 
 #define PG_TYPES_ALL     ((1u << PAGUS_UNMOVABLE) | (1u << PAGUS_MOVABLE) | (1u << PAGUS_RECLAIMABLE))
 #define PG_TYPES_MOVABLE (1u << PAGUS_MOVABLE)

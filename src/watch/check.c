@@ -72,7 +72,8 @@ static int check_free_lists(struct check *k, const struct pg_zone *z)
 			for (i = pg_page(k->st, head)->next; i != head; i = pg_page(k->st, i)->next) {
 				if (i & ((1u << order) - 1))
 					BROKEN(INV_free_aligned, i);
-				if (pg_block_type(k->st, i) != type)
+				if (pg_release(k->st)->list_is_block_type &&
+				    pg_block_type(k->st, i) != type)
 					BROKEN(INV_free_type, i);
 			}
 			of_order += nr;

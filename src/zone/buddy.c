@@ -12,6 +12,8 @@
  */
 #include "zone/zone.h"
 
+#include "mem/release.h"
+
 /*
  * True if the block i of `order` would merge again as soon as its own buddy is freed: then it goes to the
  * tail, to be handed out late. Only up to two below the largest order, where that saves a merge.
@@ -59,7 +61,8 @@ static void free_one(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t 
 			    !(pg_type_mergeable(type) && pg_type_mergeable(buddy_type)))
 				break;
 			pg_store_remove(st, z, buddy);
-			pg_block_set_type(c, buddy, order, type);
+			if (pg_release(st)->retype_on_merge)
+				pg_block_set_type(c, buddy, order, type);
 		} else {
 			pg_store_remove(st, z, buddy);
 		}
@@ -77,10 +80,18 @@ void pg_buddy_free(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t or
 	struct pagus_state *st = c->st;
 	uint32_t piece = order < st->pageblock_order ? order : st->pageblock_order;
 
+	if (!pg_release(st)->free_by_pageblock)
+		piece = order;
 	for (uint32_t n = 0; n < 1u << (order - piece); n++) {
 		free_one(c, z, i, piece, pg_block_type(st, i), end);
 		i += 1u << piece;
 	}
+	pg_count(c, PAGUS_COUNTER_zone_free, 1);
+}
+
+void pg_buddy_free_as(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order, uint32_t type)
+{
+	free_one(c, z, i, order, type, PG_HEAD);
 	pg_count(c, PAGUS_COUNTER_zone_free, 1);
 }
 

@@ -6,6 +6,7 @@
 #include "zone/seed.h"
 
 #include "base/bits.h"
+#include "mem/release.h"
 #include "zone/zone.h"
 
 /* True if [pfn, pfn + nr) are all of `kind`, and in the zone of the first. */
@@ -142,19 +143,25 @@ enum pagus_status pg_seed_take_block(struct pagus_state *st, pagus_pfn_t pfn, ui
 	return status;
 }
 
-enum pagus_status pg_seed_free(struct pg_call *c, pagus_pfn_t pfn, uint32_t order)
+enum pagus_status pg_seed_free(struct pg_call *c, pagus_pfn_t pfn, uint32_t order, uint32_t list)
 {
 	struct pagus_state *st = c->st;
 	uint32_t i, type;
-	enum pagus_status status = pg_seed_take_block(st, pfn, order, &i);
+	enum pagus_status status = PAGUS_BAD_VALUE;
 	struct pg_zone *z;
+
+	if (list < PAGUS_NR_MIGRATETYPES)
+		status = pg_seed_take_block(st, pfn, order, &i);
 
 	if (status != PAGUS_OK)
 		return status;
 	z = pg_zone_of(st, i);
 	type = pg_block_type(st, i);
 	pg_zone_lock(c, z, PAGUS_REASON_HAND_OVER);
-	pg_block_set_type(c, i, order, type);
+	if (pg_release(st)->list_is_block_type)
+		pg_block_set_type(c, i, order, type);
+	else
+		type = list;
 	pg_store_insert(st, z, i, order, type, PG_TAIL);
 	pg_account(c, z, INT64_C(1) << order, type);
 	pg_zone_unlock(c, z);
@@ -180,8 +187,7 @@ enum pagus_status pg_seed_zone(struct pagus_state *st, uint32_t node, uint32_t t
 		if (seed->wmark[w] < seed->wmark[w - 1])
 			return PAGUS_BAD_VALUE;
 	/* Every multiple of the batch that the pcp computes must fit. */
-	if (seed->pcp_batch == 0 || seed->pcp_batch > INT32_MAX >> 6 ||
-	    seed->pcp_high_max < seed->pcp_high_min)
+	if (seed->pcp_batch > INT32_MAX >> 6 || seed->pcp_high_max < seed->pcp_high_min)
 		return PAGUS_BAD_VALUE;
 	if (seed->spanned && (seed->start_pfn > z->start_pfn ||
 			      seed->start_pfn + seed->spanned < z->end_pfn))
@@ -196,6 +202,10 @@ enum pagus_status pg_seed_zone(struct pagus_state *st, uint32_t node, uint32_t t
 		z->wmark[w] = seed->wmark[w];
 	for (uint32_t t = 0; t < PAGUS_NR_ZONE_TYPES; t++)
 		z->lowmem_reserve[t] = seed->lowmem_reserve[t];
-	pg_watermark_set_pcp_limits(st, z, seed->pcp_high_min, seed->pcp_high_max, seed->pcp_batch);
+	if (seed->pcp_batch)
+		pg_watermark_set_pcp_limits(st, z, seed->pcp_high_min, seed->pcp_high_max,
+					    seed->pcp_batch);
+	else
+		pg_watermark_pcp_limits(st, z);
 	return PAGUS_OK;
 }

@@ -71,6 +71,9 @@ uint32_t pg_effective_type(const struct pagus_state *st, uint32_t type);
  */
 void pg_buddy_free(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order, enum pg_end end);
 
+/* Free the block i, not above the pageblock, to the lists of a type that is remembered. */
+void pg_buddy_free_as(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order, uint32_t type);
+
 /* Take i, the free block of order `from` on `type`'s list, cut to `to`; the rest onto `rest`'s lists. */
 void pg_buddy_cut(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t to, uint32_t rest);
 

@@ -15,7 +15,7 @@ import tempfile
 import unittest
 
 PAGUS, TRACE, MANPAGE = (os.path.abspath(a) for a in sys.argv[1:4])
-POLICIES = ["linux", "nopcp", "nogroup", "plain"]
+POLICIES = ["linux", "nopcp", "nogroup", "plain", "linux-6.1"]
 
 
 def pagus(*args):
@@ -96,7 +96,7 @@ class Replay(unittest.TestCase):
             self.assertEqual(by_name[name]["pcp_hit_rate"], 0)
             # Without pcp lists each allocation and each free takes the zone lock at least once.
             self.assertGreaterEqual(by_name[name]["zone_lock_per_1000"], 1000)
-        for name in ("linux", "nogroup"):
+        for name in ("linux", "nogroup", "linux-6.1"):
             self.assertLess(by_name[name]["zone_lock_per_1000"], 500)
         for name in ("nogroup", "plain"):
             self.assertEqual(set(by_name[name]["fallbacks"].values()), {0})

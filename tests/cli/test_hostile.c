@@ -145,7 +145,7 @@ static void test_nonsense_does_not_verify(void **context)
 
 static void run_rounds(bool plausible)
 {
-	static const char *const policies[] = { "linux", "nopcp", "nogroup", "plain" };
+	static const char *const policies[] = { "linux", "linux-6.1", "nogroup", "plain" };
 	uint64_t state = seed;
 	uint32_t finished = 0;
 	char path[64];

@@ -97,10 +97,10 @@ static void what_does_not_exist_is_refused_or_empty(void **state)
 	assert_int_equal(pagus_seed_zone(&lab.p, 0, PAGUS_ZONE_DMA, &seed), PAGUS_BAD_NODE);
 	assert_int_equal(pagus_seed_block(&lab.p, 5000, PAGUS_MOVABLE), PAGUS_BAD_RANGE);
 	assert_int_equal(pagus_seed_block(&lab.p, 0, PAGUS_NR_MIGRATETYPES), PAGUS_BAD_VALUE);
-	assert_int_equal(pagus_seed_free(&lab.p, 0, 11), PAGUS_BAD_ORDER);
-	assert_int_equal(pagus_seed_free(&lab.p, 2, 2), PAGUS_BAD_ALIGN);
-	assert_int_equal(pagus_seed_free(&lab.p, 1, 0), PAGUS_BUSY);
-	assert_int_equal(pagus_seed_free(&lab.p, 5000, 0), PAGUS_BAD_RANGE);
+	assert_int_equal(pagus_seed_free(&lab.p, 0, 11, PAGUS_MOVABLE), PAGUS_BAD_ORDER);
+	assert_int_equal(pagus_seed_free(&lab.p, 2, 2, PAGUS_MOVABLE), PAGUS_BAD_ALIGN);
+	assert_int_equal(pagus_seed_free(&lab.p, 1, 0, PAGUS_MOVABLE), PAGUS_BUSY);
+	assert_int_equal(pagus_seed_free(&lab.p, 5000, 0, PAGUS_MOVABLE), PAGUS_BAD_RANGE);
 	unit_close(&lab);
 }
 

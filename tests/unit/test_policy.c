@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const pcps[] = { "none", "linux" };
-static const char *const places[] = { "plain", "linux" };
+static const char *const pcps[] = { "none", "linux", "fixed" };
+static const char *const places[] = { "plain", "linux", "convert" };
 
 static const struct pagus_range ranges[] = {
 	{ 0, 3000, 0, PAGUS_ZONE_BY_CEILING }, { 3072, 1024, 0, PAGUS_ZONE_MOVABLE },
@@ -66,7 +66,7 @@ static void each_named_policy_runs(void **state)
 
 static void each_pair_of_parts_runs(void **state)
 {
-	uint64_t digest[4];
+	uint64_t digest[NR_OF(pcps) * NR_OF(places)];
 	uint32_t nr = 0;
 
 	(void)state;
@@ -88,7 +88,7 @@ static void a_named_policy_is_its_parts(void **state)
 {
 	static const char *const rows[][2] = {
 		{ "linux", "linux+linux" }, { "nopcp", "none+linux" }, { "nogroup", "linux+plain" },
-		{ "plain", "none+plain" },
+		{ "plain", "none+plain" }, { "linux-6.1", "fixed+convert" },
 	};
 
 	(void)state;

@@ -281,8 +281,12 @@ static void a_recorded_batch_whose_multiples_overflow_is_refused(void **state)
 	(void)state;
 	unit_open(&lab, &cfg);
 	assert_int_equal(pagus_seed_zone(&lab.p, 0, PAGUS_ZONE_NORMAL, &seed), PAGUS_BAD_VALUE);
-	seed.pcp_batch = 0;
-	assert_int_equal(pagus_seed_zone(&lab.p, 0, PAGUS_ZONE_NORMAL, &seed), PAGUS_BAD_VALUE);
+	/* None given: batch of 8192 / 1024 / 4 pages, highs of a low mark of 100 and of an eighth, at least 4 batches. */
+	seed = (struct pagus_zone_seed){ .managed = 8192, .wmark = { 80, 100, 120, 140 } };
+	assert_int_equal(pagus_seed_zone(&lab.p, 0, PAGUS_ZONE_NORMAL, &seed), PAGUS_OK);
+	assert_int_equal(unit_zone(&lab, 0).pcp_batch, 1);
+	assert_int_equal(unit_zone(&lab, 0).pcp_high_min, 100);
+	assert_int_equal(unit_zone(&lab, 0).pcp_high_max, 1024);
 	unit_close(&lab);
 }
 

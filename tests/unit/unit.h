@@ -111,7 +111,7 @@ static inline void unit_seed_block(struct lab *lab, pagus_pfn_t pfn, enum pagus_
 
 static inline void unit_seed_free(struct lab *lab, pagus_pfn_t pfn, uint32_t order)
 {
-	assert_int_equal(pagus_seed_free(&lab->p, pfn, order), PAGUS_OK);
+	assert_int_equal(pagus_seed_free(&lab->p, pfn, order, PAGUS_MOVABLE), PAGUS_OK);
 }
 
 static inline void unit_inherit(struct lab *lab, pagus_pfn_t start, uint64_t nr_pages,

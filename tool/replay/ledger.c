@@ -112,7 +112,7 @@ void ledger_of_policy(struct ledger *l, const struct replay *r, const struct sna
 	add_share(l, "same_pageblock", out->same_block, out->allocations,
 		  "requests that got a page in the pageblock that the recorded kernel chose");
 	add_compared(l, "zone_takes", machine_count(m, PAGUS_COUNTER_zone_take),
-		     rec->zone_takes + rec->fallbacks, "blocks taken from free lists");
+		     rec->zone_takes, "blocks taken from free lists");
 	add_compared(l, "drained_blocks", machine_count(m, PAGUS_COUNTER_pcp_drain_blocks), rec->drained,
 		     "blocks that went from pcp lists back to the zone");
 	add_compared(l, "fallbacks",

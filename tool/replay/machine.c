@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SNAPSHOT_TUNED_PCP 3 /* the first record version of a release that tunes its pcps */
-
 #define MACHINE_END_PFN UINT64_C(0xffffff00) /* pfns fit the shadow's 32 bits, with values to spare */
 
 struct ranges {
@@ -111,7 +109,8 @@ static bool seed_lists(struct machine *m, const struct snap_zone *z, uint32_t nr
 
 		for (uint32_t n = 0; n < list->nr; n++) {
 			enum pagus_status status =
-				pagus_seed_free(&m->pagus, list->pfns[n], list->order);
+				pagus_seed_free(&m->pagus, list->pfns[n], list->order,
+						(enum pagus_migratetype)list->type);
 
 			if (status != PAGUS_OK) {
 				fail(err, path, "free block at pfn", list->pfns[n], status);
@@ -171,28 +170,20 @@ static bool seed_limits(struct machine *m, const struct snapshot *snap, const st
 {
 	struct pagus_zone_seed seed = {
 		.start_pfn = z->start_pfn, .spanned = z->spanned, .present = z->present, .managed = z->managed,
-		.pcp_high_min = z->high_min, .pcp_high_max = z->high_max, .pcp_batch = z->batch,
 	};
-	bool own_limits = snap->version >= SNAPSHOT_TUNED_PCP && m->sim.nr_cpus == snap->nr_cpus;
+	bool own_limits = snap->version >= MACHINE_TUNED_PCP && m->sim.nr_cpus == snap->nr_cpus;
 	enum pagus_status status;
 
+	/* Of a release that does not tune its pcps, or for another number of CPUs, they are computed. */
+	if (own_limits) {
+		seed.pcp_high_min = z->high_min;
+		seed.pcp_high_max = z->high_max;
+		seed.pcp_batch = z->batch;
+	}
 	for (uint32_t w = 0; w < PAGUS_NR_WMARKS; w++)
 		seed.wmark[w] = z->wmark[w];
 	for (uint32_t t = 0; t < PAGUS_NR_ZONE_TYPES; t++)
 		seed.lowmem_reserve[t] = z->lowmem_reserve[t];
-	if (!own_limits) {
-		/* A release that does not tune its pcps, or another number of CPUs: as computed. */
-		for (uint32_t id = 0; id < pagus_nr_zones(&m->pagus); id++) {
-			struct pagus_zone_info info;
-
-			pagus_zone_info(&m->pagus, id, &info);
-			if (info.node != z->node || info.type != (enum pagus_zone_type)z->type)
-				continue;
-			seed.pcp_high_min = info.pcp_high_min;
-			seed.pcp_high_max = info.pcp_high_max;
-			seed.pcp_batch = info.pcp_batch;
-		}
-	}
 	status = pagus_seed_zone(&m->pagus, z->node, (enum pagus_zone_type)z->type, &seed);
 	for (uint32_t c = 0; own_limits && status == PAGUS_OK && c < snap->nr_cpus; c++) {
 		const struct snap_pcp *pcp = &z->pcps[c];

@@ -7,6 +7,9 @@
 
 #include "trace/trace.h"
 
+/* The first snapshot version of a release that tunes its pcps, and takes fallbacks from foreign lists. */
+#define MACHINE_TUNED_PCP 3
+
 struct machine {
 	struct pagus pagus;
 	struct pagus_sim sim;

@@ -277,6 +277,15 @@ static void on_bulk_page(struct replay *r, const struct replay_cpu *cpu, const s
 	birth(r, &b);
 }
 
+/* Does the block of this fallback also have an mm_page_alloc_zone_locked? In releases that serve a fallback from the
+ * request's own lists always; later only where a pageblock was claimed by its majority. */
+static bool announced_as_take(const struct replay *r, const struct trace_event *ev)
+{
+	const struct snapshot *start = trace_start(r->trace);
+
+	return start->version < MACHINE_TUNED_PCP || (ev->x1 < start->pageblock_order && ev->gfp >> 8);
+}
+
 static bool apply(struct replay *r, const struct trace_event *ev)
 {
 	struct replay_cpu *cpu = &r->cpus[ev->cpu];
@@ -316,6 +325,7 @@ static bool apply(struct replay *r, const struct trace_event *ev)
 		break;
 	case TRACE_EXTFRAG:
 		r->recorded.fallbacks++;
+		r->recorded.zone_takes += !announced_as_take(r, ev);
 		break;
 	default:
 		break;
