@@ -14,26 +14,29 @@ pagus=${2:-$root/build/tool/pagus}
 out=$root/traces
 
 mkdir -p "$out"
-for name in 7.2-forkexec1 7.2-frag1; do
+for name in 7.2-forkexec1 7.2-frag1 6.1-gccbuild2; do
 	"$pagus" convert --force --level=19 "$cases/$name" "$out/$name.pgt"
 done
-python3 - "$cases" "$out" 7.2-forkexec1 7.2-frag1 <<'END'
-import json, os, sys
-cases, out, names = sys.argv[1], sys.argv[2], sys.argv[3:]
+python3 - "$pagus" "$cases" "$out" 7.2-forkexec1 7.2-frag1 6.1-gccbuild2 <<'END'
+import json, os, re, subprocess, sys
+pagus, cases, out, names = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:]
 rows = []
 for name in names:
     with open(os.path.join(cases, name, "manifest.json"), encoding="utf-8") as f:
         m = json.load(f)
     loss = m["loss"]
+    info = subprocess.run([pagus, "info", os.path.join(out, name + ".pgt")], check=True,
+                          capture_output=True, text=True).stdout
+    machine = re.search(r"^machine +(.*)$", info, re.M).group(1)
     lost = ("overrun", "commit_overrun", "dropped", "missed_flag_subbuffers", "probe_nmissed")
     rows.append({
         "file": name + ".pgt",
         "kernel": m["kernel"],
-        "machine": "QEMU emulation of x86-64, memory %s, CPUs %d" % (m["memory"], m["vcpus"]),
+        "machine": "QEMU emulation of " + machine,
         "workload": m["workload"],
         "workload_script": m["workload_script"],
         "events": m["events"],
-        "lost_events": sum(loss[key] for key in lost),
+        "lost_events": sum(loss.get(key, 0) for key in lost),
         "bytes": os.path.getsize(os.path.join(out, name + ".pgt")),
         "licence": "CC0-1.0",
     })

@@ -344,18 +344,17 @@ enum pagus_status pagus_step_move_free(struct pagus *p, pagus_pfn_t pfn, enum pa
 	return PAGUS_OK;
 }
 
-enum pagus_status pagus_step_rotate(struct pagus *p, pagus_pfn_t pfn, uint32_t order,
-				    enum pagus_migratetype type)
+enum pagus_status pagus_step_rotate(struct pagus *p, pagus_pfn_t pfn, uint32_t order)
 {
 	struct pagus_state *st = p->state;
 	struct pg_page *pages = pg_pages(st);
 	uint32_t i = pg_index(st, pfn), head;
 
-	if (i == PG_NONE || pages[i].kind != PAGUS_PAGE_FREE || pages[i].order != order ||
-	    pg_block_type(st, i) != type)
+	if (i == PG_NONE || pages[i].kind != PAGUS_PAGE_FREE || pages[i].order != order)
 		return PAGUS_BUSY;
 	/* The head is an entry of the circle: moving it in front of i turns the list. */
-	head = pg_store_list(pg_zone_of(st, i), order, type);
+	for (head = pages[i].next; head >= st->first_page;)
+		head = pages[head].next;
 	pg_list_del(pages, head);
 	pg_list_add_tail(pages, i, head);
 	return PAGUS_OK;

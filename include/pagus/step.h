@@ -73,8 +73,7 @@ enum pagus_status pagus_step_set_type(struct pagus *p, pagus_pfn_t pfn, enum pag
 enum pagus_status pagus_step_move_free(struct pagus *p, pagus_pfn_t pfn, enum pagus_migratetype from,
 				       enum pagus_migratetype to);
 
-/* Rotate a free list so that the block at pfn, which is on it, comes first. */
-enum pagus_status pagus_step_rotate(struct pagus *p, pagus_pfn_t pfn, uint32_t order,
-				    enum pagus_migratetype type);
+/* Rotate the free list that the block at pfn is on so that this block comes first. O(list). */
+enum pagus_status pagus_step_rotate(struct pagus *p, pagus_pfn_t pfn, uint32_t order);
 
 #endif

@@ -165,13 +165,25 @@ static bool seed_rest(struct machine *m, const struct snapshot *snap, const stru
 	return true;
 }
 
+/* What a pcp remembers: where limits are fixed, only by how much its drains have grown. */
+static struct pagus_pcp_seed pcp_state(const struct snapshot *snap, const struct snap_pcp *pcp)
+{
+	if (snap->version < MACHINE_TUNED_PCP)
+		return (struct pagus_pcp_seed){ .free_count = pcp->factor };
+	return (struct pagus_pcp_seed){
+		.high = pcp->high, .alloc_factor = pcp->factor, .free_count = pcp->free_count,
+		.flags = pcp->flags,
+	};
+}
+
 static bool seed_limits(struct machine *m, const struct snapshot *snap, const struct snap_zone *z,
 			const char *path, struct trace_error *err)
 {
 	struct pagus_zone_seed seed = {
 		.start_pfn = z->start_pfn, .spanned = z->spanned, .present = z->present, .managed = z->managed,
 	};
-	bool own_limits = snap->version >= MACHINE_TUNED_PCP && m->sim.nr_cpus == snap->nr_cpus;
+	bool same_cpus = m->sim.nr_cpus == snap->nr_cpus;
+	bool own_limits = snap->version >= MACHINE_TUNED_PCP && same_cpus;
 	enum pagus_status status;
 
 	/* Of a release that does not tune its pcps, or for another number of CPUs, they are computed. */
@@ -185,12 +197,8 @@ static bool seed_limits(struct machine *m, const struct snapshot *snap, const st
 	for (uint32_t t = 0; t < PAGUS_NR_ZONE_TYPES; t++)
 		seed.lowmem_reserve[t] = z->lowmem_reserve[t];
 	status = pagus_seed_zone(&m->pagus, z->node, (enum pagus_zone_type)z->type, &seed);
-	for (uint32_t c = 0; own_limits && status == PAGUS_OK && c < snap->nr_cpus; c++) {
-		const struct snap_pcp *pcp = &z->pcps[c];
-		const struct pagus_pcp_seed state = {
-			.high = pcp->high, .alloc_factor = pcp->factor,
-			.free_count = pcp->free_count, .flags = pcp->flags,
-		};
+	for (uint32_t c = 0; same_cpus && status == PAGUS_OK && c < snap->nr_cpus; c++) {
+		struct pagus_pcp_seed state = pcp_state(snap, &z->pcps[c]);
 
 		status = pagus_seed_pcp_state(&m->pagus, z->node, (enum pagus_zone_type)z->type, c,
 					      &state);

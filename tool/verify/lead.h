@@ -7,14 +7,13 @@
 
 #include "verify/verify.h"
 
-#define LEAD_QUEUE 8192 /* answers of one step: at the most a refill or a drain */
 #define LEAD_GRANTED 64
 #define LEAD_TASKS 4096 /* slots for tasks in a drain */
 #define LEAD_NESTED 8   /* drains of a slot at one time */
 
-/* Events that only recordings of every step have; pagus-pgt(5) describes them. */
+/* Events besides those of trace.h; pagus-pgt(5) describes them. */
 enum {
-	LEAD_OUTSIDE_DRAIN = 17, LEAD_DIRECT_FREE = 18, LEAD_ROTATE = 19, LEAD_POP = 20, LEAD_REFILL = 21,
+	LEAD_KSWAPD = 16, LEAD_OUTSIDE_DRAIN = 17, LEAD_DIRECT_FREE = 18, LEAD_ROTATE = 19, LEAD_POP = 20, LEAD_REFILL = 21,
 	LEAD_PUSH = 22, LEAD_DRAIN_PIECE = 23, LEAD_CAPTURE = 24, LEAD_ISOLATE_BIT = 26, LEAD_CLAIM = 27,
 	LEAD_WALK = 28, LEAD_LIMITS = 29, LEAD_MARKS = 30,
 };
@@ -27,11 +26,23 @@ struct lead_answer {
 	uint32_t a, b;
 };
 
+/* The frees of a task that are seen to be pushed in a list, or not to be pushed at all, up to an event. */
+struct lead_later {
+	uint64_t until;          /* number of the first event that is not looked at */
+	int32_t pid;
+	uint8_t context;
+	uint64_t *slots;         /* pfns, by hash; all ones where empty */
+	uint32_t nr_slots, room; /* in use and allocated; powers of two */
+};
+
 struct lead_cpu {
-	struct lead_answer queue[LEAD_QUEUE];
-	uint32_t first, nr;
+	struct lead_answer *queue; /* of the last step, from `first` on not confirmed yet */
+	uint32_t first, nr, room;
+	struct lead_later later;
 	uint64_t granted[LEAD_GRANTED]; /* pages taken whose requests are not answered yet: interrupts nest */
 	uint32_t nr_granted;
+	uint32_t bulk_gfp;       /* of the bulk allocation that goes on */
+	bool refilled;           /* for the request that is answered next */
 	uint32_t moves_done;     /* by claims of ours, whose events are still to come */
 };
 
@@ -46,6 +57,7 @@ struct lead_drain {
 struct lead_walk {
 	int32_t pid;
 	uint32_t flags, order, type;
+	bool quiet; /* of the bulk allocator */
 };
 
 /* By pid, several to a slot. */
@@ -59,6 +71,7 @@ struct lead_task {
 struct lead {
 	struct verify *v;
 	struct window window;
+	void (*event)(struct lead *l, const struct trace_event *ev);
 	struct machine *machine;
 	const struct snapshot *start;
 	struct lead_cpu *cpus;
@@ -70,14 +83,39 @@ struct lead {
 	uint64_t isolated_ahead; /* block that has left its list at the entry of its isolation */
 };
 
-/* One event. */
-void lead_event(struct lead *l, const struct trace_event *ev);
+/* One event, of a recording that tells of every step, or of one that does not. */
+void steps_event(struct lead *l, const struct trace_event *ev);
+void stock_event(struct lead *l, const struct trace_event *ev);
+
+/* ---- what both are made of ------------------------------------------------------------------------ */
+
+/* Events whose effect is the same in all recordings. */
+void lead_common_event(struct lead *l, struct lead_cpu *cpu, const struct trace_event *ev);
+
+/* Before a step: answers of the last one that were not asked for are misses. */
+void lead_begin_step(struct lead *l, struct lead_cpu *cpu);
+void lead_drop_answers(struct lead *l, struct lead_cpu *cpu);
+
+/* Compare an event with the next answer. */
+void lead_confirm(struct lead *l, struct lead_cpu *cpu, const struct trace_event *ev);
 
 /* A page is somebody's, whose request will be answered; the oldest that never was is forgotten. */
 void lead_grant(struct lead_cpu *cpu, uint64_t pfn);
 
+/* True if the page was granted on this CPU and its request not answered yet; now it is. */
+bool lead_answer_request(struct lead_cpu *cpu, uint64_t pfn);
+
 /* Count a prediction; a miss is described by the text. */
 void lead_score(struct lead *l, enum verify_kind kind, bool exact, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* The library could not make a step that the recorded kernel made. */
+void lead_disagree(struct lead *l, const char *step, uint64_t pfn, enum pagus_status status);
+
+/* Zone id of a recorded zone, node << 4 | index; UINT32_MAX if there is none. */
+uint32_t lead_zone(const struct lead *l, uint8_t nid_index);
+
+/* Pcp list of an order and type. */
+uint32_t lead_list(uint32_t order, uint32_t type);
 
 #endif

@@ -106,9 +106,17 @@ static void note_answer(void *ctx, const struct pagus_event *event)
 	struct lead *l = ctx;
 	struct lead_cpu *cpu = &l->cpus[window_now(&l->window)->cpu];
 
-	if (cpu->nr == LEAD_QUEUE)
-		return;
-	cpu->queue[(cpu->first + cpu->nr++) % LEAD_QUEUE] = (struct lead_answer){
+	if (cpu->first + cpu->nr == cpu->room) {
+		uint32_t room = cpu->room ? 2 * cpu->room : 256;
+		struct lead_answer *grown = realloc(cpu->queue, room * sizeof(*grown));
+
+		/* Answers that are not kept are misses when their events come. */
+		if (!grown)
+			return;
+		cpu->queue = grown;
+		cpu->room = room;
+	}
+	cpu->queue[cpu->first + cpu->nr++] = (struct lead_answer){
 		.pfn = event->pfn, .event = event->id, .order = event->order,
 		.type = event->migratetype, .a = event->a, .b = event->b,
 	};
@@ -136,13 +144,11 @@ static bool lead_begin(struct lead *l, struct verify *v, struct trace *t, struct
 	uint32_t order;
 
 	*l = (struct lead){ .v = v, .start = trace_start(t), .isolated_ahead = PAGUS_NO_PFN };
-	if (l->start->version < STEPS_VERSION) {
-		snprintf(err->text, sizeof(err->text), "%s: release %s: only recordings that tell of every "
-			 "step, as those of 7.2 do, can be verified", trace_meta(t)->path, trace_meta(t)->release);
-		return false;
-	}
+	l->event = l->start->version < STEPS_VERSION ? stock_event : steps_event;
 	window_init(&l->window, t);
-	l->machine = machine_build(trace_meta(t), l->start, "linux", l->start->nr_cpus, err);
+	l->machine = machine_build(trace_meta(t), l->start,
+				   l->start->version < STEPS_VERSION ? "linux-6.1" : "linux",
+				   l->start->nr_cpus, err);
 	if (!l->machine)
 		return false;
 	order = l->start->pageblock_order;
@@ -155,8 +161,10 @@ static bool lead_begin(struct lead *l, struct verify *v, struct trace *t, struct
 		return false;
 	}
 	l->machine->owner = l;
-	l->machine->port.may_claim = recorded_claim;
-	l->machine->port.capture = recorded_capture;
+	if (l->start->version >= STEPS_VERSION) {
+		l->machine->port.may_claim = recorded_claim;
+		l->machine->port.capture = recorded_capture;
+	}
 	pagus_listen(&l->machine->pagus, note_answer, l,
 		     1u << PAGUS_EVENT_ZONE_LOCKED | 1u << PAGUS_EVENT_EXTFRAG |
 		     1u << PAGUS_EVENT_PCPU_DRAIN);
@@ -168,6 +176,10 @@ static void lead_end(struct lead *l)
 {
 	window_fini(&l->window);
 	machine_free(l->machine);
+	for (uint32_t c = 0; l->cpus && c < NR_CPUS_ROOM; c++) {
+		free(l->cpus[c].queue);
+		free(l->cpus[c].later.slots);
+	}
 	free(l->cpus);
 	free(l->tasks);
 	free(l->under_isolation);
@@ -187,16 +199,18 @@ bool verify_run(struct verify *v, struct trace *t, struct trace_error *err)
 	}
 	ok = lead_begin(l, v, t, err);
 	while (ok && (more = window_next(&l->window, err)) > 0) {
-		const struct trace_event *ev = window_now(&l->window);
+		/* A copy: looking ahead may move what the window holds. */
+		const struct trace_event ev = *window_now(&l->window);
 
-		if (ev->cpu >= l->start->nr_cpus) {
+		if (ev.cpu >= l->start->nr_cpus) {
 			snprintf(err->text, sizeof(err->text), "%s: event %llu: CPU %u of %u",
-				 trace_meta(t)->path, (unsigned long long)l->window.number, ev->cpu,
+				 trace_meta(t)->path, (unsigned long long)l->window.number, ev.cpu,
 				 l->start->nr_cpus);
 			ok = false;
 			break;
 		}
-		lead_event(l, ev);
+		pagus_sim_on(&l->machine->sim, ev.cpu, ev.ts);
+		l->event(l, &ev);
 		v->events++;
 	}
 	ok = ok && more == 0;

@@ -24,7 +24,10 @@ static inline const struct trace_event *window_now(const struct window *w)
 	return &w->events[w->at];
 }
 
-/* The event `ahead` after the current one; NULL behind the end, or on an error, which window_next will meet. */
+/*
+ * The event `ahead` after the current one; NULL behind the end, or on an error, which window_next will meet.
+ * Every pointer that the window has given before is then void.
+ */
 const struct trace_event *window_ahead(struct window *w, size_t ahead);
 
 #endif
