@@ -2,6 +2,7 @@
 /* The steps of step.h: each a part of what alloc/ and pcp/ do, with the locks that part needs. */
 #include <pagus/step.h>
 
+#include "alloc/highatomic.h"
 #include "pcp/pcp.h"
 
 static bool zone_valid(const struct pagus *p, uint32_t zone)
@@ -143,6 +144,20 @@ enum pagus_status pagus_step_take(struct pagus *p, uint32_t zone, uint32_t order
 	return PAGUS_OK;
 }
 
+enum pagus_status pagus_step_reserve(struct pagus *p, pagus_pfn_t pfn, uint32_t order)
+{
+	struct pg_call c;
+	uint32_t i;
+	enum pagus_status status = pg_block_at(p->state, pfn, order, &i);
+
+	if (status != PAGUS_OK)
+		return status;
+	c = pg_call_begin(p);
+	pg_highatomic_reserve(&c, i, order);
+	pg_call_end(&c);
+	return PAGUS_OK;
+}
+
 /* ---- free ------------------------------------------------------------------------------------ */
 
 /* A block in use that a recorded kernel frees in parts: from now on each of its pages is by itself. */
@@ -167,15 +182,11 @@ static bool is_free(const struct pg_page *page)
 static enum pagus_status seize(const struct pagus_state *st, pagus_pfn_t pfn, uint32_t order,
 			       uint32_t *i)
 {
+	enum pagus_status status = pg_block_at(st, pfn, order, i);
 	uint32_t head;
 
-	*i = pg_index(st, pfn);
-	if (order > st->max_order)
-		return PAGUS_BAD_ORDER;
-	if (*i == PG_NONE || pg_page(st, *i)->zone == PG_NO_ZONE)
-		return PAGUS_BAD_RANGE;
-	if (pfn & ((UINT64_C(1) << order) - 1))
-		return PAGUS_BAD_ALIGN;
+	if (status != PAGUS_OK)
+		return status;
 	for (uint32_t k = 0; k < 1u << order; k++) {
 		const struct pg_page *page = pg_page(st, *i + k);
 

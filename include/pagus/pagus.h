@@ -342,6 +342,7 @@ struct pagus_zone_info {
 	pagus_pfn_t start_pfn;
 	uint64_t spanned, present, managed;
 	uint64_t free_pages, pcp_pages, free_cma_pages;
+	uint64_t reserved_highatomic_pages;
 	uint64_t nr_free[PAGUS_NR_ORDERS];
 	uint64_t wmark[PAGUS_NR_WMARKS];
 	uint64_t lowmem_reserve[PAGUS_NR_ZONE_TYPES];

@@ -32,6 +32,8 @@ enum pagus_lock_class {
 	X(DRAIN, drain)                   /* an asked-for drain gives pages back */               \
 	X(ALLOC_DIRECT, alloc_direct)     /* a block goes from the zone to the requester */       \
 	X(FREE_DIRECT, free_direct)       /* a block goes from its owner to the zone */           \
+	X(RESERVE, reserve)               /* a pageblock goes into the high-atomic reserve */     \
+	X(UNRESERVE, unreserve)           /* the high-atomic reserve gives a pageblock back */  \
 	X(HAND_OVER, hand_over)           /* boot or recorded memory enters the zone */
 
 enum pagus_lock_reason {

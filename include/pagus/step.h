@@ -46,6 +46,9 @@ enum pagus_status pagus_step_refill(struct pagus *p, uint32_t zone, uint32_t ord
 enum pagus_status pagus_step_take(struct pagus *p, uint32_t zone, uint32_t order, uint32_t type,
 				  uint32_t flags, pagus_pfn_t *pfn);
 
+/* Set the pageblock of a block that was taken with ALLOC_HIGHATOMIC aside, if more may be: a RETYPE event tells. */
+enum pagus_status pagus_step_reserve(struct pagus *p, pagus_pfn_t pfn, uint32_t order);
+
 /* Push a block that is not free onto the acting CPU's pcp list of its pageblock. *list: where it went;
  * *over: pages that are to be drained now. */
 enum pagus_status pagus_step_push(struct pagus *p, pagus_pfn_t pfn, uint32_t order, uint32_t *list,

@@ -3,10 +3,11 @@
  * Allocation: plan -> zones of the zonelist -> watermark -> pcp list, or the zone's free lists.
  *
  * Two walks: the first at the low mark, the second at the min mark with the rights of the request. When
- * neither serves, the answer is NO_MEMORY.
+ * neither serves, and the high-atomic reserve has nothing to give back, the answer is NO_MEMORY.
  */
 #include "alloc/alloc.h"
 
+#include "alloc/highatomic.h"
 #include "alloc/request.h"
 
 static uint32_t take_from_pcp(struct pg_call *c, struct pg_zone *z, const struct pg_plan *plan,
@@ -64,11 +65,18 @@ static uint32_t take(struct pg_call *c, struct pg_zone *z, const struct pg_plan 
 		     bool *hit)
 {
 	uint32_t i = PG_NONE;
+	bool from_pcp;
 
 	*hit = false;
 	if (c->st->pcp_orders >> plan->order & 1)
 		i = take_from_pcp(c, z, plan, flags, hit);
-	return i != PG_NONE ? i : take_from_zone(c, z, plan, flags);
+	from_pcp = i != PG_NONE;
+	if (!from_pcp)
+		i = take_from_zone(c, z, plan, flags);
+	if (pg_unlikely(flags & PG_ALLOC_HIGHATOMIC) && i != PG_NONE &&
+	    (!from_pcp || pg_release(c->st)->reserve_after_pcp))
+		pg_highatomic_reserve(c, i, plan->order);
+	return i;
 }
 
 /* One pass over the zones. Avoiding fragmentation is for the own node: going to another is worse than mixing. */
@@ -121,6 +129,26 @@ static void grant(struct pg_call *c, const struct pg_plan *plan, uint32_t i,
 		pg_count(c, PAGUS_COUNTER_pcp_alloc_hit, 1);
 }
 
+/*
+ * The walks in turn. A request that may wait and would fail gets a pageblock of the high-atomic reserve back before
+ * its last walk.
+ */
+static uint32_t serve(struct pg_call *c, const struct pg_plan *plan, bool *hit)
+{
+	uint32_t i;
+
+	if (!plan->preferred)
+		return PG_NONE;
+	i = walk(c, plan, plan->fast_flags, hit);
+	if (i != PG_NONE)
+		return i;
+	pg_count(c, PAGUS_COUNTER_second_attempt, 1);
+	i = walk(c, plan, plan->own_flags, hit);
+	if (i == PG_NONE && (plan->gfp & __GFP_DIRECT_RECLAIM) && pg_highatomic_unreserve(c, plan))
+		i = walk(c, plan, plan->own_flags, hit);
+	return i;
+}
+
 enum pagus_status pg_alloc(struct pg_call *c, const struct pagus_request *req,
 			   struct pagus_result *res)
 {
@@ -132,12 +160,7 @@ enum pagus_status pg_alloc(struct pg_call *c, const struct pagus_request *req,
 	if (res->status != PAGUS_OK) {
 		pg_count(c, PAGUS_COUNTER_alloc_bad, 1);
 	} else {
-		if (plan.preferred)
-			i = walk(c, &plan, plan.fast_flags, &res->from_pcp);
-		if (plan.preferred && i == PG_NONE) {
-			pg_count(c, PAGUS_COUNTER_second_attempt, 1);
-			i = walk(c, &plan, plan.own_flags, &res->from_pcp);
-		}
+		i = serve(c, &plan, &res->from_pcp);
 		if (i != PG_NONE) {
 			grant(c, &plan, i, res);
 		} else {

@@ -34,16 +34,11 @@ static bool all_inherited(const struct pagus_state *st, uint32_t i, uint32_t ord
 static enum pagus_status check_block(const struct pagus_state *st, pagus_pfn_t pfn, uint32_t order,
 				     uint32_t *i)
 {
+	enum pagus_status status = pg_block_at(st, pfn, order, i);
 	const struct pg_page *page;
 
-	*i = PG_NONE;
-	if (order > st->max_order)
-		return PAGUS_BAD_ORDER;
-	*i = pg_index(st, pfn);
-	if (*i == PG_NONE || pg_page(st, *i)->zone == PG_NO_ZONE)
-		return PAGUS_BAD_RANGE;
-	if (pfn & ((UINT64_C(1) << order) - 1))
-		return PAGUS_BAD_ALIGN;
+	if (status != PAGUS_OK)
+		return status;
 	page = pg_page(st, *i);
 	if (page->kind == PAGUS_PAGE_ALLOCATED)
 		return page->order == order ? PAGUS_OK : PAGUS_WRONG_ORDER;

@@ -49,6 +49,19 @@ static inline uint32_t pg_block_start(const struct pagus_state *st, uint32_t i)
 	return i & ~((1u << st->pageblock_order) - 1);
 }
 
+/* Could 2^order pages from pfn be a block? Its first record in *i, PG_NONE where there is none. */
+static inline enum pagus_status pg_block_at(const struct pagus_state *st, pagus_pfn_t pfn, uint32_t order,
+					    uint32_t *i)
+{
+	*i = PG_NONE;
+	if (order > st->max_order)
+		return PAGUS_BAD_ORDER;
+	*i = pg_index(st, pfn);
+	if (*i == PG_NONE || pg_page(st, *i)->zone == PG_NO_ZONE)
+		return PAGUS_BAD_RANGE;
+	return pfn & ((UINT64_C(1) << order) - 1) ? PAGUS_BAD_ALIGN : PAGUS_OK;
+}
+
 /* First record of the block that page i belongs to: i itself unless it is a tail. PG_NONE if no block reaches i. */
 static inline uint32_t pg_head(const struct pagus_state *st, uint32_t i)
 {

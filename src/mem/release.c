@@ -7,6 +7,6 @@ const struct pg_release pg_releases[PG_NR_RELEASES] = {
 		.free_by_pageblock = true,
 	},
 	[PG_RELEASE_6_1] = {
-		.name = "6.1",
+		.name = "6.1", .reserve_one_more_block = true, .reserve_after_pcp = true,
 	},
 };

@@ -17,6 +17,11 @@ struct pg_release {
 	bool retype_on_merge;
 	/* A block above the pageblock is freed in pageblocks, each under its own type. */
 	bool free_by_pageblock;
+	/* The high-atomic reserve may hold 1 % of a zone and a pageblock, of any zone; not 1 % rounded up, and
+	 * nothing where that is less than a pageblock. */
+	bool reserve_one_more_block;
+	/* A block from a pcp list too has its pageblock reserved. */
+	bool reserve_after_pcp;
 };
 
 enum { PG_RELEASE_7_2, PG_RELEASE_6_1, PG_NR_RELEASES };

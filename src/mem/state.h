@@ -57,6 +57,7 @@ struct pg_zone {
 	uint64_t nr_free[PAGUS_NR_ORDERS];         /* Z: blocks a list order, all types */
 	uint64_t wmark[PAGUS_NR_WMARKS];           /* I */
 	uint64_t boost;                            /* Z */
+	uint64_t reserved_highatomic;              /* Z: pages of HIGHATOMIC pageblocks, free or not */
 	uint64_t lowmem_reserve[PAGUS_NR_ZONE_TYPES]; /* I */
 	uint32_t node, type, id;                   /* I */
 	uint32_t first_head;                       /* I: record of the list of order 0, type 0 */

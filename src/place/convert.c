@@ -41,7 +41,7 @@ static uint32_t convert_part(struct pg_call *c, struct pg_zone *z, const struct 
 		return serve_own(c, z, t, found);
 	}
 	claim = pg_claimable(c, z, start, old, t->type);
-	pg_claim_move(c->st, z, start, t->type);
+	pg_claim_move(c, z, start, t->type);
 	if (claim) {
 		pg_block_set_type(c, start, 0, t->type);
 		pg_count(c, PAGUS_COUNTER_fallback_claim_part, 1);
@@ -60,9 +60,10 @@ static uint32_t convert_one(struct pg_call *c, struct pg_zone *z, const struct p
 	return serve_own(c, z, t, found);
 }
 
-enum { OWN, CONVERT_BLOCK, CONVERT_PART, CONVERT_ONE, NR_PASSES };
+enum { HIGHATOMIC, OWN, CONVERT_BLOCK, CONVERT_PART, CONVERT_ONE, RESERVE, NR_PASSES };
 
 static const struct pg_pass passes[NR_PASSES] = {
+	[HIGHATOMIC] = PG_PASS_HIGHATOMIC,
 	[OWN] = {
 		.name = "own", .types = PG_TYPES_ALL, .look = PG_LOOK_OWN,
 		.search = PG_SMALLEST_FIRST, .lo = PG_BOUND_REQUEST, .hi = PG_BOUND_TOP,
@@ -87,6 +88,7 @@ static const struct pg_pass passes[NR_PASSES] = {
 		.needs = PG_NEED_MIX_RIGHT, .resume = OWN, .effect = convert_one,
 		.why = "take the smallest foreign block alone",
 	},
+	[RESERVE] = PG_PASS_RESERVE,
 };
 
 const struct pg_place pg_place_convert = {

@@ -118,13 +118,19 @@ bool pg_claimable(const struct pg_call *c, const struct pg_zone *z, uint32_t sta
 	return content.free + alike >= block_pages / 2;
 }
 
-void pg_claim_move(struct pagus_state *st, struct pg_zone *z, uint32_t start, uint32_t type)
+void pg_claim_move(struct pg_call *c, struct pg_zone *z, uint32_t start, uint32_t type)
 {
-	uint32_t end = start + (1u << st->pageblock_order);
+	uint32_t end = start + (1u << c->st->pageblock_order), old = pg_block_type(c->st, start);
 
-	for (uint32_t i = start; i < end; i += 1u << pg_page(st, i)->order)
-		if (pg_page(st, i)->kind == PAGUS_PAGE_FREE)
-			pg_store_move(st, z, i, type);
+	for (uint32_t i = start; i < end; i += 1u << pg_page(c->st, i)->order) {
+		const struct pg_page *page = pg_page(c->st, i);
+
+		if (page->kind != PAGUS_PAGE_FREE || page->zone != z->id)
+			continue;
+		pg_account(c, z, -(INT64_C(1) << page->order), old);
+		pg_store_move(c->st, z, i, type);
+		pg_account(c, z, INT64_C(1) << page->order, type);
+	}
 }
 
 uint32_t pg_effect_claim_part(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
@@ -136,7 +142,7 @@ uint32_t pg_effect_claim_part(struct pg_call *c, struct pg_zone *z, const struct
 		pg_count(c, PAGUS_COUNTER_fallback_claim_refused, 1);
 		return PG_NONE;
 	}
-	pg_claim_move(c->st, z, start, t->type);
+	pg_claim_move(c, z, start, t->type);
 	pg_block_set_type(c, start, 0, t->type);
 	pg_count(c, PAGUS_COUNTER_fallback_claim_part, 1);
 	i = pg_place_take_own(c, z, t, found->order);

@@ -8,12 +8,7 @@
 enum { HIGHATOMIC, CMA_BALANCE, OWN, CMA, CLAIM_BLOCK, CLAIM_PART, STEAL, RESERVE, NR_PASSES };
 
 static const struct pg_pass passes[NR_PASSES] = {
-	[HIGHATOMIC] = {
-		.name = "highatomic", .types = PG_TYPES_ALL, .look = PG_LOOK_HIGHATOMIC,
-		.search = PG_SMALLEST_FIRST, .lo = PG_BOUND_REQUEST, .hi = PG_BOUND_TOP,
-		.needs = PG_NEED_HIGHATOMIC, .effect = pg_effect_take,
-		.why = "the reserve is there for atomic requests of higher order",
-	},
+	[HIGHATOMIC] = PG_PASS_HIGHATOMIC,
 	[CMA_BALANCE] = {
 		.name = "cma-balance", .types = PG_TYPES_MOVABLE, .look = PG_LOOK_CMA,
 		.search = PG_SMALLEST_FIRST, .lo = PG_BOUND_REQUEST, .hi = PG_BOUND_TOP,
@@ -51,12 +46,7 @@ static const struct pg_pass passes[NR_PASSES] = {
 		.needs = PG_NEED_MIX_RIGHT, .resume = STEAL, .effect = pg_effect_steal,
 		.why = "take one block and leave its pageblock to its owner",
 	},
-	[RESERVE] = {
-		.name = "reserve", .types = PG_TYPES_ALL, .look = PG_LOOK_HIGHATOMIC,
-		.search = PG_SMALLEST_FIRST, .lo = PG_BOUND_REQUEST, .hi = PG_BOUND_TOP,
-		.needs = PG_NEED_RESERVE, .effect = pg_effect_take,
-		.why = "a request that cannot wait may empty the reserve",
-	},
+	[RESERVE] = PG_PASS_RESERVE,
 };
 
 const struct pg_place pg_place_linux = {

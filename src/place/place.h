@@ -96,9 +96,25 @@ uint32_t pg_place_take_own(struct pg_call *c, struct pg_zone *z, const struct pg
 bool pg_claim_inside(const struct pagus_state *st, const struct pg_zone *z, uint32_t start);
 bool pg_claimable(const struct pg_call *c, const struct pg_zone *z, uint32_t start, uint32_t block_type,
 		  uint32_t type);
-void pg_claim_move(struct pagus_state *st, struct pg_zone *z, uint32_t start, uint32_t type);
+void pg_claim_move(struct pg_call *c, struct pg_zone *z, uint32_t start, uint32_t type);
 
 #define PG_TYPES_ALL     ((1u << PAGUS_UNMOVABLE) | (1u << PAGUS_MOVABLE) | (1u << PAGUS_RECLAIMABLE))
 #define PG_TYPES_MOVABLE (1u << PAGUS_MOVABLE)
+
+/* Passes that stand first and last in every table that groups by mobility. */
+#define PG_PASS_HIGHATOMIC                                                                         \
+	{                                                                                         \
+		.name = "highatomic", .types = PG_TYPES_ALL, .look = PG_LOOK_HIGHATOMIC,           \
+		.search = PG_SMALLEST_FIRST, .lo = PG_BOUND_REQUEST, .hi = PG_BOUND_TOP,           \
+		.needs = PG_NEED_HIGHATOMIC, .effect = pg_effect_take,                             \
+		.why = "the reserve is there for atomic requests of higher order",                \
+	}
+#define PG_PASS_RESERVE                                                                            \
+	{                                                                                         \
+		.name = "reserve", .types = PG_TYPES_ALL, .look = PG_LOOK_HIGHATOMIC,              \
+		.search = PG_SMALLEST_FIRST, .lo = PG_BOUND_REQUEST, .hi = PG_BOUND_TOP,           \
+		.needs = PG_NEED_RESERVE, .effect = pg_effect_take,                                \
+		.why = "a request that cannot wait may empty the reserve",                        \
+	}
 
 #endif

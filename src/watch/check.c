@@ -20,6 +20,7 @@ struct sums {
 	uint64_t heads_free, heads_pcp;     /* blocks met in the walk over pages */
 	uint64_t free_pages, pcp_pages, held_pages; /* in lists; allocated or inherited */
 	uint64_t isolated_pages;
+	uint64_t reserved_pages;            /* of HIGHATOMIC pageblocks */
 };
 
 struct check {
@@ -169,6 +170,16 @@ static int check_pages(struct check *k)
 	return 0;
 }
 
+static void sum_reserved(struct check *k)
+{
+	const struct pagus_state *st = k->st;
+	uint32_t block_pages = 1u << st->pageblock_order;
+
+	for (uint32_t i = st->first_page; i < st->first_page + st->nr_pages; i += block_pages)
+		if (pg_page(st, i)->zone != PG_NO_ZONE && pg_block_type(st, i) == PAGUS_HIGHATOMIC)
+			k->zone[pg_page(st, i)->zone].reserved_pages += block_pages;
+}
+
 static int check_zone_sums(struct check *k, const struct pg_zone *z)
 {
 	const struct sums *sums = &k->zone[z->id];
@@ -177,6 +188,8 @@ static int check_zone_sums(struct check *k, const struct pg_zone *z)
 		BROKEN(INV_listed, PG_NONE);
 	if (sums->free_pages + sums->pcp_pages + sums->held_pages != z->handed_over)
 		BROKEN(INV_conserved, PG_NONE);
+	if (sums->reserved_pages != z->reserved_highatomic)
+		BROKEN(INV_reserved, PG_NONE);
 	for (uint32_t w = 1; w < PAGUS_NR_WMARKS; w++)
 		if (z->wmark[w] < z->wmark[w - 1])
 			BROKEN(INV_marks_ordered, PG_NONE);
@@ -194,6 +207,8 @@ static int check_all(struct check *k)
 	}
 	if (!broken)
 		broken = check_pages(k);
+	if (!broken)
+		sum_reserved(k);
 	for (uint32_t id = 0; id < k->st->nr_zones && !broken; id++)
 		broken = check_zone_sums(k, pg_zone(k->st, id));
 	return broken;

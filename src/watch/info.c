@@ -27,6 +27,7 @@ enum pagus_status pagus_zone_info(const struct pagus *p, uint32_t zone, struct p
 		.node = z->node, .type = (enum pagus_zone_type)z->type, .start_pfn = z->start_pfn,
 		.spanned = z->end_pfn - z->start_pfn, .present = z->present, .managed = z->managed,
 		.free_pages = (uint64_t)z->free_pages, .free_cma_pages = (uint64_t)z->free_cma,
+		.reserved_highatomic_pages = z->reserved_highatomic,
 		.pcp_high_min = z->pcp_high_min, .pcp_high_max = z->pcp_high_max,
 		.pcp_batch = z->pcp_batch,
 	};

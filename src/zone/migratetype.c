@@ -19,6 +19,20 @@ void pg_block_init(struct pagus_state *st)
 		blocks[b] = (uint8_t)pg_effective_type(st, PAGUS_MOVABLE);
 }
 
+/* A pageblock belongs to the zone of its first page; a hole's to none. */
+static void count_reserved(struct pagus_state *st, uint32_t block, uint32_t old, uint32_t type)
+{
+	uint32_t start = st->first_page + (block << st->pageblock_order);
+	uint64_t pages = UINT64_C(1) << st->pageblock_order;
+	struct pg_zone *z;
+
+	if (pg_page(st, start)->zone == PG_NO_ZONE)
+		return;
+	z = pg_zone_of(st, start);
+	z->reserved_highatomic += type == PAGUS_HIGHATOMIC ? pages : 0;
+	z->reserved_highatomic -= old == PAGUS_HIGHATOMIC ? pages : 0;
+}
+
 void pg_block_set_type(struct pg_call *c, uint32_t i, uint32_t order, uint32_t type)
 {
 	struct pagus_state *st = c->st;
@@ -33,6 +47,7 @@ void pg_block_set_type(struct pg_call *c, uint32_t i, uint32_t order, uint32_t t
 		if (old == type)
 			continue;
 		blocks[b] = (uint8_t)type;
+		count_reserved(st, b, old, type);
 		pg_count(c, PAGUS_COUNTER_pageblock_retype, 1);
 		pg_event(c, PAGUS_EVENT_RETYPE, st->first_page + (b << st->pageblock_order),
 			 st->pageblock_order, type, old, 0);

@@ -122,22 +122,13 @@ enum pagus_status pg_seed_block(struct pg_call *c, pagus_pfn_t pfn, uint32_t typ
 	return PAGUS_OK;
 }
 
-static enum pagus_status seedable_block(const struct pagus_state *st, pagus_pfn_t pfn, uint32_t order,
-					uint32_t *i)
-{
-	if (order > st->max_order)
-		return PAGUS_BAD_ORDER;
-	if (pfn & ((UINT64_C(1) << order) - 1))
-		return PAGUS_BAD_ALIGN;
-	*i = pg_index(st, pfn);
-	return range_is(st, pfn, UINT64_C(1) << order, PAGUS_PAGE_RESERVED, true);
-}
-
 enum pagus_status pg_seed_take_block(struct pagus_state *st, pagus_pfn_t pfn, uint32_t order,
 				     uint32_t *i)
 {
-	enum pagus_status status = seedable_block(st, pfn, order, i);
+	enum pagus_status status = pg_block_at(st, pfn, order, i);
 
+	if (status == PAGUS_OK)
+		status = range_is(st, pfn, UINT64_C(1) << order, PAGUS_PAGE_RESERVED, true);
 	if (status == PAGUS_OK)
 		hand_over(st, *i, 1u << order, PAGUS_PAGE_TAIL);
 	return status;

@@ -268,6 +268,9 @@ static void check_end(struct run *run)
 		struct pagus_zone_info info;
 
 		pagus_zone_info(&run->lab.p, zone, &info);
+		/* Pageblocks set aside for atomic requests do not merge with others. */
+		if (info.reserved_highatomic_pages)
+			continue;
 		for (uint32_t order = 0; order <= run->model.cfg->max_order; order++)
 			if (info.nr_free[order] !=
 			    model_merged_blocks(&run->model, info.node, info.type, order))

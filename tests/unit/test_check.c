@@ -103,6 +103,11 @@ static void break_marks(struct lab *lab)
 	pg_zone(lab->p.state, 0)->wmark[PAGUS_WMARK_HIGH] = UINT64_MAX;
 }
 
+static void miscount_the_reserve(struct lab *lab)
+{
+	pg_zone(lab->p.state, 0)->reserved_highatomic += 512;
+}
+
 /* Row n breaks invariant n + 1, and where a page is to blame, it is named. */
 static const struct {
 	void (*damage)(struct lab *lab);
@@ -123,6 +128,7 @@ static const struct {
 	{ break_conservation, PAGUS_NO_PFN },
 	{ leave_links, USED_PAGE },
 	{ break_marks, PAGUS_NO_PFN },
+	{ miscount_the_reserve, PAGUS_NO_PFN },
 };
 
 static void each_broken_invariant_is_found(void **state)

@@ -65,16 +65,26 @@ static bool next_answer(struct lead_cpu *cpu, struct lead_answer *answer)
 	return true;
 }
 
+static enum verify_kind kind_of(const struct lead_answer *answer)
+{
+	switch (answer->event) {
+	case PAGUS_EVENT_PCPU_DRAIN:
+		return VERIFY_DRAIN;
+	case PAGUS_EVENT_EXTFRAG:
+		return VERIFY_FALLBACK;
+	case PAGUS_EVENT_RETYPE:
+		return VERIFY_RESERVE;
+	default:
+		return VERIFY_ZONE_TAKE;
+	}
+}
+
 void lead_drop_answers(struct lead *l, struct lead_cpu *cpu)
 {
 	struct lead_answer answer;
 
 	while (next_answer(cpu, &answer)) {
-		enum verify_kind kind = answer.event == PAGUS_EVENT_PCPU_DRAIN ? VERIFY_DRAIN :
-					answer.event == PAGUS_EVENT_EXTFRAG ? VERIFY_FALLBACK :
-					VERIFY_ZONE_TAKE;
-
-		lead_score(l, kind, false, "ours went on to pfn %#llx order %u, the kernel did not",
+		lead_score(l, kind_of(&answer), false, "ours went on to pfn %#llx order %u, the kernel did not",
 			   (unsigned long long)answer.pfn, answer.order);
 	}
 }
@@ -82,6 +92,7 @@ void lead_drop_answers(struct lead *l, struct lead_cpu *cpu)
 void lead_begin_step(struct lead *l, struct lead_cpu *cpu)
 {
 	lead_drop_answers(l, cpu);
+	cpu->retypes_done = 0;
 	l->claim_cursor = 0;
 }
 
@@ -194,8 +205,17 @@ static bool isolation_succeeds(struct lead *l, const struct trace_event *entry)
 	return false;
 }
 
+/* True if the next answer is that this pageblock is set aside: its free blocks have moved already. */
+static bool reserved_by_us(const struct lead_cpu *cpu, uint64_t pfn)
+{
+	return cpu->nr > 0 && cpu->queue[cpu->first].event == PAGUS_EVENT_RETYPE &&
+	       cpu->queue[cpu->first].pfn == pfn;
+}
+
 static void on_move_free(struct lead *l, struct lead_cpu *cpu, const struct trace_event *ev)
 {
+	if (reserved_by_us(cpu, ev->pfn))
+		return;
 	if (cpu->moves_done > 0)
 		cpu->moves_done--;
 	else
@@ -204,17 +224,33 @@ static void on_move_free(struct lead *l, struct lead_cpu *cpu, const struct trac
 }
 
 /* A free block that covers the pageblock goes over to the new type's list with it, without an event of its own. */
-static void on_set_type(struct lead *l, const struct trace_event *ev)
+static void set_type(struct lead *l, uint64_t pfn, uint32_t type)
 {
-	struct pagus *p = &l->machine->pagus;
+	l->given = true;
+	pagus_step_set_type(&l->machine->pagus, pfn, (enum pagus_migratetype)type);
+	l->given = false;
+}
+
+static void on_set_type(struct lead *l, struct lead_cpu *cpu, const struct trace_event *ev)
+{
+	struct lead_answer answer;
 	struct pagus_page_info page;
 
-	if (pagus_page_info(p, ev->pfn, &page) != PAGUS_OK)
+	if (ev->mt == PAGUS_HIGHATOMIC) {
+		bool ours = reserved_by_us(cpu, ev->pfn) && next_answer(cpu, &answer);
+
+		lead_score(l, VERIFY_RESERVE, ours, "kernel sets %#llx aside", (unsigned long long)ev->pfn);
+	} else if (cpu->retypes_done > 0) {
+		cpu->retypes_done--;
+		return;
+	}
+	if (pagus_page_info(&l->machine->pagus, ev->pfn, &page) != PAGUS_OK)
 		return;
 	if (page.kind == PAGUS_PAGE_FREE && page.order >= l->start->pageblock_order &&
 	    page.block_type != (enum pagus_migratetype)ev->mt)
-		pagus_step_move_free(p, ev->pfn, page.block_type, (enum pagus_migratetype)ev->mt);
-	pagus_step_set_type(p, ev->pfn, (enum pagus_migratetype)ev->mt);
+		pagus_step_move_free(&l->machine->pagus, ev->pfn, page.block_type,
+				     (enum pagus_migratetype)ev->mt);
+	set_type(l, ev->pfn, (uint32_t)ev->mt);
 }
 
 /* A free block larger than the pageblock has left its list by now; its pageblocks are freed one by one next. */
@@ -244,7 +280,7 @@ static void on_isolate_bit(struct lead *l, const struct trace_event *ev)
 	} else {
 		type = l->under_isolation[block];
 	}
-	pagus_step_set_type(&l->machine->pagus, ev->pfn, (enum pagus_migratetype)type);
+	set_type(l, ev->pfn, type);
 }
 
 static void on_marks(struct lead *l, const struct trace_event *ev)
@@ -293,7 +329,7 @@ void lead_common_event(struct lead *l, struct lead_cpu *cpu, const struct trace_
 		on_move_free(l, cpu, ev);
 		break;
 	case TRACE_SET_BLOCK_TYPE:
-		on_set_type(l, ev);
+		on_set_type(l, cpu, ev);
 		break;
 	case LEAD_DIRECT_FREE:
 		on_direct_free(l, cpu, ev);

@@ -43,7 +43,7 @@ struct lead_cpu {
 	uint32_t nr_granted;
 	uint32_t bulk_gfp;       /* of the bulk allocation that goes on */
 	bool refilled;           /* for the request that is answered next */
-	uint32_t moves_done;     /* by claims of ours, whose events are still to come */
+	uint32_t moves_done, retypes_done; /* by claims of ours, whose events are still to come */
 };
 
 /* A task's drain that goes on in pieces. */
@@ -58,6 +58,8 @@ struct lead_walk {
 	int32_t pid;
 	uint32_t flags, order, type;
 	bool quiet; /* of the bulk allocator */
+	bool reserves; /* an atomic request of higher order has been served with `pfn` */
+	uint64_t pfn;
 };
 
 /* By pid, several to a slot. */
@@ -80,6 +82,7 @@ struct lead {
 	size_t claim_cursor;     /* events ahead at which the next claim is looked for */
 	uint8_t *under_isolation; /* type of each isolated pageblock underneath, by pfn >> order */
 	uint64_t nr_blocks;
+	bool given;              /* what the library does now is the recording's doing */
 	uint64_t isolated_ahead; /* block that has left its list at the entry of its isolation */
 };
 

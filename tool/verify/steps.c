@@ -4,6 +4,8 @@
 
 #define ZONE_RECLAIM_ACTIVE 0x2u /* the recorded kernel's zone flags */
 #define ZONE_BELOW_HIGH     0x4u
+#define ALLOC_HIGHATOMIC    0x200u
+#define RESERVE_AHEAD       65536 /* events */
 #define KIND_ALL            1u   /* of drains from outside: everything; 0: a batch, of a remote zone */
 #define KIND_DECAY          2u
 
@@ -35,10 +37,37 @@ static void begin_walk(struct lead *l, const struct trace_event *ev, uint32_t fl
 	};
 }
 
+/* The task may be preempted between its take and what it does next: does it then set a pageblock aside? */
+static bool reserves_later(struct lead *l, int32_t pid)
+{
+	for (size_t n = 0; n < RESERVE_AHEAD; n++) {
+		const struct trace_event *next = window_ahead(&l->window, n);
+
+		if (!next)
+			return false;
+		if (next->pid != pid)
+			continue;
+		if ((next->type == TRACE_MOVE_FREE || next->type == TRACE_SET_BLOCK_TYPE) &&
+		    next->mt == PAGUS_HIGHATOMIC)
+			return true;
+		if (next->type == TRACE_ALLOC)
+			return false;
+	}
+	return false;
+}
+
+/* An atomic request of higher order has its block: set the pageblock aside, if the reserve is not full. */
+static void reserve_now(struct lead *l, struct lead_walk *walk)
+{
+	if (walk->reserves)
+		pagus_step_reserve(&l->machine->pagus, walk->pfn, walk->order);
+	walk->reserves = false;
+}
+
 /* A block that must be ours to take: the walk's first event tells which zone it has come to. */
 static void take_directly(struct lead *l, struct lead_cpu *cpu, int32_t pid, uint64_t pfn)
 {
-	const struct lead_walk *walk = walk_of(l, pid);
+	struct lead_walk *walk = walk_of(l, pid);
 	struct pagus_page_info page;
 	enum pagus_status status;
 	uint64_t ours;
@@ -47,10 +76,15 @@ static void take_directly(struct lead *l, struct lead_cpu *cpu, int32_t pid, uin
 	if (pagus_page_info(&l->machine->pagus, pfn, &page) != PAGUS_OK)
 		return;
 	status = pagus_step_take(&l->machine->pagus, page.zone, walk->order, walk->type, walk->flags, &ours);
-	if (status == PAGUS_OK)
-		lead_grant(cpu, ours);
-	else
+	if (status != PAGUS_OK) {
 		lead_disagree(l, "take", pfn, status);
+		return;
+	}
+	lead_grant(cpu, ours);
+	walk->reserves = walk->flags & ALLOC_HIGHATOMIC;
+	walk->pfn = ours;
+	if (!reserves_later(l, pid))
+		reserve_now(l, walk);
 }
 
 /* The first event of a take by a requester: the take is made, and this event and the next ones confirm it. */
@@ -237,6 +271,12 @@ void steps_event(struct lead *l, const struct trace_event *ev)
 	switch (ev->type) {
 	case TRACE_ALLOC:
 		on_alloc(l, cpu, ev);
+		break;
+	case TRACE_MOVE_FREE:
+	case TRACE_SET_BLOCK_TYPE:
+		if (ev->mt == PAGUS_HIGHATOMIC)
+			reserve_now(l, walk_of(l, ev->pid));
+		lead_common_event(l, cpu, ev);
 		break;
 	case TRACE_ZONE_LOCKED:
 	case TRACE_EXTFRAG:

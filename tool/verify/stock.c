@@ -313,7 +313,7 @@ void stock_event(struct lead *l, const struct trace_event *ev)
 		/* Of a claim: the taking that it belongs to begins with it. */
 		if (cpu->nr == 0 && begins_claim(l, ev))
 			begin_taking(l, cpu, ev);
-		pagus_step_set_type(&l->machine->pagus, ev->pfn, (enum pagus_migratetype)ev->mt);
+		lead_common_event(l, cpu, ev);
 		break;
 	default:
 		lead_common_event(l, cpu, ev);

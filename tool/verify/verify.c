@@ -106,6 +106,13 @@ static void note_answer(void *ctx, const struct pagus_event *event)
 	struct lead *l = ctx;
 	struct lead_cpu *cpu = &l->cpus[window_now(&l->window)->cpu];
 
+	if (l->given)
+		return;
+	if (event->id == PAGUS_EVENT_RETYPE && event->migratetype != PAGUS_HIGHATOMIC) {
+		/* Of a claim, which is announced as a fallback. */
+		cpu->retypes_done++;
+		return;
+	}
 	if (cpu->first + cpu->nr == cpu->room) {
 		uint32_t room = cpu->room ? 2 * cpu->room : 256;
 		struct lead_answer *grown = realloc(cpu->queue, room * sizeof(*grown));
@@ -167,7 +174,7 @@ static bool lead_begin(struct lead *l, struct verify *v, struct trace *t, struct
 	}
 	pagus_listen(&l->machine->pagus, note_answer, l,
 		     1u << PAGUS_EVENT_ZONE_LOCKED | 1u << PAGUS_EVENT_EXTFRAG |
-		     1u << PAGUS_EVENT_PCPU_DRAIN);
+		     1u << PAGUS_EVENT_PCPU_DRAIN | 1u << PAGUS_EVENT_RETYPE);
 	set_marks(l);
 	return true;
 }

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The high-atomic reserve: pageblocks of type HIGHATOMIC, about 1 % of a zone, whose free blocks are kept for atomic
+ * requests of order 1 and more. A pageblock is set aside when it serves such a request, and given back, one at a
+ * time, to a request that would fail.
+ */
+#include "alloc/highatomic.h"
+
+#include "alloc/request.h"
+#include "base/bits.h"
+
+/* Pages that may be reserved; 0 in a zone that is too small to reserve anything. */
+static uint64_t reserve_limit(const struct pagus_state *st, const struct pg_zone *z)
+{
+	uint64_t block_pages = UINT64_C(1) << st->pageblock_order, percent = z->managed / 100;
+
+	if (pg_release(st)->reserve_one_more_block)
+		return percent + block_pages;
+	return percent < block_pages ? 0 : pg_align_up(percent, block_pages);
+}
+
+static void reserve_block(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order)
+{
+	uint32_t start = pg_block_start(c->st, i);
+
+	if (z->reserved_highatomic >= reserve_limit(c->st, z) ||
+	    !pg_type_mergeable(pg_block_type(c->st, i)))
+		return;
+	if (order < c->st->pageblock_order) {
+		if (!pg_claim_inside(c->st, z, start))
+			return;
+		pg_claim_move(c, z, start, PAGUS_HIGHATOMIC);
+	}
+	pg_block_set_type(c, i, order, PAGUS_HIGHATOMIC);
+}
+
+void pg_highatomic_reserve(struct pg_call *c, uint32_t i, uint32_t order)
+{
+	struct pg_zone *z = pg_zone_of(c->st, i);
+
+	/* Without the lock first: most of the time the reserve is full. */
+	if (z->reserved_highatomic >= reserve_limit(c->st, z))
+		return;
+	pg_zone_lock(c, z, PAGUS_REASON_RESERVE);
+	reserve_block(c, z, i, order);
+	pg_zone_unlock(c, z);
+}
+
+/* A reserved pageblock is known by a free block on a HIGHATOMIC list, the smallest first. */
+static bool unreserve_zone(struct pg_call *c, struct pg_zone *z, uint32_t type)
+{
+	for (uint32_t order = 0; order <= c->st->max_order; order++) {
+		uint32_t i = pg_store_first(c->st, z, order, PAGUS_HIGHATOMIC);
+
+		if (i == PG_NONE)
+			continue;
+		if (order < c->st->pageblock_order) {
+			i = pg_block_start(c->st, i);
+			pg_claim_move(c, z, i, type);
+		} else {
+			pg_account(c, z, -(INT64_C(1) << order), PAGUS_HIGHATOMIC);
+			pg_store_move(c->st, z, i, type);
+			pg_account(c, z, INT64_C(1) << order, type);
+		}
+		pg_block_set_type(c, i, order, type);
+		return true;
+	}
+	return false;
+}
+
+bool pg_highatomic_unreserve(struct pg_call *c, const struct pg_plan *plan)
+{
+	for (uint32_t n = 1; n <= plan->zonelist[0]; n++) {
+		struct pg_zone *z = pg_zone(c->st, plan->zonelist[n]);
+		bool moved;
+
+		if (!pg_plan_allows(c->st, plan, n) || z->reserved_highatomic == 0)
+			continue;
+		pg_zone_lock(c, z, PAGUS_REASON_UNRESERVE);
+		moved = unreserve_zone(c, z, plan->type);
+		pg_zone_unlock(c, z);
+		if (moved)
+			return true;
+	}
+	return false;
+}
