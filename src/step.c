@@ -209,8 +209,8 @@ static enum pagus_status seize(const struct pagus_state *st, pagus_pfn_t pfn, ui
 	return PAGUS_OK;
 }
 
-enum pagus_status pagus_step_push(struct pagus *p, pagus_pfn_t pfn, uint32_t order, uint32_t *list,
-				  uint32_t *over)
+enum pagus_status pagus_step_push(struct pagus *p, pagus_pfn_t pfn, uint32_t order, bool may_drain,
+				  uint32_t *list, uint32_t *over)
 {
 	struct pagus_state *st = p->state;
 	struct pg_call c;
@@ -228,7 +228,8 @@ enum pagus_status pagus_step_push(struct pagus *p, pagus_pfn_t pfn, uint32_t ord
 	*list = pg_pcp_list(order, pg_type_mergeable(type) ? type : (uint32_t)PAGUS_MOVABLE);
 	pcp = pg_pcp(st, pg_page(st, i)->zone, c.cpu);
 	pg_pcp_put(st, pcp, *list, i, order, type, PG_HEAD);
-	*over = pg_pcps[st->pcp_policy]->over(st, pg_zone_of(st, i), pcp, order);
+	*over = pg_pcps[st->pcp_policy]->over(st, pg_zone_of(st, i), pcp, order,
+						 may_drain);
 	pg_call_end(&c);
 	return PAGUS_OK;
 }

@@ -49,10 +49,12 @@ enum pagus_status pagus_step_take(struct pagus *p, uint32_t zone, uint32_t order
 /* Set the pageblock of a block that was taken with ALLOC_HIGHATOMIC aside, if more may be: a RETYPE event tells. */
 enum pagus_status pagus_step_reserve(struct pagus *p, pagus_pfn_t pfn, uint32_t order);
 
-/* Push a block that is not free onto the acting CPU's pcp list of its pageblock. *list: where it went;
- * *over: pages that are to be drained now. */
-enum pagus_status pagus_step_push(struct pagus *p, pagus_pfn_t pfn, uint32_t order, uint32_t *list,
-				  uint32_t *over);
+/*
+ * Push a block that is not free onto the acting CPU's pcp list of its pageblock. *list: where it went; *over: pages
+ * that are to be drained now, 0 unless may_drain (a free that may not wait for locks leaves the pcp as it is).
+ */
+enum pagus_status pagus_step_push(struct pagus *p, pagus_pfn_t pfn, uint32_t order, bool may_drain,
+				  uint32_t *list, uint32_t *over);
 
 /* Drain one piece of `pages` pages from a pcp, beginning at `list`; PCPU_DRAIN events tell which. */
 enum pagus_status pagus_step_drain(struct pagus *p, uint32_t zone, uint32_t cpu, uint32_t pages,

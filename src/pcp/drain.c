@@ -81,7 +81,7 @@ void pg_pcp_after_free(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp,
 		       uint32_t order)
 {
 	const struct pg_pcp_ops *ops = pg_pcps[c->st->pcp_policy];
-	uint32_t pages = ops->over(c->st, z, pcp, order);
+	uint32_t pages = ops->over(c->st, z, pcp, order, true);
 
 	if (pages == 0)
 		return;

@@ -27,7 +27,7 @@ static uint32_t drain_pages(const struct pagus_state *st, struct pg_pcp *pcp, ui
 }
 
 static uint32_t over(const struct pagus_state *st, const struct pg_zone *z, struct pg_pcp *pcp,
-		     uint32_t order)
+		     uint32_t order, bool may_drain)
 {
 	/* Frees of higher orders in a row go back whole: the zone can use them at once. */
 	bool all = pcp->free_count && order > 0 && order < PG_PCP_SMALL_ORDERS;
@@ -35,7 +35,7 @@ static uint32_t over(const struct pagus_state *st, const struct pg_zone *z, stru
 
 	if (z->flags & PG_ZONE_RECLAIM_ACTIVE)
 		high = (uint32_t)pg_min(high, UINT64_C(4) * pcp->batch);
-	if (pcp->count < high)
+	if (!may_drain || pcp->count < high)
 		return 0;
 	return all ? pcp->count : drain_pages(st, pcp, high);
 }

@@ -113,7 +113,7 @@ static bool free_high_order(struct pg_pcp *pcp, uint32_t order)
 }
 
 static uint32_t over(const struct pagus_state *st, const struct pg_zone *z, struct pg_pcp *pcp,
-		     uint32_t order)
+		     uint32_t order, bool may_drain)
 {
 	uint32_t high;
 	bool free_high;
@@ -122,6 +122,8 @@ static uint32_t over(const struct pagus_state *st, const struct pg_zone *z, stru
 	free_high = free_high_order(pcp, order);
 	if (pcp->free_count < pcp->batch << scale_max(st))
 		pcp->free_count += 1u << order;
+	if (!may_drain)
+		return 0;
 	high = drain_above(st, z, pcp, free_high);
 	return pcp->count < high ? 0 : drain_pages(st, pcp, high, free_high);
 }

@@ -23,9 +23,12 @@ struct pg_pcp_ops {
 	bool in_pieces; /* what is over the limit is drained a batch at a time */
 	/* Bring blocks onto the empty list that `t` needs. */
 	void (*refill)(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, struct pg_take *t);
-	/* A block of `order` was pushed: how many pages are to be drained. Moves what the pcp remembers. */
+	/*
+	 * A block of `order` was pushed: how many pages are to be drained; 0 where the caller may not. Moves what
+	 * the pcp remembers.
+	 */
 	uint32_t (*over)(const struct pagus_state *st, const struct pg_zone *z, struct pg_pcp *pcp,
-			 uint32_t order);
+			 uint32_t order, bool may_drain);
 };
 
 extern const struct pg_pcp_ops pg_pcp_none, pg_pcp_linux, pg_pcp_fixed;

@@ -5,6 +5,8 @@
 #define ZONE_RECLAIM_ACTIVE 0x2u /* the recorded kernel's zone flags */
 #define ZONE_BELOW_HIGH     0x4u
 #define ALLOC_HIGHATOMIC    0x200u
+#define ALLOC_CMA           0x80u
+#define FPI_TRYLOCK         0x4u
 #define RESERVE_AHEAD       65536 /* events */
 #define KIND_ALL            1u   /* of drains from outside: everything; 0: a batch, of a remote zone */
 #define KIND_DECAY          2u
@@ -65,25 +67,28 @@ static void reserve_now(struct lead *l, struct lead_walk *walk)
 }
 
 /* A block that must be ours to take: the walk's first event tells which zone it has come to. */
-static void take_directly(struct lead *l, struct lead_cpu *cpu, int32_t pid, uint64_t pfn)
+static void take_directly(struct lead *l, struct lead_cpu *cpu, const struct trace_event *ev)
 {
-	struct lead_walk *walk = walk_of(l, pid);
+	struct lead_walk *walk = walk_of(l, ev->pid);
 	struct pagus_page_info page;
 	enum pagus_status status;
 	uint64_t ours;
 
 	lead_begin_step(l, cpu);
-	if (pagus_page_info(&l->machine->pagus, pfn, &page) != PAGUS_OK)
+	/* A pcp that was busy: the request came to the zone without an event of its own. */
+	if (walk->order != ev->order)
+		begin_walk(l, ev, PAGUS_WMARK_LOW | (ev->mt == PAGUS_MOVABLE ? ALLOC_CMA : 0));
+	if (pagus_page_info(&l->machine->pagus, ev->pfn, &page) != PAGUS_OK)
 		return;
 	status = pagus_step_take(&l->machine->pagus, page.zone, walk->order, walk->type, walk->flags, &ours);
 	if (status != PAGUS_OK) {
-		lead_disagree(l, "take", pfn, status);
+		lead_disagree(l, "take", ev->pfn, status);
 		return;
 	}
 	lead_grant(cpu, ours);
 	walk->reserves = walk->flags & ALLOC_HIGHATOMIC;
 	walk->pfn = ours;
-	if (!reserves_later(l, pid))
+	if (!reserves_later(l, ev->pid))
 		reserve_now(l, walk);
 }
 
@@ -91,7 +96,7 @@ static void take_directly(struct lead *l, struct lead_cpu *cpu, int32_t pid, uin
 static void on_taken(struct lead *l, struct lead_cpu *cpu, const struct trace_event *ev)
 {
 	if (cpu->nr == 0)
-		take_directly(l, cpu, ev->pid, ev->pfn);
+		take_directly(l, cpu, ev);
 	if (ev->type != LEAD_CLAIM)
 		lead_confirm(l, cpu, ev);
 }
@@ -201,7 +206,7 @@ static void on_push(struct lead *l, struct lead_cpu *cpu, const struct trace_eve
 	lead_begin_step(l, cpu);
 	take_zone_flags(l, zone, ev->gfp >> 24);
 	pagus_pcp_info(p, zone, ev->cpu, &pcp);
-	status = pagus_step_push(p, ev->pfn, ev->order, &list, &over);
+	status = pagus_step_push(p, ev->pfn, ev->order, !(ev->x2 & FPI_TRYLOCK), &list, &over);
 	if (status != PAGUS_OK) {
 		lead_disagree(l, "push", ev->pfn, status);
 		return;

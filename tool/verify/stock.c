@@ -132,7 +132,7 @@ static void push(struct lead *l, struct lead_cpu *cpu, const struct trace_event 
 	enum pagus_status status;
 
 	lead_begin_step(l, cpu);
-	status = pagus_step_push(p, ev->pfn, order, &list, &over);
+	status = pagus_step_push(p, ev->pfn, order, true, &list, &over);
 	if (status != PAGUS_OK)
 		lead_disagree(l, "push", ev->pfn, status);
 	else if (over)

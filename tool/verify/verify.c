@@ -129,20 +129,26 @@ static void note_answer(void *ctx, const struct pagus_event *event)
 	};
 }
 
-/* Marks as recorded, with their boost. */
-static void set_marks(struct lead *l)
+/* Marks with their boost, and where pcp limits are fixed, these, exactly as recorded. */
+static void set_recorded(struct lead *l, uint32_t id, const struct snap_zone *zone)
+{
+	struct pagus *p = &l->machine->pagus;
+
+	pagus_step_marks(p, id, zone->wmark, zone->boost);
+	for (uint32_t c = 0; l->start->version < STEPS_VERSION && c < l->start->nr_cpus; c++)
+		pagus_step_limits(p, id, c, zone->pcps[c].high, zone->pcps[c].high, zone->pcps[c].batch);
+}
+
+static void set_all_recorded(struct lead *l)
 {
 	for (uint32_t id = 0; id < pagus_nr_zones(&l->machine->pagus); id++) {
 		struct pagus_zone_info info;
 
 		pagus_zone_info(&l->machine->pagus, id, &info);
-		for (uint32_t z = 0; z < l->start->nr_zones; z++) {
-			const struct snap_zone *zone = &l->start->zones[z];
-
-			if (zone->node != info.node || zone->type != (uint32_t)info.type)
-				continue;
-			pagus_step_marks(&l->machine->pagus, id, zone->wmark, zone->boost);
-		}
+		for (uint32_t z = 0; z < l->start->nr_zones; z++)
+			if (l->start->zones[z].node == info.node &&
+			    l->start->zones[z].type == (uint32_t)info.type)
+				set_recorded(l, id, &l->start->zones[z]);
 	}
 }
 
@@ -175,7 +181,7 @@ static bool lead_begin(struct lead *l, struct verify *v, struct trace *t, struct
 	pagus_listen(&l->machine->pagus, note_answer, l,
 		     1u << PAGUS_EVENT_ZONE_LOCKED | 1u << PAGUS_EVENT_EXTFRAG |
 		     1u << PAGUS_EVENT_PCPU_DRAIN | 1u << PAGUS_EVENT_RETYPE);
-	set_marks(l);
+	set_all_recorded(l);
 	return true;
 }
 
