@@ -46,17 +46,37 @@ static json_t *series_json(const struct replay *r)
 			 "free_pages_by_order", orders, "pcp_pages", pcp, "mixed_pageblocks", mixed);
 }
 
+/* A zone's pageblocks, as indices into the content, without holes at either end. */
+struct zone_cells {
+	uint32_t first, nr;
+};
+
+static struct zone_cells cells_of(const struct replay *r, const struct pagus_zone_info *z)
+{
+	const struct content *c = &r->content;
+	uint32_t first = (uint32_t)((z->start_pfn - c->first_pfn) >> c->pageblock_order);
+	uint32_t last = (uint32_t)((z->start_pfn + z->spanned - 1 - c->first_pfn) >> c->pageblock_order);
+
+	while (first < last && !c->is_memory[first])
+		first++;
+	while (last > first && !c->is_memory[last])
+		last--;
+	return (struct zone_cells){ .first = first, .nr = last - first + 1 };
+}
+
 /* The cells of the zones, one zone behind the other, from an array over all pageblocks. */
 static uint32_t gather_cells(const struct replay *r, const char *blocks, char *cells)
 {
-	uint32_t nr = 0, order = r->content.pageblock_order;
+	uint32_t nr = 0;
 
 	for (uint32_t id = 0; id < pagus_nr_zones(&r->machine->pagus); id++) {
 		struct pagus_zone_info z;
+		struct zone_cells zone;
 
 		pagus_zone_info(&r->machine->pagus, id, &z);
-		for (uint64_t b = z.start_pfn >> order; b <= (z.start_pfn + z.spanned - 1) >> order; b++)
-			cells[nr++] = blocks[b - (r->content.first_pfn >> order)];
+		zone = cells_of(r, &z);
+		memcpy(cells + nr, blocks + zone.first, zone.nr);
+		nr += zone.nr;
 	}
 	return nr;
 }
@@ -65,19 +85,19 @@ static json_t *zones_json(const struct replay *r)
 {
 	json_t *zones = json_array();
 	uint64_t first_cell = 0;
-	uint32_t order = r->content.pageblock_order;
 
 	for (uint32_t id = 0; id < pagus_nr_zones(&r->machine->pagus); id++) {
 		struct pagus_zone_info z;
-		uint64_t nr;
+		struct zone_cells zone;
+		uint64_t first_pfn;
 
 		pagus_zone_info(&r->machine->pagus, id, &z);
-		nr = ((z.start_pfn + z.spanned - 1) >> order) - (z.start_pfn >> order) + 1;
+		zone = cells_of(r, &z);
+		first_pfn = r->content.first_pfn + ((uint64_t)zone.first << r->content.pageblock_order);
 		json_array_append_new(zones, json_pack("{s:i,s:s,s:I,s:I,s:I}", "node", (int)z.node,
-			"name", pagus_zone_name(z.type),
-			"first_pfn", (json_int_t)(z.start_pfn >> order << order),
-			"first_cell", (json_int_t)first_cell, "nr_cells", (json_int_t)nr));
-		first_cell += nr;
+			"name", pagus_zone_name(z.type), "first_pfn", (json_int_t)first_pfn,
+			"first_cell", (json_int_t)first_cell, "nr_cells", (json_int_t)zone.nr));
+		first_cell += zone.nr;
 	}
 	return zones;
 }
