@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the list store costs: bytes of state a page at several machine sizes, and a fixed workload whose
- * instructions callgrind counts. Usage: store size | store pairs N | store bulk N
+ * What the list store costs: bytes of state a page at several machine sizes, and a fixed workload
+ * whose instructions callgrind counts. Usage: store size | store pairs N | store bulk N
  */
 #include <inttypes.h>
 #include <stdio.h>

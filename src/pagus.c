@@ -31,8 +31,9 @@ size_t pagus_sizeof(const struct pagus_config *cfg)
 	return layout.bytes;
 }
 
-enum pagus_status pagus_init(struct pagus *p, void *mem, size_t bytes, const struct pagus_config *cfg,
-			     const struct pagus_port *port, void *port_ctx)
+enum pagus_status pagus_init(struct pagus *p, void *mem, size_t bytes,
+			     const struct pagus_config *cfg, const struct pagus_port *port,
+			     void *port_ctx)
 {
 	struct pg_layout layout;
 

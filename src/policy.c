@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Policies. A policy is a pcp (what a CPU keeps) and a placement (which free piece serves). The named ones
- * are rows; any other pair of parts is written PCP+PLACE.
+ * Policies. A policy is a pcp (what a CPU keeps) and a placement (which free piece serves). The
+ * named ones are rows; any other pair of parts is written PCP+PLACE.
  */
 #include "policy.h"
 

@@ -31,7 +31,8 @@ int64_t pagus_step_seen_free(const struct pagus *p, uint32_t zone)
 	return zone_valid(p, zone) ? z->free_pages - z->unfolded : 0;
 }
 
-enum pagus_status pagus_step_marks(struct pagus *p, uint32_t zone, const uint64_t *wmark, uint64_t boost)
+enum pagus_status pagus_step_marks(struct pagus *p, uint32_t zone, const uint64_t *wmark,
+				   uint64_t boost)
 {
 	if (!zone_valid(p, zone))
 		return PAGUS_BAD_VALUE;
@@ -47,7 +48,8 @@ enum pagus_status pagus_step_limits(struct pagus *p, uint32_t zone, uint32_t cpu
 	struct pg_pcp *pcp = pg_pcp(p->state, zone, cpu);
 
 	/* Every multiple of the batch that the pcp computes must fit. */
-	if (!zone_valid(p, zone) || cpu >= p->state->nr_cpus || batch == 0 || batch > INT32_MAX >> 6)
+	if (!zone_valid(p, zone) || cpu >= p->state->nr_cpus || batch == 0 ||
+	    batch > INT32_MAX >> 6)
 		return PAGUS_BAD_VALUE;
 	pcp->high_min = high_min;
 	pcp->high_max = high_max;
@@ -118,8 +120,8 @@ enum pagus_status pagus_step_refill(struct pagus *p, uint32_t zone, uint32_t ord
 	struct pg_take take = { .order = order, .type = type, .flags = flags };
 
 	if (request_valid(p, zone, order, type) && (c.st->pcp_orders >> order & 1))
-		pg_pcps[c.st->pcp_policy]->refill(&c, pg_zone(c.st, zone), pg_pcp(c.st, zone, c.cpu),
-						  &take);
+		pg_pcps[c.st->pcp_policy]->refill(&c, pg_zone(c.st, zone),
+						  pg_pcp(c.st, zone, c.cpu), &take);
 	pg_call_end(&c);
 	return request_valid(p, zone, order, type) ? PAGUS_OK : PAGUS_BAD_VALUE;
 }
@@ -160,7 +162,9 @@ enum pagus_status pagus_step_reserve(struct pagus *p, pagus_pfn_t pfn, uint32_t 
 
 /* ---- free ------------------------------------------------------------------------------------ */
 
-/* A block in use that a recorded kernel frees in parts: from now on each of its pages is by itself. */
+/*
+ * A block in use that a recorded kernel frees in parts: from now on each of its pages is by itself.
+ */
 static void dissolve(const struct pagus_state *st, uint32_t head)
 {
 	struct pg_page *page = pg_page(st, head);
@@ -178,7 +182,10 @@ static bool is_free(const struct pg_page *page)
 	return page->kind == PAGUS_PAGE_FREE || page->kind == PAGUS_PAGE_PCP;
 }
 
-/* The 2^order pages from pfn, none of them free, as one block that belongs to nobody: its first in *i. */
+/*
+ * The 2^order pages from pfn, none of them free, as one block that belongs to nobody: its first in
+ * *i.
+ */
 static enum pagus_status seize(const struct pagus_state *st, pagus_pfn_t pfn, uint32_t order,
 			       uint32_t *i)
 {
@@ -193,7 +200,10 @@ static enum pagus_status seize(const struct pagus_state *st, pagus_pfn_t pfn, ui
 		if (is_free(page) || page->zone != pg_page(st, *i)->zone)
 			return PAGUS_BUSY;
 	}
-	/* Only the first page's block can reach into the range from outside, or out of it at the end. */
+	/*
+	 * Only the first page's block can reach into the range from outside, or out of it at the
+	 * end.
+	 */
 	head = pg_head(st, *i);
 	if (head == PG_NONE || is_free(pg_page(st, head)))
 		return PAGUS_BUSY;
@@ -242,7 +252,8 @@ enum pagus_status pagus_step_drain(struct pagus *p, uint32_t zone, uint32_t cpu,
 	if (!zone_valid(p, zone) || cpu >= p->state->nr_cpus || list >= PAGUS_NR_PCP_LISTS)
 		return PAGUS_BAD_VALUE;
 	c = pg_call_begin(p);
-	pg_pcp_drain(&c, pg_zone(c.st, zone), pg_pcp(c.st, zone, cpu), pages, list, PAGUS_REASON_DRAIN);
+	pg_pcp_drain(&c, pg_zone(c.st, zone), pg_pcp(c.st, zone, cpu), pages, list,
+		     PAGUS_REASON_DRAIN);
 	pg_call_end(&c);
 	return PAGUS_OK;
 }
@@ -327,8 +338,8 @@ enum pagus_status pagus_step_set_type(struct pagus *p, pagus_pfn_t pfn, enum pag
 	return PAGUS_OK;
 }
 
-enum pagus_status pagus_step_move_free(struct pagus *p, pagus_pfn_t pfn, enum pagus_migratetype from,
-				       enum pagus_migratetype to)
+enum pagus_status pagus_step_move_free(struct pagus *p, pagus_pfn_t pfn,
+				       enum pagus_migratetype from, enum pagus_migratetype to)
 {
 	struct pg_call c;
 	struct pg_zone *z;

@@ -147,8 +147,8 @@ static void print_zone(const struct snapshot *s, const struct snap_zone *z)
 static void print_start(const struct snapshot *s)
 {
 	printf("\nstart state: CPUs %" PRIu32 ", nodes %" PRIu32
-	       ", page %u bytes, pageblock order %" PRIu32 ", min_free_kbytes %" PRIu32 "%s\n", s->nr_cpus, s->nr_nodes,
-	       1u << s->page_shift, s->pageblock_order, s->min_free_kbytes,
+	       ", page %u bytes, pageblock order %" PRIu32 ", min_free_kbytes %" PRIu32 "%s\n",
+	       s->nr_cpus, s->nr_nodes, 1u << s->page_shift, s->pageblock_order, s->min_free_kbytes,
 	       s->mobility_off ? ", grouping by mobility off" : "");
 	for (uint32_t i = 0; i < s->nr_zones; i++)
 		print_zone(s, &s->zones[i]);

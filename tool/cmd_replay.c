@@ -46,8 +46,8 @@ static int parse_policies(struct options *o, const char *list)
 		if (comma)
 			*comma++ = '\0';
 		if (!pagus_policy_known(name))
-			return cmd_fail("--policy: no policy \"%s\"; there are %s, and PCP+PLACE", name,
-					known_policies());
+			return cmd_fail("--policy: no policy \"%s\"; there are %s, and PCP+PLACE",
+					name, known_policies());
 		if (o->nr_policies == RESULT_POLICIES)
 			return cmd_fail("--policy: more than %d policies", RESULT_POLICIES);
 		o->policies[o->nr_policies++] = name;
@@ -64,7 +64,8 @@ static int parse_cpus(struct options *o, const char *text)
 	errno = 0;
 	value = strtoul(text, &end, 10);
 	if (errno || end == text || *end || text[0] == '-' || value < 1 || value > PAGUS_MAX_CPUS)
-		return cmd_fail("--cpus: \"%s\" is not a number from 1 to %d", text, PAGUS_MAX_CPUS);
+		return cmd_fail("--cpus: \"%s\" is not a number from 1 to %d", text,
+				PAGUS_MAX_CPUS);
 	o->nr_cpus = (uint32_t)value;
 	return 0;
 }
@@ -187,7 +188,8 @@ static json_t *join(json_t *all)
 {
 	if (json_array_size(all) == 1)
 		return json_incref(json_array_get(all, 0));
-	return json_pack("{s:s,s:i,s:O}", "format", "pagus-replay-set", "version", 1, "replays", all);
+	return json_pack("{s:s,s:i,s:O}", "format", "pagus-replay-set", "version", 1, "replays",
+			 all);
 }
 
 int cmd_replay(int argc, char **argv)

@@ -17,14 +17,14 @@ static void print_share(uint64_t exact, uint64_t predicted)
 	/* In millionths, rounded down: 100.0000 only where every one is exact. */
 	uint64_t share = predicted ? exact * 1000000 / predicted : 1000000;
 
-	printf("%12" PRIu64 " %12" PRIu64 "  %3" PRIu64 ".%04" PRIu64 " %%", predicted, exact, share / 10000,
-	       share % 10000);
+	printf("%12" PRIu64 " %12" PRIu64 "  %3" PRIu64 ".%04" PRIu64 " %%", predicted, exact,
+	       share / 10000, share % 10000);
 }
 
 static void print_result(const struct trace *t, const struct verify *v, double seconds)
 {
-	printf("%s\n  %s\n\n%-16s %12s %12s\n", trace_meta(t)->path, trace_meta(t)->kernel, "", "predicted",
-	       "exact");
+	printf("%s\n  %s\n\n%-16s %12s %12s\n", trace_meta(t)->path, trace_meta(t)->kernel, "",
+	       "predicted", "exact");
 	for (int kind = 0; kind < VERIFY_NR_KINDS; kind++) {
 		const struct verify_score *score = &v->score[kind];
 
@@ -35,10 +35,12 @@ static void print_result(const struct trace *t, const struct verify *v, double s
 		printf("  %s\n", verify_text((enum verify_kind)kind));
 	}
 	if (v->end.recorded)
-		printf("\nend state: %" PRIu64 " of %" PRIu64 " lists identical in order, %" PRIu64 " of %" PRIu64
-		       " pcps' scalars; buddyinfo %" PRIu64 " pages off, pagetypeinfo %" PRIu64 " blocks off\n",
-		       v->end.lists_in_order, v->end.lists, v->end.pcp_scalars_equal, v->end.pcp_scalars,
-		       v->end.buddyinfo_pages_off, v->end.pagetypeinfo_blocks_off);
+		printf("\nend state: %" PRIu64 " of %" PRIu64 " lists identical in order, %" PRIu64
+		       " of %" PRIu64 " pcps' scalars; buddyinfo %" PRIu64
+		       " pages off, pagetypeinfo %" PRIu64 " blocks off\n",
+		       v->end.lists_in_order, v->end.lists, v->end.pcp_scalars_equal,
+		       v->end.pcp_scalars, v->end.buddyinfo_pages_off,
+		       v->end.pagetypeinfo_blocks_off);
 	if (v->broken_invariant)
 		printf("invariant %d broken: %s\n", v->broken_invariant,
 		       pagus_invariant_text(v->broken_invariant));
@@ -50,16 +52,17 @@ static void print_result(const struct trace *t, const struct verify *v, double s
 
 static json_t *result_json(const struct trace *t, const struct verify *v)
 {
-	json_t *object = json_pack("{s:s,s:s,s:i,s:I}", "case", trace_meta(t)->path, "release",
-				   trace_meta(t)->release, "cpus", (int)trace_start(t)->nr_cpus, "events",
-				   (json_int_t)v->events);
+	json_t *object = json_pack("{s:s,s:s,s:i,s:I}", "case", trace_meta(t)->path,
+		"release", trace_meta(t)->release, "cpus", (int)trace_start(t)->nr_cpus,
+		"events", (json_int_t)v->events);
 
 	for (int kind = 0; kind < VERIFY_NR_KINDS; kind++)
-		json_object_set_new(object, verify_key((enum verify_kind)kind),
-			json_pack("{s:I,s:I}", "predicted", (json_int_t)v->score[kind].predicted, "exact",
-				  (json_int_t)v->score[kind].exact));
-	json_object_set_new(object, "end", json_pack("{s:b,s:I,s:I,s:I,s:I}", "recorded", v->end.recorded,
-		"lists", (json_int_t)v->end.lists, "lists_in_order", (json_int_t)v->end.lists_in_order,
+		json_object_set_new(object, verify_key((enum verify_kind)kind), json_pack("{s:I,s:I}",
+			"predicted", (json_int_t)v->score[kind].predicted,
+			"exact", (json_int_t)v->score[kind].exact));
+	json_object_set_new(object, "end", json_pack("{s:b,s:I,s:I,s:I,s:I}",
+		"recorded", v->end.recorded, "lists", (json_int_t)v->end.lists,
+		"lists_in_order", (json_int_t)v->end.lists_in_order,
 		"buddyinfo_pages_off", (json_int_t)v->end.buddyinfo_pages_off,
 		"pagetypeinfo_blocks_off", (json_int_t)v->end.pagetypeinfo_blocks_off));
 	json_object_set_new(object, "resync", json_object());

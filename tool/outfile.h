@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Output files that appear whole or not at all: written beside their place and renamed when complete. */
+/*
+ * Output files that appear whole or not at all: written beside their place and renamed when
+ * complete.
+ */
 #ifndef OUTFILE_H
 #define OUTFILE_H
 

@@ -2,16 +2,16 @@
 /*
  * libpagus: the Linux page allocator as a library.
  *
- * An instance manages page frame numbers (pfn), not memory: it never reads or writes the pages. All its
- * state lies in one region that the caller sizes (pagus_sizeof) and provides (pagus_init); the
+ * An instance manages page frame numbers (pfn), not memory: it never reads or writes the pages. All
+ * its state lies in one region that the caller sizes (pagus_sizeof) and provides (pagus_init); the
  * region holds no pointer, so a copy of its bytes is a copy of the instance.
  *
  * Units: sizes are in pages unless a name ends in _bytes or _kbytes; an order o means 2^o pages.
  * Errors: every call that can fail returns enum pagus_status; on any status other than PAGUS_OK the
- * instance is unchanged (pagus_digest gives the same value as before). NO_MEMORY alone may move what the
- * allocator tunes itself by: a pcp's high, alloc_factor and free_count, a zone's below-high mark.
- * Locking: allocation, free, split and drain may be called from any CPU of the port at any time; all
- * other calls need the instance to be otherwise idle.
+ * instance is unchanged (pagus_digest gives the same value as before). NO_MEMORY alone may move
+ * what the allocator tunes itself by: a pcp's high, alloc_factor and free_count, a zone's
+ * below-high mark. Locking: allocation, free, split and drain may be called from any CPU of the
+ * port at any time; all other calls need the instance to be otherwise idle.
  */
 #ifndef PAGUS_PAGUS_H
 #define PAGUS_PAGUS_H
@@ -71,7 +71,9 @@ enum pagus_zone_type {
 	PAGUS_NR_ZONE_TYPES
 };
 
-/* Migratetypes: what a pageblock is meant to hold. The first three have pcp lists and merge freely. */
+/*
+ * Migratetypes: what a pageblock is meant to hold. The first three have pcp lists and merge freely.
+ */
 enum pagus_migratetype {
 	PAGUS_UNMOVABLE,
 	PAGUS_MOVABLE,
@@ -111,8 +113,8 @@ enum pagus_tunable {
 
 /*
  * A range of present memory. Ranges are given in ascending order and do not overlap. With zone =
- * PAGUS_ZONE_BY_CEILING the range is cut at the ceilings of the configuration and each part goes to the
- * zone type below the ceiling; otherwise the whole range belongs to the zone named.
+ * PAGUS_ZONE_BY_CEILING the range is cut at the ceilings of the configuration and each part goes to
+ * the zone type below the ceiling; otherwise the whole range belongs to the zone named.
  */
 #define PAGUS_ZONE_BY_CEILING PAGUS_NR_ZONE_TYPES
 struct pagus_range {
@@ -160,8 +162,8 @@ struct pagus_event {
 typedef void pagus_listener(void *ctx, const struct pagus_event *event);
 
 /*
- * The handle. It holds the pointers, the region holds the state; both belong to the caller. The fields
- * are for the library alone.
+ * The handle. It holds the pointers, the region holds the state; both belong to the caller. The
+ * fields are for the library alone.
  */
 struct pagus_state;
 struct pagus {
@@ -177,8 +179,8 @@ struct pagus {
 size_t pagus_sizeof(const struct pagus_config *cfg);
 
 /*
- * Build an instance in `mem` (aligned to 64). No page is free yet: all are reserved until handed over.
- * `cfg` and what it points to are not needed afterwards. Errors: BAD_CONFIG, TOO_SMALL.
+ * Build an instance in `mem` (aligned to 64). No page is free yet: all are reserved until handed
+ * over. `cfg` and what it points to are not needed afterwards. Errors: BAD_CONFIG, TOO_SMALL.
  */
 enum pagus_status pagus_init(struct pagus *p, void *mem, size_t bytes, const struct pagus_config *cfg,
 			     const struct pagus_port *port, void *port_ctx);
@@ -196,7 +198,10 @@ size_t pagus_state_bytes(const struct pagus *p);
 /* 64-bit hash of the state without counters: equal states, equal digests. O(state). */
 uint64_t pagus_digest(const struct pagus *p);
 
-/* Number of the first broken invariant (invariants.def), 0 if all hold; its pfn in *where. O(state). */
+/*
+ * Number of the first broken invariant (invariants.def), 0 if all hold; its pfn in *where.
+ * O(state).
+ */
 int pagus_check(const struct pagus *p, pagus_pfn_t *where);
 const char *pagus_invariant_text(int number);
 
@@ -219,16 +224,16 @@ bool pagus_policy_known(const char *name);
 /* ---- Handing memory over -------------------------------------------------------------------- */
 
 /*
- * Give the free range [start, start + nr_pages) to the buddy lists in the order in which the kernel's
- * memblock hand-over does: cut greedily into the largest aligned blocks, ascending, each to its list's
- * tail. Pages must be reserved. Errors: BAD_RANGE, BUSY.
+ * Give the free range [start, start + nr_pages) to the buddy lists in the order in which the
+ * kernel's memblock hand-over does: cut greedily into the largest aligned blocks, ascending, each
+ * to its list's tail. Pages must be reserved. Errors: BAD_RANGE, BUSY.
  */
 enum pagus_status pagus_boot_free(struct pagus *p, pagus_pfn_t start, uint64_t nr_pages);
 
 /*
- * Hand [start, start + nr_pages) over as already in use, of unknown order and of the migratetype that its
- * use suggests (0-2). Such pages may be freed at any order whose pages are all so. Errors: as above, and
- * BAD_VALUE for the type.
+ * Hand [start, start + nr_pages) over as already in use, of unknown order and of the migratetype
+ * that its use suggests (0-2). Such pages may be freed at any order whose pages are all so. Errors:
+ * as above, and BAD_VALUE for the type.
  */
 enum pagus_status pagus_inherit(struct pagus *p, pagus_pfn_t start, uint64_t nr_pages,
 				enum pagus_migratetype type);
@@ -238,19 +243,25 @@ enum pagus_status pagus_boot_done(struct pagus *p);
 
 /* ---- Starting from a recorded kernel's state: all before the first allocation ------------------ */
 
-/* Set the migratetype of pfn's pageblock, none of whose pages is free. Errors: BAD_RANGE, BAD_VALUE, BUSY. */
+/*
+ * Set the migratetype of pfn's pageblock, none of whose pages is free. Errors: BAD_RANGE,
+ * BAD_VALUE, BUSY.
+ */
 enum pagus_status pagus_seed_block(struct pagus *p, pagus_pfn_t pfn, enum pagus_migratetype type);
 
 /*
- * Put a block on the tail of a free list of that order, without merging: its pageblock's list, and pageblocks that it
- * covers beyond its first take the first's type. Under a policy that keeps free blocks on other lists too
- * (linux-6.1), the list of `type`. Errors: BAD_ORDER, BAD_RANGE, BAD_ALIGN, BAD_VALUE, BUSY.
+ * Put a block on the tail of a free list of that order, without merging: its pageblock's list, and
+ * pageblocks that it covers beyond its first take the first's type. Under a policy that keeps free
+ * blocks on other lists too (linux-6.1), the list of `type`. Errors: BAD_ORDER, BAD_RANGE,
+ * BAD_ALIGN, BAD_VALUE, BUSY.
  */
 enum pagus_status pagus_seed_free(struct pagus *p, pagus_pfn_t pfn, uint32_t order,
 				  enum pagus_migratetype type);
 
-/* Put a block on the tail of one of cpu's pcp lists. Under a policy that does not cache the order, the
- * block is freed into the zone instead. Errors: as above, and BAD_VALUE for the cpu or list. */
+/*
+ * Put a block on the tail of one of cpu's pcp lists. Under a policy that does not cache the order,
+ * the block is freed into the zone instead. Errors: as above, and BAD_VALUE for the cpu or list.
+ */
 enum pagus_status pagus_seed_pcp(struct pagus *p, uint32_t cpu, pagus_pfn_t pfn, uint32_t list);
 
 /* What a recorded zone says of itself; replaces what pagus_boot_done computed. */
@@ -302,9 +313,9 @@ enum pagus_status pagus_alloc(struct pagus *p, const struct pagus_request *req,
 			      struct pagus_result *res);
 
 /*
- * Free what pagus_alloc gave, with the same order; or inherited pages at any order. Anything else is
- * refused with a BAD_FREE event and changes nothing.
- * Errors: BAD_ORDER, BAD_RANGE, BAD_ALIGN, NOT_ALLOCATED, DOUBLE_FREE, WRONG_ORDER.
+ * Free what pagus_alloc gave, with the same order; or inherited pages at any order. Anything else
+ * is refused with a BAD_FREE event and changes nothing. Errors: BAD_ORDER, BAD_RANGE, BAD_ALIGN,
+ * NOT_ALLOCATED, DOUBLE_FREE, WRONG_ORDER.
  */
 enum pagus_status pagus_free_pages(struct pagus *p, pagus_pfn_t pfn, uint32_t order);
 
@@ -317,8 +328,9 @@ enum pagus_status pagus_drain_cpu(struct pagus *p, uint32_t cpu);
 void pagus_drain_all(struct pagus *p);
 
 /*
- * The acting CPU's vmstat tick, which the kernel runs every vm.stat_interval (1 s): its per-CPU counts are
- * folded and its pcps decay: high falls by an eighth towards its lower bound, and what is above is drained.
+ * The acting CPU's vmstat tick, which the kernel runs every vm.stat_interval (1 s): its per-CPU
+ * counts are folded and its pcps decay: high falls by an eighth towards its lower bound, and what
+ * is above is drained.
  */
 void pagus_tick(struct pagus *p);
 
@@ -361,7 +373,9 @@ enum pagus_status pagus_pcp_info(const struct pagus *p, uint32_t zone, uint32_t 
 uint64_t pagus_free_blocks(const struct pagus *p, uint32_t zone, uint32_t order,
 			   enum pagus_migratetype type);
 
-/* The pfns of one free list from head to tail, at most `room` of them; returns how many there are. */
+/*
+ * The pfns of one free list from head to tail, at most `room` of them; returns how many there are.
+ */
 uint64_t pagus_free_list(const struct pagus *p, uint32_t zone, uint32_t order,
 			 enum pagus_migratetype type, pagus_pfn_t *pfns, uint64_t room);
 
@@ -393,15 +407,17 @@ struct pagus_page_info {
 enum pagus_status pagus_page_info(const struct pagus *p, pagus_pfn_t pfn, struct pagus_page_info *info);
 
 /*
- * Unusable free space at an order, in thousandths: the share of free memory that lies in blocks too small.
- * (free - pages in blocks of the order or larger) / free, as debugfs extfrag/unusable_index; 1000 when
- * nothing is free or no block can have the order. Over one zone, or over all (zone = UINT32_MAX).
+ * Unusable free space at an order, in thousandths: the share of free memory that lies in blocks too
+ * small. (free - pages in blocks of the order or larger) / free, as debugfs extfrag/unusable_index;
+ * 1000 when nothing is free or no block can have the order. Over one zone, or over all (zone =
+ * UINT32_MAX).
  */
 uint32_t pagus_unusable_index(const struct pagus *p, uint32_t zone, uint32_t order);
 
 /*
- * Fragmentation index, in thousandths, as debugfs extfrag/extfrag_index: -1000 when a block is there,
- * 0 when nothing is free or no block can have the order, else near 0 a failure for want of memory, near 1000 one by fragmentation.
+ * Fragmentation index, in thousandths, as debugfs extfrag/extfrag_index: -1000 when a block is
+ * there, 0 when nothing is free or no block can have the order, else near 0 a failure for want of
+ * memory, near 1000 one by fragmentation.
  */
 int32_t pagus_extfrag_index(const struct pagus *p, uint32_t zone, uint32_t order);
 

@@ -2,9 +2,9 @@
 /*
  * The port: what libpagus needs from the world around it. This file is the porting manual.
  *
- * The core reads no clock, starts no thread, holds no lock of its own and never looks into the memory
- * that it manages. A port supplies a `struct pagus_port` of calls; every call gets the `ctx` that was
- * given to pagus_init(). No call may re-enter the same instance.
+ * The core reads no clock, starts no thread, holds no lock of its own and never looks into the
+ * memory that it manages. A port supplies a `struct pagus_port` of calls; every call gets the `ctx`
+ * that was given to pagus_init(). No call may re-enter the same instance.
  *
  * Order in which the core calls: cpu_pin, then trylock(PCP), then lock(ZONE), unlock(ZONE),
  * unlock(PCP), cpu_unpin. It never holds two locks of one class, and never sleeps with one held.
@@ -52,10 +52,10 @@ struct pagus_port {
 	void (*cpu_unpin)(void *ctx);
 
 	/*
-	 * Locks are the port's: one for each (class, index). trylock returns false without waiting when
-	 * the lock is held; the core then serves the request without the pcp. An asked-for drain waits
-	 * for the pcp's lock. An unlock reports
-	 * the work done under the hold: free-list insertions and removals.
+	 * Locks are the port's: one for each (class, index). trylock returns false without waiting
+	 * when the lock is held; the core then serves the request without the pcp. An asked-for
+	 * drain waits for the pcp's lock. An unlock reports the work done under the hold: free-list
+	 * insertions and removals.
 	 */
 	void (*lock)(void *ctx, enum pagus_lock_class cls, uint32_t index, enum pagus_lock_reason why);
 	bool (*trylock)(void *ctx, enum pagus_lock_class cls, uint32_t index,
@@ -63,21 +63,22 @@ struct pagus_port {
 	void (*unlock)(void *ctx, enum pagus_lock_class cls, uint32_t index, uint32_t work);
 
 	/*
-	 * Distance between two NUMA nodes as in the ACPI SLIT: 10 to itself, larger is farther. Read when
-	 * zonelists are built. NULL means 10 and 20.
+	 * Distance between two NUMA nodes as in the ACPI SLIT: 10 to itself, larger is farther.
+	 * Read when zonelists are built. NULL means 10 and 20.
 	 */
 	uint32_t (*distance)(void *ctx, uint32_t from, uint32_t to);
 
 	/*
-	 * May requests of `type` claim the pageblock that starts at `pfn`? 1 yes, 0 no, -1 by the library's
-	 * own rule, which takes pages in use for movable where their request was. NULL means -1. For ports
-	 * that know better what a page holds, or what a recorded kernel decided.
+	 * May requests of `type` claim the pageblock that starts at `pfn`? 1 yes, 0 no, -1 by the
+	 * library's own rule, which takes pages in use for movable where their request was. NULL
+	 * means -1. For ports that know better what a page holds, or what a recorded kernel
+	 * decided.
 	 */
 	int (*may_claim)(void *ctx, uint64_t pfn, uint32_t type);
 
 	/*
-	 * A block that is being freed has merged to 2^order pages at `pfn`: does somebody wait for just this?
-	 * Then it is handed out to him instead of listed. NULL means no.
+	 * A block that is being freed has merged to 2^order pages at `pfn`: does somebody wait for
+	 * just this? Then it is handed out to him instead of listed. NULL means no.
 	 */
 	bool (*capture)(void *ctx, uint64_t pfn, uint32_t order);
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * port/sim: N virtual CPUs in one thread. The caller says which CPU acts and what time it is; every lock
- * is free when it is asked for, and the ledger counts what each would have cost.
+ * port/sim: N virtual CPUs in one thread. The caller says which CPU acts and what time it is; every
+ * lock is free when it is asked for, and the ledger counts what each would have cost.
  */
 #ifndef PAGUS_SIM_H
 #define PAGUS_SIM_H
@@ -33,7 +33,10 @@ extern const struct pagus_port pagus_sim_port;
 /* A port context of `nr_cpus` CPUs, CPU 0 acting, clock 0, empty ledger. */
 void pagus_sim_init(struct pagus_sim *sim, uint32_t nr_cpus);
 
-/* From now on `cpu` acts, at time `now`. The clock does not go back: an earlier time is taken as equal. */
+/*
+ * From now on `cpu` acts, at time `now`. The clock does not go back: an earlier time is taken as
+ * equal.
+ */
 void pagus_sim_on(struct pagus_sim *sim, uint32_t cpu, uint64_t now);
 
 /* Sum of a class's ledger over all reasons. */

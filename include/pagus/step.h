@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Single steps of the allocator, for checking it against a recorded kernel: where a recording tells what
- * happened in which order at a finer grain than whole requests, each step is made by itself and its outcome
- * compared. The steps are the library's own code, called one at a time. `flags` are the kernel's ALLOC_* flags
- * as numbered by Linux 6.18.
+ * Single steps of the allocator, for checking it against a recorded kernel: where a recording tells
+ * what happened in which order at a finer grain than whole requests, each step is made by itself
+ * and its outcome compared. The steps are the library's own code, called one at a time. `flags` are
+ * the kernel's ALLOC_* flags as numbered by Linux 6.18.
  *
- * The acting CPU is the port's. A step that would need a page in another state than it has returns BUSY and
- * changes nothing.
+ * The acting CPU is the port's. A step that would need a page in another state than it has returns
+ * BUSY and changes nothing.
  */
 #ifndef PAGUS_STEP_H
 #define PAGUS_STEP_H
 
 #include <pagus/pagus.h>
 
-/* Per-CPU counting of free pages: this CPU's delta, and the zone's threshold (the same for all its CPUs). */
+/*
+ * Per-CPU counting of free pages: this CPU's delta, and the zone's threshold (the same for all its
+ * CPUs).
+ */
 enum pagus_status pagus_step_drift(struct pagus *p, uint32_t zone, uint32_t cpu, int32_t delta,
 				   uint32_t threshold);
 
@@ -33,8 +36,10 @@ enum pagus_step_flag {
 bool pagus_step_flag(const struct pagus *p, uint32_t zone, enum pagus_step_flag flag);
 void pagus_step_set_flag(struct pagus *p, uint32_t zone, enum pagus_step_flag flag, bool on);
 
-/* Pop a block off the acting CPU's pcp list: NO_MEMORY if it is empty. `quiet`: a bulk caller, which does not
- * halve free_count. */
+/*
+ * Pop a block off the acting CPU's pcp list: NO_MEMORY if it is empty. `quiet`: a bulk caller,
+ * which does not halve free_count.
+ */
 enum pagus_status pagus_step_pop(struct pagus *p, uint32_t zone, uint32_t order, uint32_t type,
 				 bool quiet, pagus_pfn_t *pfn);
 
@@ -46,31 +51,43 @@ enum pagus_status pagus_step_refill(struct pagus *p, uint32_t zone, uint32_t ord
 enum pagus_status pagus_step_take(struct pagus *p, uint32_t zone, uint32_t order, uint32_t type,
 				  uint32_t flags, pagus_pfn_t *pfn);
 
-/* Set the pageblock of a block that was taken with ALLOC_HIGHATOMIC aside, if more may be: a RETYPE event tells. */
+/*
+ * Set the pageblock of a block that was taken with ALLOC_HIGHATOMIC aside, if more may be: a RETYPE
+ * event tells.
+ */
 enum pagus_status pagus_step_reserve(struct pagus *p, pagus_pfn_t pfn, uint32_t order);
 
 /*
- * Push a block that is not free onto the acting CPU's pcp list of its pageblock. *list: where it went; *over: pages
- * that are to be drained now, 0 unless may_drain (a free that may not wait for locks leaves the pcp as it is).
+ * Push a block that is not free onto the acting CPU's pcp list of its pageblock. *list: where it
+ * went; *over: pages that are to be drained now, 0 unless may_drain (a free that may not wait for
+ * locks leaves the pcp as it is).
  */
 enum pagus_status pagus_step_push(struct pagus *p, pagus_pfn_t pfn, uint32_t order, bool may_drain,
 				  uint32_t *list, uint32_t *over);
 
-/* Drain one piece of `pages` pages from a pcp, beginning at `list`; PCPU_DRAIN events tell which. */
+/*
+ * Drain one piece of `pages` pages from a pcp, beginning at `list`; PCPU_DRAIN events tell which.
+ */
 enum pagus_status pagus_step_drain(struct pagus *p, uint32_t zone, uint32_t cpu, uint32_t pages,
 				   uint32_t list);
 
 /* The drains for being over the limits are done: clear below-high if the zone is above its mark. */
 void pagus_step_settle(struct pagus *p, uint32_t zone);
 
-/* The vmstat tick in its parts: fold the acting CPU's deltas; let one pcp decay, *over as in a push. */
+/*
+ * The vmstat tick in its parts: fold the acting CPU's deltas; let one pcp decay, *over as in a
+ * push.
+ */
 void pagus_step_fold(struct pagus *p);
 enum pagus_status pagus_step_decay(struct pagus *p, uint32_t zone, uint32_t *over);
 
 /* Free a block that is not free straight into the zone; to the tails of lists if `to_tail`. */
 enum pagus_status pagus_step_free(struct pagus *p, pagus_pfn_t pfn, uint32_t order, bool to_tail);
 
-/* Take the free block at pfn off its list, without an allocation. BUSY if it is not a free block of the order. */
+/*
+ * Take the free block at pfn off its list, without an allocation. BUSY if it is not a free block of
+ * the order.
+ */
 enum pagus_status pagus_step_isolate(struct pagus *p, pagus_pfn_t pfn, uint32_t order);
 
 /* Change the type of pfn's pageblock; move its free blocks to the tails of a type's lists. */

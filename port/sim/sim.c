@@ -24,7 +24,10 @@ static void lock(void *ctx, enum pagus_lock_class cls, uint32_t index, enum pagu
 {
 	struct pagus_sim *sim = ctx;
 
-	/* A second lock of one class, or a pcp lock inside a zone lock, could deadlock with real threads. */
+	/*
+	 * A second lock of one class, or a pcp lock inside a zone lock, could deadlock with real
+	 * threads.
+	 */
 	assert(!sim->hold[cls].held);
 	assert(cls == PAGUS_LOCK_ZONE || !sim->hold[PAGUS_LOCK_ZONE].held);
 	sim->hold[cls].held = true;
@@ -33,7 +36,8 @@ static void lock(void *ctx, enum pagus_lock_class cls, uint32_t index, enum pagu
 	sim->ledger[cls][why].acquisitions++;
 }
 
-static bool trylock(void *ctx, enum pagus_lock_class cls, uint32_t index, enum pagus_lock_reason why)
+static bool trylock(void *ctx, enum pagus_lock_class cls, uint32_t index,
+		    enum pagus_lock_reason why)
 {
 	struct pagus_sim *sim = ctx;
 

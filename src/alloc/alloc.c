@@ -2,8 +2,9 @@
 /*
  * Allocation: plan -> zones of the zonelist -> watermark -> pcp list, or the zone's free lists.
  *
- * Two walks: the first at the low mark, the second at the min mark with the rights of the request. When
- * neither serves, and the high-atomic reserve has nothing to give back, the answer is NO_MEMORY.
+ * Two walks: the first at the low mark, the second at the min mark with the rights of the request.
+ * When neither serves, and the high-atomic reserve has nothing to give back, the answer is
+ * NO_MEMORY.
  */
 #include "alloc/alloc.h"
 
@@ -61,8 +62,8 @@ static bool watermark_allows(const struct pagus_state *st, struct pg_zone *z,
 			       plan->highest, flags);
 }
 
-static uint32_t take(struct pg_call *c, struct pg_zone *z, const struct pg_plan *plan, uint32_t flags,
-		     bool *hit)
+static uint32_t take(struct pg_call *c, struct pg_zone *z, const struct pg_plan *plan,
+		     uint32_t flags, bool *hit)
 {
 	uint32_t i = PG_NONE;
 	bool from_pcp;
@@ -79,11 +80,15 @@ static uint32_t take(struct pg_call *c, struct pg_zone *z, const struct pg_plan 
 	return i;
 }
 
-/* One pass over the zones. Avoiding fragmentation is for the own node: going to another is worse than mixing. */
+/*
+ * One pass over the zones. Avoiding fragmentation is for the own node: going to another is worse
+ * than mixing.
+ */
 static uint32_t walk_once(struct pg_call *c, const struct pg_plan *plan, uint32_t flags, bool *hit)
 {
 	const struct pg_zone *preferred = pg_zone(c->st, plan->zonelist[plan->preferred]);
-	bool local_only = (flags & PG_ALLOC_NOFRAGMENT) && !c->st->tunable[PAGUS_TUNABLE_defrag_mode];
+	bool local_only =
+		(flags & PG_ALLOC_NOFRAGMENT) && !c->st->tunable[PAGUS_TUNABLE_defrag_mode];
 
 	for (uint32_t n = plan->preferred; n <= plan->zonelist[0]; n++) {
 		struct pg_zone *z = pg_zone(c->st, plan->zonelist[n]);
@@ -130,8 +135,8 @@ static void grant(struct pg_call *c, const struct pg_plan *plan, uint32_t i,
 }
 
 /*
- * The walks in turn. A request that may wait and would fail gets a pageblock of the high-atomic reserve back before
- * its last walk.
+ * The walks in turn. A request that may wait and would fail gets a pageblock of the high-atomic
+ * reserve back before its last walk.
  */
 static uint32_t serve(struct pg_call *c, const struct pg_plan *plan, bool *hit)
 {

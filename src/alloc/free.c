@@ -2,8 +2,9 @@
 /*
  * Free: check the block -> its pageblock's pcp list, or the zone's free lists.
  *
- * The check is exact: only the first page of a block carries its kind and order, so a block that is free
- * already, was handed out with another order, or never existed is told from one that may be freed.
+ * The check is exact: only the first page of a block carries its kind and order, so a block that is
+ * free already, was handed out with another order, or never existed is told from one that may be
+ * freed.
  */
 #include "alloc/alloc.h"
 
@@ -76,7 +77,8 @@ static bool free_to_pcp(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32
 			uint32_t type)
 {
 	struct pg_pcp *pcp = pg_pcp(c->st, z->id, c->cpu);
-	uint32_t list = pg_pcp_list(order, pg_type_mergeable(type) ? type : (uint32_t)PAGUS_MOVABLE);
+	uint32_t list =
+		pg_pcp_list(order, pg_type_mergeable(type) ? type : (uint32_t)PAGUS_MOVABLE);
 
 	if (pg_unlikely(!pg_pcp_trylock(c, pcp, PAGUS_REASON_PCP_FREE)))
 		return false;

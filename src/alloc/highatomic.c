@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The high-atomic reserve: pageblocks of type HIGHATOMIC, about 1 % of a zone, whose free blocks are kept for atomic
- * requests of order 1 and more. A pageblock is set aside when it serves such a request, and given back, one at a
- * time, to a request that would fail.
+ * The high-atomic reserve: pageblocks of type HIGHATOMIC, about 1 % of a zone, whose free blocks
+ * are kept for atomic requests of order 1 and more. A pageblock is set aside when it serves such a
+ * request, and given back, one at a time, to a request that would fail.
  */
 #include "alloc/highatomic.h"
 

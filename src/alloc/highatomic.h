@@ -7,12 +7,14 @@
 struct pg_plan;
 
 /*
- * Set the pageblock of the block i, which has just served an atomic request of higher order, aside for others of
- * its kind, if the zone may reserve more. In a hold of the zone's lock of its own.
+ * Set the pageblock of the block i, which has just served an atomic request of higher order, aside
+ * for others of its kind, if the zone may reserve more. In a hold of the zone's lock of its own.
  */
 void pg_highatomic_reserve(struct pg_call *c, uint32_t i, uint32_t order);
 
-/* Give one reserved pageblock of the plan's zones back, to the plan's type. False if there is none. */
+/*
+ * Give one reserved pageblock of the plan's zones back, to the plan's type. False if there is none.
+ */
 bool pg_highatomic_unreserve(struct pg_call *c, const struct pg_plan *plan);
 
 #endif

@@ -4,8 +4,9 @@
 PG_STATIC_ASSERT(__GFP_HIGH == PG_ALLOC_MIN_RESERVE, "the flag is passed through");
 
 /*
- * Highest zone by the four zone bits. BAD: the bits name two zones at once. A zone that is not configured is
- * replaced by Normal. Only HIGHMEM together with MOVABLE reaches ZONE_MOVABLE; MOVABLE alone is a hint.
+ * Highest zone by the four zone bits. BAD: the bits name two zones at once. A zone that is not
+ * configured is replaced by Normal. Only HIGHMEM together with MOVABLE reaches ZONE_MOVABLE;
+ * MOVABLE alone is a hint.
  */
 enum { BAD = PAGUS_NR_ZONE_TYPES };
 static const uint8_t zone_table[16] = {
@@ -40,8 +41,8 @@ static bool node_has_zone(const struct pagus_state *st, uint32_t node, uint32_t 
 }
 
 /*
- * ALLOC_NOFRAGMENT: rather go to a lower zone than mix types in a pageblock. Only for requests whose first
- * zone is Normal with a DMA32 below it to go to.
+ * ALLOC_NOFRAGMENT: rather go to a lower zone than mix types in a pageblock. Only for requests
+ * whose first zone is Normal with a DMA32 below it to go to.
  */
 static uint32_t nofragment(const struct pagus_state *st, const struct pg_plan *plan)
 {
@@ -60,7 +61,8 @@ static uint32_t nofragment(const struct pagus_state *st, const struct pg_plan *p
 }
 
 /* Rights of the second walk, at the min mark. */
-static uint32_t own_flags(const struct pagus_state *st, const struct pagus_request *req, uint32_t cma)
+static uint32_t own_flags(const struct pagus_state *st, const struct pagus_request *req,
+			  uint32_t cma)
 {
 	uint32_t flags = PAGUS_WMARK_MIN | (req->gfp & __GFP_HIGH) | cma;
 	bool no_reserves = req->gfp & __GFP_NOMEMALLOC;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Three levels: PG_STATIC_ASSERT when compiling, PG_ASSERT always, PG_ASSERT_SLOW where checks that cost
- * more than the code they guard are wanted (-DPAGUS_SLOW_CHECKS). A failed assertion is a bug in
- * libpagus, never in its caller: callers' errors are statuses.
+ * Three levels: PG_STATIC_ASSERT when compiling, PG_ASSERT always, PG_ASSERT_SLOW where checks that
+ * cost more than the code they guard are wanted (-DPAGUS_SLOW_CHECKS). A failed assertion is a bug
+ * in libpagus, never in its caller: callers' errors are statuses.
  */
 #ifndef PG_BASE_ASSERT_H
 #define PG_BASE_ASSERT_H

@@ -16,7 +16,10 @@ static inline int64_t pg_clamp(int64_t x, int64_t lo, int64_t hi)
 	return x <= lo ? lo : x;
 }
 
-static inline uint64_t pg_align_up(uint64_t x, uint64_t pow2) { return (x + pow2 - 1) & ~(pow2 - 1); }
+static inline uint64_t pg_align_up(uint64_t x, uint64_t pow2)
+{
+	return (x + pow2 - 1) & ~(pow2 - 1);
+}
 static inline uint64_t pg_align_down(uint64_t x, uint64_t pow2) { return x & ~(pow2 - 1); }
 
 /* Largest power of two not above x; x > 0. */

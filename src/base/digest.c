@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * State digest: four independent 64-bit lanes, each multiply-and-rotate over every fourth word, folded at
- * the end. The lanes hide the latency of the multiply; the result depends on every bit and on position.
+ * State digest: four independent 64-bit lanes, each multiply-and-rotate over every fourth word,
+ * folded at the end. The lanes hide the latency of the multiply; the result depends on every bit
+ * and on position.
  */
 #include "base/digest.h"
 

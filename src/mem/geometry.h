@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page arithmetic. A page is known by its pfn outside the library and by the index of its record inside.
- * Sections lie in the record array in pfn order, each aligned to the largest block, so within a block
- * index arithmetic is pfn arithmetic: alignment, buddy (xor) and parent (and) work on the index.
+ * Page arithmetic. A page is known by its pfn outside the library and by the index of its record
+ * inside. Sections lie in the record array in pfn order, each aligned to the largest block, so
+ * within a block index arithmetic is pfn arithmetic: alignment, buddy (xor) and parent (and) work
+ * on the index.
  */
 #ifndef PG_MEM_GEOMETRY_H
 #define PG_MEM_GEOMETRY_H
@@ -27,7 +28,8 @@ static inline uint32_t pg_index(const struct pagus_state *st, pagus_pfn_t pfn)
 static inline pagus_pfn_t pg_pfn(const struct pagus_state *st, uint32_t i)
 {
 	uint32_t n = i - st->first_page;
-	uint64_t section = ((const uint32_t *)pg_at(st, st->off_slot_section))[n >> st->section_order];
+	uint64_t section =
+		((const uint32_t *)pg_at(st, st->off_slot_section))[n >> st->section_order];
 
 	return (section << st->section_order) + (n & ((1u << st->section_order) - 1));
 }
@@ -50,8 +52,8 @@ static inline uint32_t pg_block_start(const struct pagus_state *st, uint32_t i)
 }
 
 /* Could 2^order pages from pfn be a block? Its first record in *i, PG_NONE where there is none. */
-static inline enum pagus_status pg_block_at(const struct pagus_state *st, pagus_pfn_t pfn, uint32_t order,
-					    uint32_t *i)
+static inline enum pagus_status pg_block_at(const struct pagus_state *st, pagus_pfn_t pfn,
+					    uint32_t order, uint32_t *i)
 {
 	*i = PG_NONE;
 	if (order > st->max_order)
@@ -62,7 +64,10 @@ static inline enum pagus_status pg_block_at(const struct pagus_state *st, pagus_
 	return pfn & ((UINT64_C(1) << order) - 1) ? PAGUS_BAD_ALIGN : PAGUS_OK;
 }
 
-/* First record of the block that page i belongs to: i itself unless it is a tail. PG_NONE if no block reaches i. */
+/*
+ * First record of the block that page i belongs to: i itself unless it is a tail. PG_NONE if no
+ * block reaches i.
+ */
 static inline uint32_t pg_head(const struct pagus_state *st, uint32_t i)
 {
 	for (uint32_t order = 0; order <= st->max_order; order++) {

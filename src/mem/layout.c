@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Layout: which zones and sections a configuration has, how large the region is, and its first contents.
+ * Layout: which zones and sections a configuration has, how large the region is, and its first
+ * contents.
  *
- * Size = 16 bytes a page record, 1 byte a pageblock, 16 bytes a list (66 a zone, 14 a zone and CPU), and
- * small tables. Records exist for whole sections, holes inside them included.
+ * Size = 16 bytes a page record, 1 byte a pageblock, 16 bytes a list (66 a zone, 14 a zone and
+ * CPU), and small tables. Records exist for whole sections, holes inside them included.
  */
 #include "mem/layout.h"
 
@@ -15,8 +16,8 @@
 #define MAX_RANGES   65536u
 
 /* The part of a range that belongs to one zone type; false if none does. */
-static bool range_part(const struct pagus_config *cfg, const struct pagus_range *range, uint32_t type,
-		       uint64_t *start, uint64_t *end)
+static bool range_part(const struct pagus_config *cfg, const struct pagus_range *range,
+		       uint32_t type, uint64_t *start, uint64_t *end)
 {
 	uint64_t dma = cfg->dma_ceiling, dma32 = pg_max(dma, cfg->dma32_ceiling);
 	uint64_t normal = cfg->normal_ceiling ? cfg->normal_ceiling : UINT64_MAX;
@@ -164,7 +165,8 @@ static void build_sections(struct pagus_state *st, const struct pagus_config *cf
 	for (uint32_t r = 0; r < cfg->nr_ranges; r++) {
 		uint64_t start = cfg->ranges[r].start_pfn, end = start + cfg->ranges[r].nr_pages;
 
-		for (uint64_t s = start >> st->section_order; s <= (end - 1) >> st->section_order; s++) {
+		for (uint64_t s = start >> st->section_order; s <= (end - 1) >> st->section_order;
+		     s++) {
 			if (section_slot[s - st->first_section] != PG_NO_SLOT)
 				continue;
 			section_slot[s - st->first_section] = slot;
@@ -241,7 +243,8 @@ static uint32_t configured_types(const struct pagus_config *cfg)
 	return types;
 }
 
-void pg_layout_build(struct pagus_state *st, const struct pagus_config *cfg, const struct pg_layout *l)
+void pg_layout_build(struct pagus_state *st, const struct pagus_config *cfg,
+		     const struct pg_layout *l)
 {
 	uint32_t *cpu_node;
 

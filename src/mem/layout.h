@@ -6,7 +6,8 @@
 
 /* Sizes and places of everything in the region, from a configuration alone. */
 struct pg_layout {
-	uint64_t off_section_slot, off_slot_section, off_cpu_node, off_zonelists, off_zones, off_pcps;
+	uint64_t off_section_slot, off_slot_section, off_cpu_node, off_zonelists, off_zones,
+		off_pcps;
 	uint64_t off_pages, off_blocks, off_counters, bytes;
 	uint32_t nr_nodes, nr_zones, first_section, nr_sections, nr_slots, first_page, nr_pages;
 	uint8_t zone_id[PAGUS_MAX_NODES][PAGUS_NR_ZONE_TYPES]; /* PG_LAYOUT_NO_ZONE: no memory */
@@ -16,7 +17,10 @@ struct pg_layout {
 /* False if the configuration is not valid. */
 bool pg_layout_compute(const struct pagus_config *cfg, struct pg_layout *layout);
 
-/* Fill the region: all pages reserved, all lists empty, no limits computed. The region is zero before. */
+/*
+ * Fill the region: all pages reserved, all lists empty, no limits computed. The region is zero
+ * before.
+ */
 void pg_layout_build(struct pagus_state *st, const struct pagus_config *cfg,
 		     const struct pg_layout *layout);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Circular doubly linked lists of page records, linked by index. An empty list's head points at itself. An
- * entry that leaves a list gets zero links, so that states that differ only in their past are equal bytes.
+ * Circular doubly linked lists of page records, linked by index. An empty list's head points at
+ * itself. An entry that leaves a list gets zero links, so that states that differ only in their
+ * past are equal bytes.
  */
 #ifndef PG_MEM_LIST_H
 #define PG_MEM_LIST_H

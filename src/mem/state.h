@@ -5,8 +5,9 @@
  *   struct pagus_state | section tables | CPU nodes | zonelists | zones | pcps | page records | block types
  *   | counters
  *
- * Everything before the counters is what pagus_digest covers. There is no pointer in it: page records link
- * by 32-bit index, and the offsets below are from the start of the region. Padding is explicit and zero.
+ * Everything before the counters is what pagus_digest covers. There is no pointer in it: page
+ * records link by 32-bit index, and the offsets below are from the start of the region. Padding is
+ * explicit and zero.
  *
  * Lock letters: Z the zone's lock, P the pcp's lock, I written only while the instance is set up or
  * otherwise idle, O the owner of the block (whoever holds it, without a lock).
@@ -26,10 +27,11 @@
 #define PG_NR_FREE_HEADS (PAGUS_NR_ORDERS * PAGUS_NR_MIGRATETYPES)
 
 /*
- * One page, or the head of one list: the first records of the array are the heads of all lists, so that
- * insertion and removal need no test for the ends. `kind` (enum pagus_page_kind), `order` and `type`
- * describe a block and stand in its first page; the other pages of a block are tails. Whatever changes
- * how pages are grouped into blocks writes first pages only, so a free is checked exactly in O(1).
+ * One page, or the head of one list: the first records of the array are the heads of all lists, so
+ * that insertion and removal need no test for the ends. `kind` (enum pagus_page_kind), `order` and
+ * `type` describe a block and stand in its first page; the other pages of a block are tails.
+ * Whatever changes how pages are grouped into blocks writes first pages only, so a free is checked
+ * exactly in O(1).
  */
 struct pg_page {
 	uint32_t prev, next; /* Z or P: list neighbours; both 0 when on no list */
@@ -89,7 +91,8 @@ struct pagus_state {
 	uint64_t magic;
 	uint64_t bytes;          /* of the whole region that is in use */
 	uint64_t digest_bytes;   /* = off_counters */
-	uint64_t off_section_slot, off_slot_section, off_cpu_node, off_zonelists, off_zones, off_pcps;
+	uint64_t off_section_slot, off_slot_section, off_cpu_node, off_zonelists, off_zones,
+		off_pcps;
 	uint64_t off_pages, off_blocks, off_counters;
 	uint64_t totalreserve_pages;
 	uint32_t nr_nodes, nr_cpus, nr_zones;

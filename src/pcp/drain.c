@@ -59,8 +59,9 @@ uint32_t pg_pcp_drain(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, 
 }
 
 /* In pieces, so that no hold of the zone lock is long. */
-static void drain_in_pieces(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, uint32_t pages,
-			    uint32_t piece, uint32_t start, enum pagus_lock_reason why)
+static void drain_in_pieces(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp,
+			    uint32_t pages, uint32_t piece, uint32_t start,
+			    enum pagus_lock_reason why)
 {
 	while (pages > 0 && pcp->count > 0) {
 		uint32_t now = (uint32_t)pg_min(pages, piece);
@@ -96,7 +97,8 @@ uint32_t pg_pcp_decay(const struct pagus_state *st, struct pg_pcp *pcp)
 	uint32_t floor = pcp->count > most ? pcp->count - most : 0;
 
 	if (pcp->high > pcp->high_min)
-		pcp->high = (uint32_t)pg_max(pg_max(floor, pcp->high - pcp->high / 8), pcp->high_min);
+		pcp->high =
+			(uint32_t)pg_max(pg_max(floor, pcp->high - pcp->high / 8), pcp->high_min);
 	return pcp->count > pcp->high ? pcp->count - pcp->high : 0;
 }
 
@@ -109,7 +111,8 @@ void pg_pcp_tick(struct pg_call *c)
 
 		pg_pcp_lock(c, pcp, PAGUS_REASON_PCP_DRAIN);
 		pages = pg_pcp_decay(c->st, pcp);
-		drain_in_pieces(c, pg_zone(c->st, id), pcp, pages, pcp->batch, 0, PAGUS_REASON_DRAIN);
+		drain_in_pieces(c, pg_zone(c->st, id), pcp, pages, pcp->batch, 0,
+				PAGUS_REASON_DRAIN);
 		pg_pcp_unlock(c, pcp);
 	}
 }

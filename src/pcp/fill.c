@@ -20,5 +20,6 @@ void pg_pcp_fill(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, struc
 	pg_count(c, PAGUS_COUNTER_pcp_refill, 1);
 	pg_count(c, PAGUS_COUNTER_pcp_refill_pages, (uint64_t)got << t->order);
 	if (pg_event_wanted(c, PAGUS_EVENT_REFILL))
-		pg_event_raise(c, PAGUS_EVENT_REFILL, z->id, PAGUS_NO_PFN, t->order, t->type, asked, got);
+		pg_event_raise(c, PAGUS_EVENT_REFILL, z->id, PAGUS_NO_PFN, t->order, t->type, asked,
+			       got);
 }

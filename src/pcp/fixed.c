@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Per-CPU lists as Linux 5.14 to 6.6 limit them: a refill brings one batch; above a fixed `high` a free drains a
- * batch, twice as much each time in a row that no allocation comes between. free_count is the log2 of that.
+ * Per-CPU lists as Linux 5.14 to 6.6 limit them: a refill brings one batch; above a fixed `high` a
+ * free drains a batch, twice as much each time in a row that no allocation comes between.
+ * free_count is the log2 of that.
  */
 #include "pcp/pcp.h"
 

@@ -2,10 +2,11 @@
 /*
  * Per-CPU lists as Linux 6.7 and later tune them.
  *
- * A refill asks for batch << alloc_factor single pages (fewer blocks of larger orders); each refill in a row
- * doubles it, each free halves it. `high`, above which a free drains, follows the traffic between high_min
- * and high_max: refills raise it while the zone has more than its high mark free; a zone below it lowers it.
- * free_count is how many pages were freed since allocations last halved it: what a drain gives back.
+ * A refill asks for batch << alloc_factor single pages (fewer blocks of larger orders); each refill
+ * in a row doubles it, each free halves it. `high`, above which a free drains, follows the traffic
+ * between high_min and high_max: refills raise it while the zone has more than its high mark free;
+ * a zone below it lowers it. free_count is how many pages were freed since allocations last halved
+ * it: what a drain gives back.
  */
 #include "pcp/pcp.h"
 
@@ -55,14 +56,20 @@ static void refill(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, str
 {
 	uint32_t asked = refill_blocks(c->st, z, pcp, t->order);
 
-	/* An atomic request of higher order takes its own block, or the reserve's, and leaves the rest whole. */
+	/*
+	 * An atomic request of higher order takes its own block, or the reserve's, and leaves the
+	 * rest whole.
+	 */
 	if (!(t->flags & PG_ALLOC_HIGHATOMIC))
 		pg_pcp_fill(c, z, pcp, t, asked);
 }
 
-/* The count above which this free drains; 0: drain now. Lowers or raises the stored high on the way. */
-static uint32_t drain_above(const struct pagus_state *st, const struct pg_zone *z, struct pg_pcp *pcp,
-			    bool free_high)
+/*
+ * The count above which this free drains; 0: drain now. Lowers or raises the stored high on the
+ * way.
+ */
+static uint32_t drain_above(const struct pagus_state *st, const struct pg_zone *z,
+			    struct pg_pcp *pcp, bool free_high)
 {
 	uint32_t high = clamp_high(pcp), batch = pcp->batch;
 	uint32_t freed = (uint32_t)pg_max(pcp->free_count, batch);
@@ -84,7 +91,8 @@ static uint32_t drain_above(const struct pagus_state *st, const struct pg_zone *
 		return (uint32_t)pg_max(pcp->count, pcp->high_min);
 	}
 	if (pcp->count >= high && high < pcp->free_count + batch)
-		pcp->high = (uint32_t)pg_clamp(pcp->free_count + batch, pcp->high_min, pcp->high_max);
+		pcp->high =
+			(uint32_t)pg_clamp(pcp->free_count + batch, pcp->high_min, pcp->high_max);
 	return high;
 }
 
@@ -98,7 +106,10 @@ static uint32_t drain_pages(const struct pagus_state *st, const struct pg_pcp *p
 	return (uint32_t)pg_clamp(pcp->free_count, pcp->batch, (int64_t)high - pcp->batch);
 }
 
-/* A free of order 1-3 behind another such, with much freed lately: a burst that the zone can use at once. */
+/*
+ * A free of order 1-3 behind another such, with much freed lately: a burst that the zone can use at
+ * once.
+ */
 static bool free_high_order(struct pg_pcp *pcp, uint32_t order)
 {
 	bool high_order = order > 0 && order < PG_PCP_SMALL_ORDERS;

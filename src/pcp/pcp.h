@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Per-CPU page lists: each CPU keeps, for each zone, free blocks of the small orders and of the huge order that
- * it can hand out and take back without the zone lock. Whether an order is cached at all is a bit mask in the
- * state, so that the hit below makes no indirect call; the policy's own calls are reached where the zone
- * lock is taken anyway.
+ * Per-CPU page lists: each CPU keeps, for each zone, free blocks of the small orders and of the
+ * huge order that it can hand out and take back without the zone lock. Whether an order is cached
+ * at all is a bit mask in the state, so that the hit below makes no indirect call; the policy's own
+ * calls are reached where the zone lock is taken anyway.
  *
- * Lists: order * 3 + migratetype for orders 0-3, then the huge order not movable (12) and movable (13).
+ * Lists: order * 3 + migratetype for orders 0-3, then the huge order not movable (12) and movable
+ * (13).
  *
  * Locking: all calls need the pcp's lock.
  */
@@ -24,8 +25,8 @@ struct pg_pcp_ops {
 	/* Bring blocks onto the empty list that `t` needs. */
 	void (*refill)(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, struct pg_take *t);
 	/*
-	 * A block of `order` was pushed: how many pages are to be drained; 0 where the caller may not. Moves what
-	 * the pcp remembers.
+	 * A block of `order` was pushed: how many pages are to be drained; 0 where the caller may
+	 * not. Moves what the pcp remembers.
 	 */
 	uint32_t (*over)(const struct pagus_state *st, const struct pg_zone *z, struct pg_pcp *pcp,
 			 uint32_t order, bool may_drain);
@@ -107,8 +108,8 @@ void pg_pcp_fill(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, struc
 		 uint32_t asked);
 
 /*
- * Give at least `pages` pages (or all) back to the zone in one hold of its lock: from the tail of list
- * `start` until that list is empty, then from the next one round. Returns how many pages went.
+ * Give at least `pages` pages (or all) back to the zone in one hold of its lock: from the tail of
+ * list `start` until that list is empty, then from the next one round. Returns how many pages went.
  */
 uint32_t pg_pcp_drain(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, uint32_t pages,
 		      uint32_t start, enum pagus_lock_reason why);
@@ -116,8 +117,8 @@ uint32_t pg_pcp_drain(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, 
 /* What pagus_seed_pcp and pagus_seed_pcp_state do, inside a call. */
 enum pagus_status pg_seed_pcp_block(struct pg_call *c, uint32_t cpu, pagus_pfn_t pfn,
 				    uint32_t list);
-enum pagus_status pg_seed_pcp_state(struct pagus_state *st, uint32_t node, uint32_t type, uint32_t cpu,
-				    const struct pagus_pcp_seed *seed);
+enum pagus_status pg_seed_pcp_state(struct pagus_state *st, uint32_t node, uint32_t type,
+				    uint32_t cpu, const struct pagus_pcp_seed *seed);
 
 /* After a drain for being over the limits: is the zone above its high mark again? */
 void pg_pcp_settle(const struct pagus_state *st, struct pg_zone *z);

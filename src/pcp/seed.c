@@ -29,8 +29,8 @@ enum pagus_status pg_seed_pcp_block(struct pg_call *c, uint32_t cpu, pagus_pfn_t
 	return PAGUS_OK;
 }
 
-enum pagus_status pg_seed_pcp_state(struct pagus_state *st, uint32_t node, uint32_t type, uint32_t cpu,
-				    const struct pagus_pcp_seed *seed)
+enum pagus_status pg_seed_pcp_state(struct pagus_state *st, uint32_t node, uint32_t type,
+				    uint32_t cpu, const struct pagus_pcp_seed *seed)
 {
 	struct pg_zone *z = pg_seed_find_zone(st, node, type);
 	struct pg_pcp *pcp;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Placement as Linux up to 6.9: a fallback first moves what it has found to the tail of the request's own list, the
- * whole pageblock's free blocks or one block alone, and then the request is served from its own lists. So a
- * free block may lie on another list than its pageblock's type.
+ * Placement as Linux up to 6.9: a fallback first moves what it has found to the tail of the
+ * request's own list, the whole pageblock's free blocks or one block alone, and then the request is
+ * served from its own lists. So a free block may lie on another list than its pageblock's type.
  */
 #include "place/place.h"
 
@@ -28,7 +28,9 @@ static uint32_t convert_block(struct pg_call *c, struct pg_zone *z, const struct
 	return serve_own(c, z, t, found);
 }
 
-/* The free blocks move whatever the pageblock holds; its type only if half of it is free or alike. */
+/*
+ * The free blocks move whatever the pageblock holds; its type only if half of it is free or alike.
+ */
 static uint32_t convert_part(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
 			     const struct pg_candidate *found)
 {
@@ -92,6 +94,9 @@ static const struct pg_pass passes[NR_PASSES] = {
 };
 
 const struct pg_place pg_place_convert = {
-	.name = "convert", .about = "migratetypes, fallback by moving to the own lists, as Linux up to 6.9",
-	.release = PG_RELEASE_6_1, .passes = passes, .nr_passes = NR_PASSES,
+	.name = "convert",
+	.about = "migratetypes, fallback by moving to the own lists, as Linux up to 6.9",
+	.release = PG_RELEASE_6_1,
+	.passes = passes,
+	.nr_passes = NR_PASSES,
 };

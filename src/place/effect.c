@@ -2,9 +2,9 @@
 /*
  * What a pass does with the block that it found.
  *
- * Claiming is the only way in which a pageblock changes owner between the ordinary types: wholly, when a free
- * block covers it, or by majority, when at least half of its pages are free or in use for the like of the
- * claimant. Stealing takes pages and leaves the pageblock what it is.
+ * Claiming is the only way in which a pageblock changes owner between the ordinary types: wholly,
+ * when a free block covers it, or by majority, when at least half of its pages are free or in use
+ * for the like of the claimant. Stealing takes pages and leaves the pageblock what it is.
  */
 #include "place/place.h"
 
@@ -22,7 +22,8 @@ uint32_t pg_effect_take(struct pg_call *c, struct pg_zone *z, const struct pg_ta
 	return found->i;
 }
 
-uint32_t pg_place_take_own(struct pg_call *c, struct pg_zone *z, const struct pg_take *t, uint32_t up_to)
+uint32_t pg_place_take_own(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
+			   uint32_t up_to)
 {
 	struct pg_candidate own = { .order = t->order, .from = t->type };
 
@@ -78,7 +79,8 @@ static struct block_content count_content(const struct pagus_state *st, const st
 			content.shared = true;
 		else if (page->kind == PAGUS_PAGE_FREE)
 			content.free += pages;
-		else if ((page->kind == PAGUS_PAGE_ALLOCATED || page->kind == PAGUS_PAGE_INHERITED) &&
+		else if ((page->kind == PAGUS_PAGE_ALLOCATED ||
+			  page->kind == PAGUS_PAGE_INHERITED) &&
 			 page->type == PAGUS_MOVABLE)
 			content.movable += pages;
 		i += pages;
@@ -93,8 +95,8 @@ bool pg_claim_inside(const struct pagus_state *st, const struct pg_zone *z, uint
 	return pfn >= z->start_pfn && pfn + (1u << st->pageblock_order) <= z->end_pfn;
 }
 
-bool pg_claimable(const struct pg_call *c, const struct pg_zone *z, uint32_t start, uint32_t block_type,
-		  uint32_t type)
+bool pg_claimable(const struct pg_call *c, const struct pg_zone *z, uint32_t start,
+		  uint32_t block_type, uint32_t type)
 {
 	const struct pagus_state *st = c->st;
 	uint32_t block_pages = 1u << st->pageblock_order;

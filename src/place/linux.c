@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Placement as Linux 6.15 and later: own type, then CMA, then claim pageblocks from the largest block down,
- * then steal single blocks from the smallest up.
+ * Placement as Linux 6.15 and later: own type, then CMA, then claim pageblocks from the largest
+ * block down, then steal single blocks from the smallest up.
  */
 #include "place/place.h"
 

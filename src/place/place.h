@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Placement: which free piece serves a request, and what that costs in purity. A placement is a const table
- * of passes; pg_place_take runs it. The pass that serves decides where the next take of the same hold of
- * the zone lock begins, so a refill does not search again what it has just found empty.
+ * Placement: which free piece serves a request, and what that costs in purity. A placement is a
+ * const table of passes; pg_place_take runs it. The pass that serves decides where the next take of
+ * the same hold of the zone lock begins, so a refill does not search again what it has just found
+ * empty.
  */
 #ifndef PG_PLACE_PLACE_H
 #define PG_PLACE_PLACE_H
@@ -46,8 +47,8 @@ enum pg_bound {
 #define PG_NEED_RESERVE      0x10u /* the request cannot wait, or is a victim's, and no refill */
 
 /*
- * What a pass does with a candidate. Returns the record of the pages taken, or PG_NONE if it refuses this
- * candidate: the search goes on with the next order.
+ * What a pass does with a candidate. Returns the record of the pages taken, or PG_NONE if it
+ * refuses this candidate: the search goes on with the next order.
  */
 typedef uint32_t pg_effect(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
 			   const struct pg_candidate *found);
@@ -78,8 +79,8 @@ extern const struct pg_place *const pg_places[];
 extern const uint32_t pg_nr_places;
 
 /*
- * Take 2^t->order pages from the zone: their first record, which the caller must give a kind; PG_NONE if
- * no pass served. Needs the zone's lock.
+ * Take 2^t->order pages from the zone: their first record, which the caller must give a kind;
+ * PG_NONE if no pass served. Needs the zone's lock.
  */
 uint32_t pg_place_take(struct pg_call *c, struct pg_zone *z, struct pg_take *t);
 
@@ -90,12 +91,16 @@ pg_effect pg_effect_claim_block; /* retype all its pageblocks; the rest onto the
 pg_effect pg_effect_claim_part;  /* retype its pageblock if mostly free or alike, then take */
 
 /* Serve from the request's own lists, which hold a block of at most order `up_to`. */
-uint32_t pg_place_take_own(struct pg_call *c, struct pg_zone *z, const struct pg_take *t, uint32_t up_to);
+uint32_t pg_place_take_own(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
+			   uint32_t up_to);
 
-/* claim: does the pageblock that starts at `start` lie inside the zone, may `type` claim it, move its free blocks. */
+/*
+ * claim: does the pageblock that starts at `start` lie inside the zone, may `type` claim it, move
+ * its free blocks.
+ */
 bool pg_claim_inside(const struct pagus_state *st, const struct pg_zone *z, uint32_t start);
-bool pg_claimable(const struct pg_call *c, const struct pg_zone *z, uint32_t start, uint32_t block_type,
-		  uint32_t type);
+bool pg_claimable(const struct pg_call *c, const struct pg_zone *z, uint32_t start,
+		  uint32_t block_type, uint32_t type);
 void pg_claim_move(struct pg_call *c, struct pg_zone *z, uint32_t start, uint32_t type);
 
 #define PG_TYPES_ALL     ((1u << PAGUS_UNMOVABLE) | (1u << PAGUS_MOVABLE) | (1u << PAGUS_RECLAIMABLE))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Placement without mobility grouping: every page is unmovable, so there is one list an order and the
- * smallest block serves. What Linux does on machines too small to group (page_group_by_mobility_disabled).
+ * Placement without mobility grouping: every page is unmovable, so there is one list an order and
+ * the smallest block serves. What Linux does on machines too small to group
+ * (page_group_by_mobility_disabled).
  */
 #include "place/place.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The list store: free blocks of a zone on one list for each order and migratetype, in the kernel's order.
- * It knows where free pieces are kept and how they are cut; it decides nothing.
+ * The list store: free blocks of a zone on one list for each order and migratetype, in the kernel's
+ * order. It knows where free pieces are kept and how they are cut; it decides nothing.
  *
  * Locking: all calls need the zone's lock.
  */
@@ -45,8 +45,9 @@ void pg_store_remove(struct pagus_state *st, struct pg_zone *z, uint32_t i);
 void pg_store_move(struct pagus_state *st, struct pg_zone *z, uint32_t i, uint32_t type);
 
 /*
- * Cut a block of order `from`, which is on no list, down to order `to`: each upper half goes onto the head
- * of `type`'s list. The lowest 2^to pages, from i, remain. Returns how many halvings that took.
+ * Cut a block of order `from`, which is on no list, down to order `to`: each upper half goes onto
+ * the head of `type`'s list. The lowest 2^to pages, from i, remain. Returns how many halvings that
+ * took.
  */
 uint32_t pg_store_split(struct pagus_state *st, struct pg_zone *z, uint32_t i, uint32_t from,
 			uint32_t to, uint32_t type);

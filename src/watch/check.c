@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The full walk: first along every list, then over every page, then the sums against each other. Numbers and
- * texts of the invariants are in invariants.def.
+ * The full walk: first along every list, then over every page, then the sums against each other.
+ * Numbers and texts of the invariants are in invariants.def.
  */
 #include "watch/check.h"
 
@@ -70,7 +70,8 @@ static int check_free_lists(struct check *k, const struct pg_zone *z)
 
 			if (broken)
 				return broken;
-			for (i = pg_page(k->st, head)->next; i != head; i = pg_page(k->st, i)->next) {
+			for (i = pg_page(k->st, head)->next; i != head;
+			     i = pg_page(k->st, i)->next) {
 				if (i & ((1u << order) - 1))
 					BROKEN(INV_free_aligned, i);
 				if (pg_release(k->st)->list_is_block_type &&
@@ -98,7 +99,8 @@ static int check_pcp_lists(struct check *k, const struct pg_zone *z, uint32_t cp
 	for (uint32_t list = 0; list < PAGUS_NR_PCP_LISTS; list++) {
 		uint32_t order = pg_pcp_list_order(list, k->st->pageblock_order);
 		uint64_t nr;
-		int broken = check_list(k, pcp->first_head + list, z->id, PAGUS_PAGE_PCP, order, &nr);
+		int broken =
+			check_list(k, pcp->first_head + list, z->id, PAGUS_PAGE_PCP, order, &nr);
 
 		if (broken)
 			return broken;

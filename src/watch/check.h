@@ -4,7 +4,10 @@
 
 #include "mem/state.h"
 
-/* Number of the first broken invariant, or 0; *where: a page near it, PAGUS_NO_PFN if none is known. */
+/*
+ * Number of the first broken invariant, or 0; *where: a page near it, PAGUS_NO_PFN if none is
+ * known.
+ */
 int pg_check(const struct pagus_state *st, pagus_pfn_t *where);
 
 #endif

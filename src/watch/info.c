@@ -16,7 +16,8 @@ uint32_t pagus_nr_zones(const struct pagus *p)
 	return p->state->nr_zones;
 }
 
-enum pagus_status pagus_zone_info(const struct pagus *p, uint32_t zone, struct pagus_zone_info *info)
+enum pagus_status pagus_zone_info(const struct pagus *p, uint32_t zone,
+				  struct pagus_zone_info *info)
 {
 	const struct pagus_state *st = p->state;
 	const struct pg_zone *z = pg_zone(st, zone);
@@ -72,7 +73,8 @@ static uint64_t list_pfns(const struct pagus_state *st, uint32_t head, pagus_pfn
 uint64_t pagus_free_list(const struct pagus *p, uint32_t zone, uint32_t order,
 			 enum pagus_migratetype type, pagus_pfn_t *pfns, uint64_t room)
 {
-	if (zone >= p->state->nr_zones || order > p->state->max_order || type >= PAGUS_NR_MIGRATETYPES)
+	if (zone >= p->state->nr_zones || order > p->state->max_order ||
+	    type >= PAGUS_NR_MIGRATETYPES)
 		return 0;
 	return list_pfns(p->state, pg_store_list(pg_zone(p->state, zone), order, type), pfns, room);
 }
@@ -104,7 +106,8 @@ uint32_t pagus_zonelist(const struct pagus *p, uint32_t node, bool this_node_onl
 	return list[0];
 }
 
-enum pagus_status pagus_page_info(const struct pagus *p, pagus_pfn_t pfn, struct pagus_page_info *info)
+enum pagus_status pagus_page_info(const struct pagus *p, pagus_pfn_t pfn,
+				  struct pagus_page_info *info)
 {
 	const struct pagus_state *st = p->state;
 	uint32_t i = pg_index(st, pfn);

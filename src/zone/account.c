@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page counts. free_pages is exact. The kernel's own NR_FREE_PAGES is not: each CPU keeps a delta, and adds it
- * to the shared count when it grows past a threshold or on the vmstat tick. With a threshold set, watermarks
- * see the count as the kernel would: what is still in deltas is left out.
+ * Page counts. free_pages is exact. The kernel's own NR_FREE_PAGES is not: each CPU keeps a delta,
+ * and adds it to the shared count when it grows past a threshold or on the vmstat tick. With a
+ * threshold set, watermarks see the count as the kernel would: what is still in deltas is left out.
  */
 #include "zone/zone.h"
 

@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The buddy system. A block of order o starts at a multiple of 2^o pages; its buddy is the block of the
- * same order with bit o of the page number flipped. Two free buddies become one block of the next order.
+ * The buddy system. A block of order o starts at a multiple of 2^o pages; its buddy is the block of
+ * the same order with bit o of the page number flipped. Two free buddies become one block of the
+ * next order.
  *
  *     free page 5, pages 4, 6-7 and 0-3 being free:   4 5 | 6 7   0 1 2 3
  *     5 and 4 -> 4-5,  4-5 and 6-7 -> 4-7,  4-7 and 0-3 -> 0-7, and so on up to the largest order
  *
- * Inside a pageblock both buddies are of one type, since a free block lies on its pageblock's list. From the
- * pageblock up, ordinary types merge and the merged block takes the type of the block being freed;
- * HIGHATOMIC, CMA and ISOLATE merge with their own kind alone. Merges stop at zone borders.
+ * Inside a pageblock both buddies are of one type, since a free block lies on its pageblock's list.
+ * From the pageblock up, ordinary types merge and the merged block takes the type of the block
+ * being freed; HIGHATOMIC, CMA and ISOLATE merge with their own kind alone. Merges stop at zone
+ * borders.
  */
 #include "zone/zone.h"
 
 #include "mem/release.h"
 
 /*
- * True if the block i of `order` would merge again as soon as its own buddy is freed: then it goes to the
- * tail, to be handed out late. Only up to two below the largest order, where that saves a merge.
+ * True if the block i of `order` would merge again as soon as its own buddy is freed: then it goes
+ * to the tail, to be handed out late. Only up to two below the largest order, where that saves a
+ * merge.
  */
 static bool merge_likely(const struct pagus_state *st, const struct pg_zone *z, uint32_t i,
 			 uint32_t order)
@@ -39,8 +42,8 @@ static bool captured(const struct pg_call *c, uint32_t i, uint32_t order)
 	return true;
 }
 
-static void free_one(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order, uint32_t type,
-		     enum pg_end end)
+static void free_one(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order,
+		     uint32_t type, enum pg_end end)
 {
 	struct pagus_state *st = c->st;
 
@@ -75,7 +78,8 @@ static void free_one(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t 
 	pg_store_insert(st, z, i, order, type, end);
 }
 
-void pg_buddy_free(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order, enum pg_end end)
+void pg_buddy_free(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order,
+		   enum pg_end end)
 {
 	struct pagus_state *st = c->st;
 	uint32_t piece = order < st->pageblock_order ? order : st->pageblock_order;
@@ -89,7 +93,8 @@ void pg_buddy_free(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t or
 	pg_count(c, PAGUS_COUNTER_zone_free, 1);
 }
 
-void pg_buddy_free_as(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order, uint32_t type)
+void pg_buddy_free_as(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order,
+		      uint32_t type)
 {
 	free_one(c, z, i, order, type, PG_HEAD);
 	pg_count(c, PAGUS_COUNTER_zone_free, 1);

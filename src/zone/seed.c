@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Handing memory over: from a boot-time reserver, page by page in use, or block by block as a recorded
- * kernel had it. Until then a page is reserved and belongs to nobody.
+ * Handing memory over: from a boot-time reserver, page by page in use, or block by block as a
+ * recorded kernel had it. Until then a page is reserved and belongs to nobody.
  */
 #include "zone/seed.h"
 
@@ -43,7 +43,8 @@ static uint64_t pages_in_zone(const struct pagus_state *st, uint32_t i, uint32_t
 {
 	uint64_t nr = 1;
 
-	while (nr < UINT64_C(1) << order && pg_page(st, i + (uint32_t)nr)->zone == pg_page(st, i)->zone)
+	while (nr < UINT64_C(1) << order &&
+	       pg_page(st, i + (uint32_t)nr)->zone == pg_page(st, i)->zone)
 		nr++;
 	return nr;
 }

@@ -13,7 +13,10 @@ enum pagus_status pg_seed_free(struct pg_call *c, pagus_pfn_t pfn, uint32_t orde
 enum pagus_status pg_seed_zone(struct pagus_state *st, uint32_t node, uint32_t type,
 			       const struct pagus_zone_seed *seed);
 
-/* Take a whole reserved block, all in one zone, from the reserver: its record in *i, its pages tails. */
+/*
+ * Take a whole reserved block, all in one zone, from the reserver: its record in *i, its pages
+ * tails.
+ */
 enum pagus_status pg_seed_take_block(struct pagus_state *st, pagus_pfn_t pfn, uint32_t order,
 				     uint32_t *i);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Watermarks: how much of a zone each kind of request must leave alone. All formulas are Linux 6.18's
- * (__setup_per_zone_wmarks, calculate_min_free_kbytes, setup_per_zone_lowmem_reserve, zone_batchsize,
- * zone_highsize, khugepaged's set_recommended_min_free_kbytes), integers throughout, KiB to pages by / 4.
+ * Watermarks: how much of a zone each kind of request must leave alone. All formulas are Linux
+ * 6.18's (__setup_per_zone_wmarks, calculate_min_free_kbytes, setup_per_zone_lowmem_reserve,
+ * zone_batchsize, zone_highsize, khugepaged's set_recommended_min_free_kbytes), integers
+ * throughout, KiB to pages by / 4.
  */
 #include "zone/zone.h"
 
@@ -48,8 +49,9 @@ static void setup_marks(struct pagus_state *st)
 }
 
 /*
- * Square-root rule, clamped to 128 KiB .. 256 MiB. With huge pages, khugepaged then raises it to 11 pageblocks a
- * zone, so that migratetypes need not mix, up to 5 % of low memory above the marks as they are by then.
+ * Square-root rule, clamped to 128 KiB .. 256 MiB. With huge pages, khugepaged then raises it to 11
+ * pageblocks a zone, so that migratetypes need not mix, up to 5 % of low memory above the marks as
+ * they are by then.
  */
 static void choose_min_free_kbytes(struct pagus_state *st)
 {
@@ -65,8 +67,10 @@ static void choose_min_free_kbytes(struct pagus_state *st)
 	*kbytes = (uint32_t)pg_max(*kbytes, pages * 4);
 }
 
-/* reserve[i][j] = managed pages of zones i+1..j on the node / ratio[i]: what zone i keeps from requests
- * that could have been served up to zone j. */
+/*
+ * reserve[i][j] = managed pages of zones i+1..j on the node / ratio[i]: what zone i keeps from
+ * requests that could have been served up to zone j.
+ */
 static void setup_lowmem_reserve(struct pagus_state *st)
 {
 	for (uint32_t id = 0; id < st->nr_zones; id++) {

@@ -59,22 +59,30 @@ void pg_block_init(struct pagus_state *st);
 /* Set the type of the 2^order pages' pageblocks, at least one. Free blocks stay on their lists. */
 void pg_block_set_type(struct pg_call *c, uint32_t i, uint32_t order, uint32_t type);
 
-/* The type that a request or a block really gets: with mobility grouping off, everything ordinary is
- * unmovable. */
+/*
+ * The type that a request or a block really gets: with mobility grouping off, everything ordinary
+ * is unmovable.
+ */
 uint32_t pg_effective_type(const struct pagus_state *st, uint32_t type);
 
 /* ---- buddy.c ----------------------------------------------------------------------------- */
 
 /*
- * Free the block i into the lists, merging. A block above the pageblock is freed in pageblocks, each under
- * its own type. To the head, or to the tail where a larger merge is likely; always to the tail with PG_TAIL.
+ * Free the block i into the lists, merging. A block above the pageblock is freed in pageblocks,
+ * each under its own type. To the head, or to the tail where a larger merge is likely; always to
+ * the tail with PG_TAIL.
  */
-void pg_buddy_free(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order, enum pg_end end);
+void pg_buddy_free(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order,
+		   enum pg_end end);
 
 /* Free the block i, not above the pageblock, to the lists of a type that is remembered. */
-void pg_buddy_free_as(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order, uint32_t type);
+void pg_buddy_free_as(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order,
+		      uint32_t type);
 
-/* Take i, the free block of order `from` on `type`'s list, cut to `to`; the rest onto `rest`'s lists. */
+/*
+ * Take i, the free block of order `from` on `type`'s list, cut to `to`; the rest onto `rest`'s
+ * lists.
+ */
 void pg_buddy_cut(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t to, uint32_t rest);
 
 /* ---- watermark.c --------------------------------------------------------------------------- */
@@ -88,8 +96,8 @@ void pg_watermark_set_pcp_limits(struct pagus_state *st, struct pg_zone *z, uint
 				 uint32_t high_max, uint32_t batch);
 
 /*
- * May a request of `order` with `flags` and highest zone `highest` take from this zone and leave `mark`
- * pages? Also false if no block large enough is there. Reads without the zone's lock.
+ * May a request of `order` with `flags` and highest zone `highest` take from this zone and leave
+ * `mark` pages? Also false if no block large enough is there. Reads without the zone's lock.
  */
 bool pg_watermark_ok(const struct pagus_state *st, const struct pg_zone *z, uint32_t order,
 		     uint64_t mark, uint32_t highest, uint32_t flags);

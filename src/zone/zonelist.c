@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Zonelists: for each node, the zones that its requests walk. Within a node the highest zone type comes
- * first. Nodes come nearest first: the node itself, then repeatedly the one with the least
+ * Zonelists: for each node, the zones that its requests walk. Within a node the highest zone type
+ * comes first. Nodes come nearest first: the node itself, then repeatedly the one with the least
  *
  *     (distance + 1 if its number is below the node's + 1 if it has CPUs) * PAGUS_MAX_NODES + load
  *
- * where load counts how often a node was chosen first among equals, so that nodes at equal distance take
- * turns over the lists of a whole rebuild.
+ * where load counts how often a node was chosen first among equals, so that nodes at equal distance
+ * take turns over the lists of a whole rebuild.
  */
 #include "zone/zone.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The formulas against running kernels: from a recorded machine's managed pages and min_free_kbytes, the library
- * must compute the marks, reserves, pcp limits and zonelists that the kernel itself had.
- * Usage: test_formulas TRACE...
+ * The formulas against running kernels: from a recorded machine's managed pages and
+ * min_free_kbytes, the library must compute the marks, reserves, pcp limits and zonelists that the
+ * kernel itself had. Usage: test_formulas TRACE...
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -59,7 +59,8 @@ static uint64_t nr_cpus_of(const struct recorded *r, uint32_t node)
 	return nr ? nr : r->snap->nr_cpus;
 }
 
-static const struct snap_zone *recorded_zone(const struct recorded *r, const struct pagus_zone_info *info)
+static const struct snap_zone *recorded_zone(const struct recorded *r,
+					     const struct pagus_zone_info *info)
 {
 	for (uint32_t z = 0; z < r->snap->nr_zones; z++)
 		if (r->snap->zones[z].node == info->node &&
@@ -69,9 +70,9 @@ static const struct snap_zone *recorded_zone(const struct recorded *r, const str
 }
 
 /*
- * Marks and pcp limits are computed during boot, before the last of the boot-time memory is handed over, so from
- * fewer managed pages than the snapshot tells. high_max = managed / 8 / CPUs tells how many within
- * 8 * CPUs pages: some number in that range must give every figure.
+ * Marks and pcp limits are computed during boot, before the last of the boot-time memory is handed
+ * over, so from fewer managed pages than the snapshot tells. high_max = managed / 8 / CPUs tells
+ * how many within 8 * CPUs pages: some number in that range must give every figure.
  */
 static uint64_t first_candidate(const struct recorded *r, const struct snap_zone *zone)
 {
@@ -173,15 +174,16 @@ static void zonelists_are_the_kernels(void **state)
 		for (uint32_t l = 0; l < r.snap->nr_zonelists; l++) {
 			const struct snap_zonelist *list = &r.snap->zonelists[l];
 			uint8_t ours[16];
-			uint32_t nr = pagus_zonelist(&r.machine->pagus, list->node, list->this_node_only,
-						     ours, 16);
+			uint32_t nr = pagus_zonelist(&r.machine->pagus, list->node,
+						     list->this_node_only, ours, 16);
 
 			assert_int_equal(nr, list->nr);
 			for (uint32_t z = 0; z < nr; z++) {
 				struct pagus_zone_info info;
 
 				pagus_zone_info(&r.machine->pagus, ours[z], &info);
-				assert_int_equal(info.node << 8 | (uint32_t)info.type, list->zones[z]);
+				assert_int_equal(info.node << 8 | (uint32_t)info.type,
+						 list->zones[z]);
 			}
 		}
 		close_recorded(&r);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Traces that decode well and make no sense: a real trace with fields of its events changed at random. A replay
- * either ends with an error that names the event, or in a state in which every invariant holds.
- * Usage: test_hostile TRACE.pgt; PAGUS_SEED in the environment repeats a run.
+ * Traces that decode well and make no sense: a real trace with fields of its events changed at
+ * random. A replay either ends with an error that names the event, or in a state in which every
+ * invariant holds. Usage: test_hostile TRACE.pgt; PAGUS_SEED in the environment repeats a run.
  */
 #include <setjmp.h>
 #include <stdarg.h>

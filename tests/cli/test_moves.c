@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A recorded compaction must neither kill nor bear pages: their content keeps its place in the replay. */
+/*
+ * A recorded compaction must neither kill nor bear pages: their content keeps its place in the
+ * replay.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,7 +36,8 @@ static void end(struct fixture *f)
 
 static void live(struct fixture *f, uint64_t pfn, uint32_t ours, uint8_t order, uint8_t type)
 {
-	shadow_set(&f->shadow, pfn, (struct shadow_entry){ .ours = ours, .order = order, .type = type });
+	shadow_set(&f->shadow, pfn,
+		   (struct shadow_entry){ .ours = ours, .order = order, .type = type });
 }
 
 static uint32_t ours(const struct fixture *f, uint64_t pfn)

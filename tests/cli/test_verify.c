@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Verification: a real trace verifies whole; and each prediction is made before its event is looked at, so that a
- * wrong event is one miss of its kind and no more.
- * Usage: test_verify TRACE.pgt
+ * Verification: a real trace verifies whole; and each prediction is made before its event is looked
+ * at, so that a wrong event is one miss of its kind and no more. Usage: test_verify TRACE.pgt
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -131,7 +130,8 @@ static void check_change(const struct change *change)
 	unlink(path);
 	assert_int_equal(v.nr_misses, 1);
 	for (int kind = 0; kind < VERIFY_NR_KINDS; kind++)
-		assert_int_equal(v.score[kind].predicted - v.score[kind].exact, kind == (int)change->kind);
+		assert_int_equal(v.score[kind].predicted - v.score[kind].exact,
+				 kind == (int)change->kind);
 	assert_int_equal(v.end.lists_in_order, v.end.lists);
 }
 

@@ -27,9 +27,11 @@ static uint64_t reserved(const struct lab *lab)
 
 static void property_29_only_atomic_requests_of_higher_order_reserve(void **state)
 {
-	static const struct { uint32_t gfp, order; uint64_t reserved; } rows[] = {
-		{ GFP_KERNEL, 1, 0 }, { GFP_ATOMIC, 0, 0 }, { GFP_NOWAIT, 1, 0 },
-		{ GFP_ATOMIC | __GFP_NOMEMALLOC, 1, 0 }, { GFP_ATOMIC, 1, BLOCK }, { GFP_ATOMIC, 4, BLOCK },
+	static const struct { uint32_t gfp, order; uint64_t reserved;
+	} rows[] = {
+		{ GFP_KERNEL, 1, 0 },	  { GFP_ATOMIC, 0, 0 },
+		{ GFP_NOWAIT, 1, 0 },	  { GFP_ATOMIC | __GFP_NOMEMALLOC, 1, 0 },
+		{ GFP_ATOMIC, 1, BLOCK }, { GFP_ATOMIC, 4, BLOCK },
 	};
 
 	(void)state;
@@ -59,7 +61,10 @@ static void a_request_served_at_the_low_mark_reserves_nothing(void **state)
 	unit_close(&lab);
 }
 
-/* 1 % of 524288 pages is 5242: rounded up to pageblocks 5632, eleven of them; 6.1: until 5242 + 512 are passed. */
+/*
+ * 1 % of 524288 pages is 5242: rounded up to pageblocks 5632, eleven of them; 6.1: until 5242 + 512
+ * are passed.
+ */
 static void property_29_up_to_the_limit(void **state)
 {
 	static const struct { const char *policy; uint64_t limit; } rows[] = {
@@ -71,7 +76,10 @@ static void property_29_up_to_the_limit(void **state)
 		struct lab lab;
 
 		open_pressed(&lab, &zone_2_gib, rows[n].policy);
-		/* Each takes a whole reserved pageblock's worth, so that the next comes from another one. */
+		/*
+		 * Each takes a whole reserved pageblock's worth, so that the next comes from
+		 * another one.
+		 */
 		for (uint32_t k = 0; k < 40; k++)
 			unit_alloc(&lab, GFP_ATOMIC, 8);
 		assert_int_equal(reserved(&lab), rows[n].limit);
@@ -122,7 +130,10 @@ static void property_29_unreserve_gives_the_failing_requests_type(void **state)
 	atomic = unit_alloc(&lab, GFP_ATOMIC, 1);
 	for (uint32_t n = 0; n < 511; n++)
 		unit_alloc(&lab, GFP_KERNEL, 10);
-	/* What is left: the other pageblock of the block that the first request cut, and the reserve. */
+	/*
+	 * What is left: the other pageblock of the block that the first request cut, and the
+	 * reserve.
+	 */
 	unit_alloc(&lab, GFP_KERNEL, 9);
 	assert_int_equal(unit_block_type(&lab, atomic), PAGUS_HIGHATOMIC);
 	unit_no_memory(&lab, (GFP_USER_PAGE & ~__GFP_RECLAIM) | __GFP_NOMEMALLOC, 0);

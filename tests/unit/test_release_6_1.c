@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Where Linux 6.1 differs: fallback by moving to the own lists, types remembered on pcp lists, fixed limits. */
+/*
+ * Where Linux 6.1 differs: fallback by moving to the own lists, types remembered on pcp lists,
+ * fixed limits.
+ */
 #include "unit/unit.h"
 
 #define BLOCK 512
@@ -144,7 +147,10 @@ static void refills_bring_one_batch(void **state)
 	}
 }
 
-/* Batch 4, high 64: drains of 4, 8, 16, 32, then high less a batch, as long as nothing is allocated between. */
+/*
+ * Batch 4, high 64: drains of 4, 8, 16, 32, then high less a batch, as long as nothing is allocated
+ * between.
+ */
 static void drains_double_until_an_allocation(void **state)
 {
 	static const uint32_t drained[] = { 4, 8, 16, 32, 60, 60 };

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The vmstat tick: a CPU that has become quiet gives back what its pcps hold above their lower limit. */
+/*
+ * The vmstat tick: a CPU that has become quiet gives back what its pcps hold above their lower
+ * limit.
+ */
 #include "unit/unit.h"
 
 #define BATCH 4u

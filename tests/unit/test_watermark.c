@@ -281,7 +281,10 @@ static void a_recorded_batch_whose_multiples_overflow_is_refused(void **state)
 	(void)state;
 	unit_open(&lab, &cfg);
 	assert_int_equal(pagus_seed_zone(&lab.p, 0, PAGUS_ZONE_NORMAL, &seed), PAGUS_BAD_VALUE);
-	/* None given: batch of 8192 / 1024 / 4 pages, highs of a low mark of 100 and of an eighth, at least 4 batches. */
+	/*
+	 * None given: batch of 8192 / 1024 / 4 pages, highs of a low mark of 100 and of an eighth,
+	 * at least 4 batches.
+	 */
 	seed = (struct pagus_zone_seed){ .managed = 8192, .wmark = { 80, 100, 120, 140 } };
 	assert_int_equal(pagus_seed_zone(&lab.p, 0, PAGUS_ZONE_NORMAL, &seed), PAGUS_OK);
 	assert_int_equal(unit_zone(&lab, 0).pcp_batch, 1);
@@ -403,7 +406,9 @@ static void property_21_special_types_do_not_count_for_others(void **state)
 		unit_close(&lab);
 		open_typed(&lab, PAGUS_HIGHATOMIC);
 		assert_int_equal(unit_zone(&lab, 0).free_pages, 64);
-		/* One that may wait would get the reserve back, one that cannot would take from it. */
+		/*
+		 * One that may wait would get the reserve back, one that cannot would take from it.
+		 */
 		unit_no_memory(&lab, (GFP_USER_PAGE & ~__GFP_RECLAIM) | __GFP_NOMEMALLOC, order);
 		unit_close(&lab);
 		open_typed(&lab, PAGUS_CMA);

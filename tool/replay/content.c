@@ -9,7 +9,8 @@ static void mark_memory(struct content *c, const struct machine *m)
 		pagus_pfn_t pfn = c->first_pfn + ((uint64_t)b << c->pageblock_order);
 
 		/* A zone may begin or end inside a pageblock: its first and last pages tell. */
-		for (uint64_t n = 0; n < UINT64_C(1) << c->pageblock_order && !c->is_memory[b]; n++) {
+		for (uint64_t n = 0; n < UINT64_C(1) << c->pageblock_order && !c->is_memory[b];
+		     n++) {
 			struct pagus_page_info info;
 
 			if (pagus_page_info(&m->pagus, pfn + n, &info) != PAGUS_OK)

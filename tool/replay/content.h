@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Content: how many pages of each migratetype are in use in each pageblock of the replayed machine. Types are
- * the requests' own, also under a policy that does not group by them; free and pcp pages are not in use.
+ * Content: how many pages of each migratetype are in use in each pageblock of the replayed machine.
+ * Types are the requests' own, also under a policy that does not group by them; free and pcp pages
+ * are not in use.
  */
 #ifndef REPLAY_CONTENT_H
 #define REPLAY_CONTENT_H
@@ -24,8 +25,9 @@ void content_fini(struct content *c);
 void content_change(struct content *c, pagus_pfn_t pfn, uint32_t order, uint32_t type, int sign);
 
 /*
- * One character a pageblock: ' ' no memory, '.' nothing in use, else class * 4 + quarter of occupancy from
- * 'A': classes are only unmovable, reclaimable (perhaps with unmovable), only movable, mixed.
+ * One character a pageblock: ' ' no memory, '.' nothing in use, else class * 4 + quarter of
+ * occupancy from 'A': classes are only unmovable, reclaimable (perhaps with unmovable), only
+ * movable, mixed.
  */
 void content_cells(const struct content *c, char *cells);
 

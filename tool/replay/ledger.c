@@ -52,9 +52,11 @@ void ledger_of_trace(struct ledger *l, const struct replay *r, const struct trac
 	    "events that the recorder says it lost");
 	add(l, "inherited_pages", r->machine->inherited_pages, LEDGER_NOTE,
 	    "pages in use at the start: order unknown, migratetype taken from their pageblock");
-	add(l, "frees_of_unknown_birth", rec->unknown_deaths, by_share(rec->unknown_deaths, rec->deaths),
+	add(l, "frees_of_unknown_birth", rec->unknown_deaths,
+	    by_share(rec->unknown_deaths, rec->deaths),
 	    "frees of pages that were not known to be in use");
-	add(l, "births_over_live", rec->births_over_live, by_share(rec->births_over_live, rec->births),
+	add(l, "births_over_live", rec->births_over_live,
+	    by_share(rec->births_over_live, rec->births),
 	    "allocations of a page whose free was never seen; freed first");
 	add(l, "outside", rec->outside, by_share(rec->outside, rec->births + rec->deaths),
 	    "events about pages outside the recorded zones, passed over");
@@ -63,7 +65,8 @@ void ledger_of_trace(struct ledger *l, const struct replay *r, const struct trac
 	add(l, "moved_pages", rec->moved_pages, by_share(rec->moved_pages, rec->births),
 	    "pages that the recorded kernel's own compaction moved: they stay where they are");
 	add(l, "contig_blocks", rec->contig_blocks, LEDGER_OK,
-	    "free blocks that became part of a contiguous allocation: replayed as movable allocations");
+	    "free blocks that became part of a contiguous allocation: replayed as movable "
+	    "allocations");
 	add(l, "split_births", rec->split_births, LEDGER_OK,
 	    "blocks that were freed in smaller pieces than they were allocated");
 	add(l, "joined_frees", rec->joined_deaths, by_share(rec->joined_deaths, rec->deaths),
@@ -90,7 +93,8 @@ static uint64_t end_pages_off(const struct replay *r, const struct snapshot *end
 	}
 	for (uint32_t z = 0; z < end->nr_zones; z++)
 		for (uint32_t n = 0; n < end->zones[z].nr_free_lists; n++)
-			nr_free[end->zones[z].free_lists[n].order] -= end->zones[z].free_lists[n].nr;
+			nr_free[end->zones[z].free_lists[n].order] -=
+				end->zones[z].free_lists[n].nr;
 	for (uint32_t o = 0; o < PAGUS_NR_ORDERS; o++)
 		off += (uint64_t)(nr_free[o] < 0 ? -nr_free[o] : nr_free[o]) << o;
 	return off;
@@ -105,16 +109,18 @@ void ledger_of_policy(struct ledger *l, const struct replay *r, const struct sna
 	l->nr = 0;
 	add(l, "failures", out->refused, by_share(out->refused, out->allocations),
 	    "requests that the recorded kernel granted and the replay could not");
-	add(l, "rights_inferred", out->rights_inferred, by_share(out->rights_inferred, out->allocations),
-	    "requests granted only by ignoring watermarks, as their task must have been allowed to");
+	add(l, "rights_inferred", out->rights_inferred,
+	    by_share(out->rights_inferred, out->allocations),
+	    "requests granted only by ignoring watermarks, as their task must have been allowed "
+	    "to");
 	add_share(l, "same_page", out->same_page, out->allocations,
 		  "requests that got the very page that the recorded kernel chose");
 	add_share(l, "same_pageblock", out->same_block, out->allocations,
 		  "requests that got a page in the pageblock that the recorded kernel chose");
 	add_compared(l, "zone_takes", machine_count(m, PAGUS_COUNTER_zone_take),
 		     rec->zone_takes, "blocks taken from free lists");
-	add_compared(l, "drained_blocks", machine_count(m, PAGUS_COUNTER_pcp_drain_blocks), rec->drained,
-		     "blocks that went from pcp lists back to the zone");
+	add_compared(l, "drained_blocks", machine_count(m, PAGUS_COUNTER_pcp_drain_blocks),
+		     rec->drained, "blocks that went from pcp lists back to the zone");
 	add_compared(l, "fallbacks",
 		     machine_count(m, PAGUS_COUNTER_fallback_claim_block) +
 		     machine_count(m, PAGUS_COUNTER_fallback_claim_part) +
@@ -122,5 +128,6 @@ void ledger_of_policy(struct ledger *l, const struct replay *r, const struct sna
 		     "requests served from pageblocks of another migratetype");
 	if (end)
 		add(l, "end_free_pages_off", end_pages_off(r, end), LEDGER_NOTE,
-		    "free pages by which the orders' totals at the end differ from the recorded end state");
+		    "free pages by which the orders' totals at the end differ from the recorded "
+		    "end state");
 }

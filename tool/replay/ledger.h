@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The fidelity ledger: what a reader must know before believing a replay. One part speaks of the recording and
- * is the same under every policy; the other of how a policy's replay relates to what was recorded.
+ * The fidelity ledger: what a reader must know before believing a replay. One part speaks of the
+ * recording and is the same under every policy; the other of how a policy's replay relates to what
+ * was recorded.
  */
 #ifndef REPLAY_LEDGER_H
 #define REPLAY_LEDGER_H

@@ -11,7 +11,8 @@ struct ranges {
 	uint32_t nr, room;
 };
 
-static bool add_range(struct ranges *ranges, const struct snap_zone *z, uint64_t start, uint64_t end)
+static bool add_range(struct ranges *ranges, const struct snap_zone *z, uint64_t start,
+		      uint64_t end)
 {
 	if (ranges->nr == ranges->room) {
 		uint32_t room = ranges->room ? ranges->room * 2 : 64;
@@ -180,13 +181,19 @@ static bool seed_limits(struct machine *m, const struct snapshot *snap, const st
 			const char *path, struct trace_error *err)
 {
 	struct pagus_zone_seed seed = {
-		.start_pfn = z->start_pfn, .spanned = z->spanned, .present = z->present, .managed = z->managed,
+		.start_pfn = z->start_pfn,
+		.spanned = z->spanned,
+		.present = z->present,
+		.managed = z->managed,
 	};
 	bool same_cpus = m->sim.nr_cpus == snap->nr_cpus;
 	bool own_limits = snap->version >= MACHINE_TUNED_PCP && same_cpus;
 	enum pagus_status status;
 
-	/* Of a release that does not tune its pcps, or for another number of CPUs, they are computed. */
+	/*
+	 * Of a release that does not tune its pcps, or for another number of CPUs, they are
+	 * computed.
+	 */
 	if (own_limits) {
 		seed.pcp_high_min = z->high_min;
 		seed.pcp_high_max = z->high_max;

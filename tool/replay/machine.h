@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A machine: one instance of the library under the sim port, started from a recorded kernel's state. */
+/*
+ * A machine: one instance of the library under the sim port, started from a recorded kernel's
+ * state.
+ */
 #ifndef REPLAY_MACHINE_H
 #define REPLAY_MACHINE_H
 
@@ -7,7 +10,10 @@
 
 #include "trace/trace.h"
 
-/* The first snapshot version of a release that tunes its pcps, and takes fallbacks from foreign lists. */
+/*
+ * The first snapshot version of a release that tunes its pcps, and takes fallbacks from foreign
+ * lists.
+ */
 #define MACHINE_TUNED_PCP 3
 
 struct machine {
@@ -23,9 +29,10 @@ struct machine {
 };
 
 /*
- * Build it: zones and their holes, pageblock types, free lists and pcp lists in recorded order, limits; all
- * other pages are inherited as in use. `nr_cpus` may differ from the recorded number: CPU c's lists then go
- * to c modulo nr_cpus, and pcp limits are computed instead of taken over. NULL and *err on failure.
+ * Build it: zones and their holes, pageblock types, free lists and pcp lists in recorded order,
+ * limits; all other pages are inherited as in use. `nr_cpus` may differ from the recorded number:
+ * CPU c's lists then go to c modulo nr_cpus, and pcp limits are computed instead of taken over.
+ * NULL and *err on failure.
  */
 struct machine *machine_build(const struct trace_meta *meta, const struct snapshot *start,
 			      const char *policy, uint32_t nr_cpus, struct trace_error *err);

@@ -75,7 +75,8 @@ static bool pop(struct moves_task *task, const struct shadow *s, uint32_t order,
 		if (!still_target(s, &target)) {
 			/* Given back in part: what remains of it is found page by page. */
 			for (uint64_t p = target.pfn;
-			     target.order > 0 && p < target.pfn + (UINT64_C(1) << target.order); p++)
+			     target.order > 0 && p < target.pfn + (UINT64_C(1) << target.order);
+			     p++)
 				if (shadow_get(s, p).ours == SHADOW_TARGET && !push(task, p, 0))
 					return false;
 			if (target.order > 0)

@@ -20,7 +20,10 @@ uint64_t progress_now_ns(void)
 void progress_begin(struct progress *p, const char *what, uint64_t total)
 {
 	*p = (struct progress){
-		.what = what, .total = total, .start_ns = progress_now_ns(), .on = isatty(STDERR_FILENO),
+		.what = what,
+		.total = total,
+		.start_ns = progress_now_ns(),
+		.on = isatty(STDERR_FILENO),
 	};
 }
 
@@ -34,7 +37,9 @@ void progress_at(struct progress *p, uint64_t done)
 		return;
 	now = progress_now_ns();
 	if (p->first_ns == 0) {
-		/* The rate counts from the first events on, not from the preparations before them. */
+		/*
+		 * The rate counts from the first events on, not from the preparations before them.
+		 */
 		p->first_ns = now;
 		p->first_done = done;
 		return;
@@ -50,9 +55,9 @@ void progress_at(struct progress *p, uint64_t done)
 		return;
 	}
 	filled = (int)(done * BAR_WIDTH / p->total);
-	fprintf(stderr, "\r%s [%.*s%*s] %3d %%, %.1f M events/s, %" PRIu64 " s left\033[K", p->what, filled,
-		full, BAR_WIDTH - filled, "", (int)(done * 100 / p->total), (double)rate / 1e6,
-		(p->total - done) / rate);
+	fprintf(stderr, "\r%s [%.*s%*s] %3d %%, %.1f M events/s, %" PRIu64 " s left\033[K", p->what,
+		filled, full, BAR_WIDTH - filled, "", (int)(done * 100 / p->total),
+		(double)rate / 1e6, (p->total - done) / rate);
 }
 
 void progress_end(struct progress *p)

@@ -149,7 +149,9 @@ static enum pagus_status ask(struct replay *r, const struct birth *b, struct pag
 
 	if (pagus_alloc(&r->machine->pagus, &req, res) != PAGUS_NO_MEMORY)
 		return res->status;
-	/* The recorded kernel granted it, so its task had rights that the GFP mask does not show. */
+	/*
+	 * The recorded kernel granted it, so its task had rights that the GFP mask does not show.
+	 */
 	req.rights = PAGUS_RIGHT_NO_WATERMARKS;
 	req.gfp &= ~(uint32_t)__GFP_NOMEMALLOC;
 	if (pagus_alloc(&r->machine->pagus, &req, res) == PAGUS_OK)
@@ -195,7 +197,10 @@ static uint32_t node_of_page(struct replay *r, uint64_t pfn)
 	return zone.node;
 }
 
-/* The request event that this allocation answers, popped with all above it; false if none was recorded. */
+/*
+ * The request event that this allocation answers, popped with all above it; false if none was
+ * recorded.
+ */
 static bool pop_pending(struct replay_cpu *cpu, const struct trace_event *ev, struct pending *found)
 {
 	for (uint32_t n = cpu->nr_pending; n-- > 0;) {
@@ -223,7 +228,9 @@ static void push_pending(struct replay_cpu *cpu, const struct trace_event *ev)
 
 static void on_alloc(struct replay *r, struct replay_cpu *cpu, const struct trace_event *ev)
 {
-	struct birth b = { .pfn = ev->pfn, .order = ev->order, .gfp = ev->gfp, .node = PAGUS_NO_NODE };
+	struct birth b = {
+		.pfn = ev->pfn, .order = ev->order, .gfp = ev->gfp, .node = PAGUS_NO_NODE
+	};
 	struct pending request;
 	bool known = pop_pending(cpu, ev, &request);
 
@@ -242,9 +249,9 @@ static void on_alloc(struct replay *r, struct replay_cpu *cpu, const struct trac
 }
 
 /*
- * A free block leaves the recorded lists without an allocation. From an isolated pageblock, it becomes part of
- * a contiguous allocation: a birth. From any other, it is a target of compaction, or it is being reported to
- * a hypervisor and will be put back.
+ * A free block leaves the recorded lists without an allocation. From an isolated pageblock, it
+ * becomes part of a contiguous allocation: a birth. From any other, it is a target of compaction,
+ * or it is being reported to a hypervisor and will be put back.
  */
 static bool on_isolate(struct replay *r, const struct trace_event *ev)
 {
@@ -265,7 +272,8 @@ static bool on_isolate(struct replay *r, const struct trace_event *ev)
 	return true;
 }
 
-static void on_bulk_page(struct replay *r, const struct replay_cpu *cpu, const struct trace_event *ev)
+static void on_bulk_page(struct replay *r, const struct replay_cpu *cpu,
+			 const struct trace_event *ev)
 {
 	const struct birth b = { .pfn = ev->pfn, .gfp = cpu->bulk_gfp, .node = PAGUS_NO_NODE };
 
@@ -277,13 +285,17 @@ static void on_bulk_page(struct replay *r, const struct replay_cpu *cpu, const s
 	birth(r, &b);
 }
 
-/* Does the block of this fallback also have an mm_page_alloc_zone_locked? In releases that serve a fallback from the
- * request's own lists always; later only where a pageblock was claimed by its majority. */
+/*
+ * Does the block of this fallback also have an mm_page_alloc_zone_locked? In releases that serve a
+ * fallback from the request's own lists always; later only where a pageblock was claimed by its
+ * majority.
+ */
 static bool announced_as_take(const struct replay *r, const struct trace_event *ev)
 {
 	const struct snapshot *start = trace_start(r->trace);
 
-	return start->version < MACHINE_TUNED_PCP || (ev->x1 < start->pageblock_order && ev->gfp >> 8);
+	return start->version < MACHINE_TUNED_PCP ||
+	       (ev->x1 < start->pageblock_order && ev->gfp >> 8);
 }
 
 static bool apply(struct replay *r, const struct trace_event *ev)
@@ -335,14 +347,18 @@ static bool apply(struct replay *r, const struct trace_event *ev)
 
 /* ---- the run --------------------------------------------------------------------------------- */
 
-/* Every page in use at the start is live, at its own place. Its migratetype is guessed: its pageblock's. */
+/*
+ * Every page in use at the start is live, at its own place. Its migratetype is guessed: its
+ * pageblock's.
+ */
 static void adopt_inherited(struct replay *r, const struct snapshot *snap)
 {
 	for (uint32_t z = 0; z < snap->nr_zones; z++) {
 		const struct snap_zone *zone = &snap->zones[z];
 
 		for (uint32_t b = 0; b < zone->nr_blocks; b++) {
-			uint64_t pfn = zone->first_block_pfn + ((uint64_t)b << snap->pageblock_order);
+			uint64_t pfn =
+				zone->first_block_pfn + ((uint64_t)b << snap->pageblock_order);
 			uint64_t end = pfn + (UINT64_C(1) << snap->pageblock_order);
 			uint8_t type = zone->block_type[b];
 
@@ -377,8 +393,8 @@ static struct replay *replay_begin(struct trace *t, const char *policy, uint32_t
 		r->nr_recorded_cpus = snap->nr_cpus;
 		r->by_pid = nr_cpus > snap->nr_cpus;
 		r->cpus = calloc(MAX_RECORDED_CPUS, sizeof(*r->cpus));
-		r->machine = machine_build(trace_meta(t), snap, policy, nr_cpus ? nr_cpus : snap->nr_cpus,
-					   err);
+		r->machine = machine_build(trace_meta(t), snap, policy,
+					   nr_cpus ? nr_cpus : snap->nr_cpus, err);
 		if (!r->machine) {
 			replay_free(r);
 			return NULL;
@@ -462,7 +478,8 @@ struct replay *replay_run(struct trace *t, const char *policy, uint32_t nr_cpus,
 			progress(ctx, r->recorded.events);
 	}
 	if (ok && nr == 0 &&
-	    !series_end(&r->series, r->machine, &r->content, r->recorded.events, r->recorded.last_ts))
+	    !series_end(&r->series, r->machine, &r->content, r->recorded.events,
+			r->recorded.last_ts))
 		ok = fail_at_event(r, "no memory", err);
 	if (!ok || nr < 0) {
 		replay_free(r);

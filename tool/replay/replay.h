@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Replay, open loop: every recorded birth asks the replayed machine for pages, every recorded death gives the
- * same pages back, whichever they are there. Placement is the policy's; the traffic is the recording's.
+ * Replay, open loop: every recorded birth asks the replayed machine for pages, every recorded death
+ * gives the same pages back, whichever they are there. Placement is the policy's; the traffic is
+ * the recording's.
  *
  *     trace events -> births and deaths -> shadow (recorded pfn -> ours) -> libpagus -> content, series
  */
@@ -58,8 +59,8 @@ struct replay {
 typedef void replay_progress(void *ctx, uint64_t events_done);
 
 /*
- * Replay a whole trace under one policy. NULL and *err on failure. `nr_cpus` 0: as recorded. With fewer,
- * recorded CPU c acts as c modulo nr_cpus; with more, a task acts on CPU pid modulo nr_cpus.
+ * Replay a whole trace under one policy. NULL and *err on failure. `nr_cpus` 0: as recorded. With
+ * fewer, recorded CPU c acts as c modulo nr_cpus; with more, a task acts on CPU pid modulo nr_cpus.
  */
 struct replay *replay_run(struct trace *t, const char *policy, uint32_t nr_cpus,
 			  replay_progress *progress, void *ctx, struct trace_error *err);

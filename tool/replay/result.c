@@ -7,7 +7,10 @@
 
 /* ---- taking -------------------------------------------------------------------------------- */
 
-/* Trace time in ns since the first event. A clock in cycles is scaled by the span that the snapshots give. */
+/*
+ * Trace time in ns since the first event. A clock in cycles is scaled by the span that the
+ * snapshots give.
+ */
 static uint64_t time_ns(const struct replay *r, uint64_t ts)
 {
 	const struct trace_meta *meta = trace_meta(r->trace);
@@ -43,7 +46,8 @@ static json_t *series_json(const struct replay *r)
 		json_array_append_new(mixed, number(sample->nr_mixed));
 	}
 	return json_pack("{s:o,s:o,s:o,s:o,s:o}", "time_ns", time, "event", event,
-			 "free_pages_by_order", orders, "pcp_pages", pcp, "mixed_pageblocks", mixed);
+			 "free_pages_by_order", orders, "pcp_pages", pcp, "mixed_pageblocks",
+			 mixed);
 }
 
 /* A zone's pageblocks, as indices into the content, without holes at either end. */
@@ -55,7 +59,8 @@ static struct zone_cells cells_of(const struct replay *r, const struct pagus_zon
 {
 	const struct content *c = &r->content;
 	uint32_t first = (uint32_t)((z->start_pfn - c->first_pfn) >> c->pageblock_order);
-	uint32_t last = (uint32_t)((z->start_pfn + z->spanned - 1 - c->first_pfn) >> c->pageblock_order);
+	uint32_t last =
+		(uint32_t)((z->start_pfn + z->spanned - 1 - c->first_pfn) >> c->pageblock_order);
 
 	while (first < last && !c->is_memory[first])
 		first++;
@@ -93,7 +98,8 @@ static json_t *zones_json(const struct replay *r)
 
 		pagus_zone_info(&r->machine->pagus, id, &z);
 		zone = cells_of(r, &z);
-		first_pfn = r->content.first_pfn + ((uint64_t)zone.first << r->content.pageblock_order);
+		first_pfn =
+			r->content.first_pfn + ((uint64_t)zone.first << r->content.pageblock_order);
 		json_array_append_new(zones, json_pack("{s:i,s:s,s:I,s:I,s:I}", "node", (int)z.node,
 			"name", pagus_zone_name(z.type), "first_pfn", (json_int_t)first_pfn,
 			"first_cell", (json_int_t)first_cell, "nr_cells", (json_int_t)zone.nr));
@@ -103,11 +109,11 @@ static json_t *zones_json(const struct replay *r)
 }
 
 /* A slice as its difference to the one before: gaps between changed cells, and the new cells. */
-static json_t *slice_json(const struct replay *r, const struct series_slice *slice, const char *before,
-			  const char *cells, uint32_t nr_cells, char *changed)
+static json_t *slice_json(const struct replay *r, const struct series_slice *slice,
+			  const char *before, const char *cells, uint32_t nr_cells, char *changed)
 {
-	json_t *object = json_pack("{s:I,s:I}", "time_ns", (json_int_t)time_ns(r, slice->ts), "event",
-				   (json_int_t)slice->event);
+	json_t *object = json_pack("{s:I,s:I}", "time_ns", (json_int_t)time_ns(r, slice->ts),
+				   "event", (json_int_t)slice->event);
 	json_t *skip = json_array();
 	uint32_t nr_changed = 0, gap = 0;
 
@@ -247,10 +253,15 @@ bool result_take(struct result_set *set, const struct replay *r, const char *pol
 	if (!end && err->text[0])
 		return false;
 	*res = (struct result){
-		.about = about_policy(policy), .nr_cpus = m->sim.nr_cpus, .seconds = seconds,
-		.allocations = r->outcome.allocations, .failures = r->outcome.refused,
-		.frees = r->outcome.frees, .pcp_hits = machine_count(m, PAGUS_COUNTER_pcp_alloc_hit),
-		.zone_locks = zone.acquisitions, .zone_lock_work = zone.work,
+		.about = about_policy(policy),
+		.nr_cpus = m->sim.nr_cpus,
+		.seconds = seconds,
+		.allocations = r->outcome.allocations,
+		.failures = r->outcome.refused,
+		.frees = r->outcome.frees,
+		.pcp_hits = machine_count(m, PAGUS_COUNTER_pcp_alloc_hit),
+		.zone_locks = zone.acquisitions,
+		.zone_lock_work = zone.work,
 		.zone_lock_max_work = zone.max_work,
 		.fallback_cma = machine_count(m, PAGUS_COUNTER_fallback_cma),
 		.claim_block = machine_count(m, PAGUS_COUNTER_fallback_claim_block),
@@ -312,8 +323,9 @@ static json_t *trace_json(const struct result_set *set)
 	const char *slash = strrchr(meta->path, '/');
 
 	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:I}",
-			 "path", slash && slash[1] ? slash + 1 : meta->path, "kernel", meta->kernel,
-			 "release", meta->release, "workload", meta->workload, "machine", meta->machine,
+			 "path", slash && slash[1] ? slash + 1 : meta->path,
+			 "kernel", meta->kernel, "release", meta->release,
+			 "workload", meta->workload, "machine", meta->machine,
 			 "cpus", (int)snap->nr_cpus, "nodes", (int)snap->nr_nodes,
 			 "pageblock_order", (int)snap->pageblock_order,
 			 "page_bytes", 1 << snap->page_shift,
@@ -336,7 +348,8 @@ static json_t *policy_json(const struct result *res)
 		"policy", res->policy, "about", res->about, "cpus", (int)res->nr_cpus,
 		"digest", digest, "allocations", (json_int_t)res->allocations,
 		"failures", (json_int_t)res->failures, "frees", (json_int_t)res->frees,
-		"pcp_hit_rate", res->allocations ? (double)res->pcp_hits / (double)res->allocations : 0.0,
+		"pcp_hit_rate",
+		res->allocations ? (double)res->pcp_hits / (double)res->allocations : 0.0,
 		"zone_lock_acquisitions", (json_int_t)res->zone_locks,
 		"zone_lock_per_1000", ops > 0 ? (double)res->zone_locks * 1000 / ops : 0.0,
 		"zone_lock_work_per_hold",
@@ -367,11 +380,12 @@ json_t *result_json(const struct result_set *set)
 		const struct result *res = &set->results[n];
 		json_t *object = policy_json(res);
 
-		json_object_set_new(object, "timing", json_pack("{s:f,s:f}", "seconds", res->seconds,
-			"events_per_second", (double)res->events_per_second));
+		json_object_set_new(object, "timing",
+				    json_pack("{s:f,s:f}", "seconds", res->seconds,
+					      "events_per_second", (double)res->events_per_second));
 		json_array_append_new(policies, object);
 	}
-	return json_pack("{s:s,s:i,s:s,s:o,s:o,s:o}", "format", "pagus-replay", "version", 1, "pagus",
-			 PAGUS_VERSION, "trace", trace_json(set), "ledger", ledger_json(&set->ledger),
-			 "policies", policies);
+	return json_pack("{s:s,s:i,s:s,s:o,s:o,s:o}", "format", "pagus-replay", "version", 1,
+			 "pagus", PAGUS_VERSION, "trace", trace_json(set), "ledger",
+			 ledger_json(&set->ledger), "policies", policies);
 }

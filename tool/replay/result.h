@@ -38,7 +38,9 @@ struct result_set {
 	uint32_t nr;
 };
 
-/* Take what is to be shown from a finished replay. False and *err if the end state cannot be read. */
+/*
+ * Take what is to be shown from a finished replay. False and *err if the end state cannot be read.
+ */
 bool result_take(struct result_set *set, const struct replay *r, const char *policy, double seconds,
 		 struct trace_error *err);
 void result_set_fini(struct result_set *set);

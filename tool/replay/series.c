@@ -63,7 +63,8 @@ static bool take_slice(struct series *s, const struct content *c, uint64_t event
 	if (!cells)
 		return false;
 	content_cells(c, cells);
-	s->slices[s->nr_slices++] = (struct series_slice){ .ts = ts, .event = event, .cells = cells };
+	s->slices[s->nr_slices++] =
+		(struct series_slice){ .ts = ts, .event = event, .cells = cells };
 	return true;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Series: the replayed machine over time. Samples are taken every `stride` events; when the room is full, every
- * second one is dropped and the stride doubles, so that a trace of any length ends with between half the
- * room and the room, at equal distances, without knowing its length before.
+ * Series: the replayed machine over time. Samples are taken every `stride` events; when the room is
+ * full, every second one is dropped and the stride doubles, so that a trace of any length ends with
+ * between half the room and the room, at equal distances, without knowing its length before.
  */
 #ifndef REPLAY_SERIES_H
 #define REPLAY_SERIES_H

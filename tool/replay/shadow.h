@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The shadow: for each page of the recorded machine, which block of the replayed machine stands for it. A
- * live recorded block has an entry at its first page.
+ * The shadow: for each page of the recorded machine, which block of the replayed machine stands for
+ * it. A live recorded block has an entry at its first page.
  */
 #ifndef REPLAY_SHADOW_H
 #define REPLAY_SHADOW_H
@@ -63,7 +63,8 @@ static inline void shadow_clear(struct shadow *s, uint64_t pfn)
 }
 
 /*
- * The live block that holds `pfn`: its first page in *head. An entry with ours = SHADOW_NONE if there is none.
+ * The live block that holds `pfn`: its first page in *head. An entry with ours = SHADOW_NONE if
+ * there is none.
  */
 struct shadow_entry shadow_find(const struct shadow *s, uint64_t pfn, uint64_t *head);
 

@@ -87,7 +87,10 @@ static void print_heads(FILE *out, const char *title, const struct result_set *s
 		fprintf(out, " %*s", COLUMN_WIDTH, set->results[n].policy);
 }
 
-/* Every policy's ledger has the same rows; those that the recorded kernel counted too show its figure. */
+/*
+ * Every policy's ledger has the same rows; those that the recorded kernel counted too show its
+ * figure.
+ */
 static void print_policy_ledgers(FILE *out, const struct result_set *set)
 {
 	char text[TEXT_SIZE];
@@ -151,7 +154,8 @@ static const struct {
 	{ "events per second", COUNT, AT(events_per_second) },
 };
 
-static const char *show(const struct result *res, size_t offset, enum form form, char text[TEXT_SIZE])
+static const char *show(const struct result *res, size_t offset, enum form form,
+			char text[TEXT_SIZE])
 {
 	uint64_t value;
 
@@ -194,7 +198,8 @@ void result_print(FILE *out, const struct result_set *set)
 {
 	const struct trace_meta *meta = trace_meta(set->trace);
 
-	fprintf(out, "%s\n  %s\n  %s on %s\n\n", meta->path, meta->kernel, meta->workload, meta->machine);
+	fprintf(out, "%s\n  %s\n  %s on %s\n\n", meta->path, meta->kernel, meta->workload,
+		meta->machine);
 	print_trace_ledger(out, &set->ledger);
 	print_policy_ledgers(out, set);
 	print_table(out, set);

@@ -11,8 +11,8 @@ static bool write_bytes(FILE *out, const void *bytes, size_t nr_bytes)
 }
 
 /*
- * Only a '<' can end the script element that holds the data or change how the HTML parser reads it. JSON
- * has that character in strings alone, where \u003c means the same.
+ * Only a '<' can end the script element that holds the data or change how the HTML parser reads it.
+ * JSON has that character in strings alone, where \u003c means the same.
  */
 static bool write_data(FILE *out, const char *json, size_t nr_bytes)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The page around the data, as embed.py built it: what stands before the data and what stands behind.
+ * The page around the data, as embed.py built it: what stands before the data and what stands
+ * behind.
  */
 #ifndef REPORT_TEMPLATE_H
 #define REPORT_TEMPLATE_H

@@ -25,8 +25,10 @@
 #define PGT_BLOCK_EVENTS     131072u /* most events in one EVNT chunk */
 #define PGT_BLOCK_HEAD_BYTES 32u
 #define PGT_DICT_ENTRY_BYTES 8u
-/* Most bytes of one event: its dictionary entry, control (21 bits), gfp, pid, pfn, the two time planes
- * and the rest of the time. */
+/*
+ * Most bytes of one event: its dictionary entry, control (21 bits), gfp, pid, pfn, the two time
+ * planes and the rest of the time.
+ */
 #define PGT_EVENT_MAX_BYTES  (PGT_DICT_ENTRY_BYTES + 3u + 5u + 5u + 10u + 2u + 10u)
 #define PGT_BLOCK_MAX_BYTES  (PGT_BLOCK_HEAD_BYTES + PGT_BLOCK_EVENTS * PGT_EVENT_MAX_BYTES)
 #define PGT_END_BYTES        8u

@@ -82,8 +82,10 @@ struct snapshot *snapshot_parse(const char *file, const uint32_t *words, size_t 
 				struct trace_error *err);
 void snapshot_free(struct snapshot *s);
 
-/* A migratetype as this kernel numbers it, in snapshots and events, as enum pagus_migratetype. False if it
- * has no such type. */
+/*
+ * A migratetype as this kernel numbers it, in snapshots and events, as enum pagus_migratetype.
+ * False if it has no such type.
+ */
 bool snapshot_type(const struct snapshot *s, uint32_t recorded, uint32_t *type);
 
 #endif

@@ -52,8 +52,8 @@ static bool check_free(struct snapshot_parser *p, const struct snap_zone *z,
 		if (tally->stated[order] != tally->listed[order])
 			return snapshot_fail(p, tally->zone_word,
 					     "nr_free of order %" PRIu32 " is %" PRIu64
-					     ", its lists hold %" PRIu64, order, tally->stated[order],
-					     tally->listed[order]);
+					     ", its lists hold %" PRIu64,
+					     order, tally->stated[order], tally->listed[order]);
 	}
 	if (z->nr_free_pages + (uint64_t)tally->free_deltas != tally->free_pages)
 		return snapshot_fail(p, tally->zone_word,

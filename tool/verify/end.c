@@ -39,7 +39,8 @@ static void compare_list(struct comparison *c, uint64_t nr_ours, const struct sn
 		c->v->end.lists_in_order++;
 }
 
-static const struct snap_list *recorded_list(const struct snap_zone *zone, uint32_t order, uint32_t type)
+static const struct snap_list *recorded_list(const struct snap_zone *zone, uint32_t order,
+					     uint32_t type)
 {
 	for (uint32_t n = 0; n < zone->nr_free_lists; n++)
 		if (zone->free_lists[n].order == order && zone->free_lists[n].type == type)
@@ -68,8 +69,12 @@ static bool compare_free_lists(struct comparison *c, uint32_t id, const struct s
 	return true;
 }
 
-/* Where limits are fixed, high is the lower of ours, and drains have grown by what ours counts as freed. */
-static bool same_scalars(bool tuned, const struct pagus_pcp_info *ours, const struct snap_pcp *theirs)
+/*
+ * Where limits are fixed, high is the lower of ours, and drains have grown by what ours counts as
+ * freed.
+ */
+static bool same_scalars(bool tuned, const struct pagus_pcp_info *ours,
+			 const struct snap_pcp *theirs)
 {
 	bool same = ours->count == theirs->count && ours->batch == theirs->batch;
 
@@ -102,7 +107,10 @@ static bool compare_pcps(struct comparison *c, uint32_t id, const struct snap_zo
 	return true;
 }
 
-/* Blocks of each type, as pagetypeinfo counts them: half the sum of the differences is how many are off. */
+/*
+ * Blocks of each type, as pagetypeinfo counts them: half the sum of the differences is how many are
+ * off.
+ */
 static void compare_blocks(struct comparison *c, const struct snap_zone *zone, uint32_t order)
 {
 	int64_t nr[PAGUS_NR_MIGRATETYPES] = { 0 };
@@ -123,7 +131,8 @@ static void compare_blocks(struct comparison *c, const struct snap_zone *zone, u
 	c->v->end.pagetypeinfo_blocks_off += off / 2;
 }
 
-bool verify_end_state(struct verify *v, const struct machine *m, struct trace *t, struct trace_error *err)
+bool verify_end_state(struct verify *v, const struct machine *m, struct trace *t,
+		      struct trace_error *err)
 {
 	const struct snapshot *end = trace_end(t, err);
 	struct comparison c = {

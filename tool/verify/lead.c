@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What all recordings have in common: answers and their confirmation, and what is given from outside. */
+/*
+ * What all recordings have in common: answers and their confirmation, and what is given from
+ * outside.
+ */
 #include "verify/lead.h"
 
 #include <stdarg.h>
@@ -31,9 +34,9 @@ void lead_score(struct lead *l, enum verify_kind kind, bool exact, const char *f
 void lead_disagree(struct lead *l, const char *step, uint64_t pfn, enum pagus_status status)
 {
 	if (l->v->nr_misses < VERIFY_MISSES)
-		snprintf(l->v->miss[l->v->nr_misses], VERIFY_MISS_TEXT, "event %llu: %s at pfn %#llx: %s",
-			 (unsigned long long)l->window.number, step, (unsigned long long)pfn,
-			 pagus_status_text(status));
+		snprintf(l->v->miss[l->v->nr_misses], VERIFY_MISS_TEXT,
+			 "event %llu: %s at pfn %#llx: %s", (unsigned long long)l->window.number,
+			 step, (unsigned long long)pfn, pagus_status_text(status));
 	l->v->nr_misses++;
 	l->v->disagreements++;
 }
@@ -84,7 +87,8 @@ void lead_drop_answers(struct lead *l, struct lead_cpu *cpu)
 	struct lead_answer answer;
 
 	while (next_answer(cpu, &answer)) {
-		lead_score(l, kind_of(&answer), false, "ours went on to pfn %#llx order %u, the kernel did not",
+		lead_score(l, kind_of(&answer), false,
+			   "ours went on to pfn %#llx order %u, the kernel did not",
 			   (unsigned long long)answer.pfn, answer.order);
 	}
 }
@@ -106,7 +110,8 @@ void lead_grant(struct lead_cpu *cpu, uint64_t pfn)
 	cpu->granted[cpu->nr_granted++] = pfn;
 }
 
-static void confirm_taken(struct lead *l, const struct lead_answer *answer, const struct trace_event *ev)
+static void confirm_taken(struct lead *l, const struct lead_answer *answer,
+			  const struct trace_event *ev)
 {
 	lead_score(l, VERIFY_ZONE_TAKE,
 		   answer->event == PAGUS_EVENT_ZONE_LOCKED && answer->pfn == ev->pfn &&
@@ -121,11 +126,13 @@ static void confirm_fallback(struct lead *l, const struct lead_answer *answer,
 {
 	lead_score(l, VERIFY_FALLBACK,
 		   answer->event == PAGUS_EVENT_EXTFRAG && answer->pfn == ev->pfn &&
-		   answer->order == ev->order && answer->type == (uint8_t)ev->mt &&
-		   answer->a == ev->x1 && answer->b == ev->gfp,
-		   "kernel %#llx order %u from %u type %d of %#x, ours %#llx order %u from %u type %u of %#x",
+			   answer->order == ev->order && answer->type == (uint8_t)ev->mt &&
+			   answer->a == ev->x1 && answer->b == ev->gfp,
+		   "kernel %#llx order %u from %u type %d of %#x, ours %#llx order %u from %u type "
+		   "%u of %#x",
 		   (unsigned long long)ev->pfn, ev->order, ev->x1, ev->mt, ev->gfp,
-		   (unsigned long long)answer->pfn, answer->order, answer->a, answer->type, answer->b);
+		   (unsigned long long)answer->pfn, answer->order, answer->a, answer->type,
+		   answer->b);
 }
 
 static void confirm_drained(struct lead *l, const struct lead_answer *answer,
@@ -176,7 +183,10 @@ static void on_direct_free(struct lead *l, struct lead_cpu *cpu, const struct tr
 	l->capture.set = false;
 }
 
-/* The record at entry comes before the block's other free pages move: then it has left its list already. */
+/*
+ * The record at entry comes before the block's other free pages move: then it has left its list
+ * already.
+ */
 static void on_isolate(struct lead *l, const struct trace_event *ev)
 {
 	enum pagus_status status;
@@ -205,7 +215,9 @@ static bool isolation_succeeds(struct lead *l, const struct trace_event *entry)
 	return false;
 }
 
-/* True if the next answer is that this pageblock is set aside: its free blocks have moved already. */
+/*
+ * True if the next answer is that this pageblock is set aside: its free blocks have moved already.
+ */
 static bool reserved_by_us(const struct lead_cpu *cpu, uint64_t pfn)
 {
 	return cpu->nr > 0 && cpu->queue[cpu->first].event == PAGUS_EVENT_RETYPE &&
@@ -223,7 +235,10 @@ static void on_move_free(struct lead *l, struct lead_cpu *cpu, const struct trac
 				     (enum pagus_migratetype)ev->mt);
 }
 
-/* A free block that covers the pageblock goes over to the new type's list with it, without an event of its own. */
+/*
+ * A free block that covers the pageblock goes over to the new type's list with it, without an event
+ * of its own.
+ */
 static void set_type(struct lead *l, uint64_t pfn, uint32_t type)
 {
 	l->given = true;
@@ -239,7 +254,8 @@ static void on_set_type(struct lead *l, struct lead_cpu *cpu, const struct trace
 	if (ev->mt == PAGUS_HIGHATOMIC) {
 		bool ours = reserved_by_us(cpu, ev->pfn) && next_answer(cpu, &answer);
 
-		lead_score(l, VERIFY_RESERVE, ours, "kernel sets %#llx aside", (unsigned long long)ev->pfn);
+		lead_score(l, VERIFY_RESERVE, ours, "kernel sets %#llx aside",
+			   (unsigned long long)ev->pfn);
 	} else if (cpu->retypes_done > 0) {
 		cpu->retypes_done--;
 		return;
@@ -253,7 +269,10 @@ static void on_set_type(struct lead *l, struct lead_cpu *cpu, const struct trace
 	set_type(l, ev->pfn, (uint32_t)ev->mt);
 }
 
-/* A free block larger than the pageblock has left its list by now; its pageblocks are freed one by one next. */
+/*
+ * A free block larger than the pageblock has left its list by now; its pageblocks are freed one by
+ * one next.
+ */
 static void take_off_covering(struct lead *l, uint64_t pfn)
 {
 	for (uint32_t order = l->start->pageblock_order + 1; order <= PAGUS_MAX_ORDER; order++) {
@@ -286,7 +305,8 @@ static void on_isolate_bit(struct lead *l, const struct trace_event *ev)
 static void on_marks(struct lead *l, const struct trace_event *ev)
 {
 	uint64_t low = ev->pfn >> 32, gap = ev->gfp - low;
-	const uint64_t wmark[PAGUS_NR_WMARKS] = { ev->pfn & UINT32_MAX, low, ev->gfp, ev->gfp + gap };
+	const uint64_t wmark[PAGUS_NR_WMARKS] = { ev->pfn & UINT32_MAX, low, ev->gfp,
+						  ev->gfp + gap };
 
 	pagus_step_marks(&l->machine->pagus, lead_zone(l, ev->x1), wmark, (uint64_t)ev->pid);
 }
@@ -341,8 +361,8 @@ void lead_common_event(struct lead *l, struct lead_cpu *cpu, const struct trace_
 		on_isolate_bit(l, ev);
 		break;
 	case LEAD_LIMITS:
-		pagus_step_limits(&l->machine->pagus, lead_zone(l, ev->x1), ev->x2, (uint32_t)ev->pfn,
-				  (uint32_t)(ev->pfn >> 32), ev->gfp);
+		pagus_step_limits(&l->machine->pagus, lead_zone(l, ev->x1), ev->x2,
+				  (uint32_t)ev->pfn, (uint32_t)(ev->pfn >> 32), ev->gfp);
 		break;
 	case LEAD_MARKS:
 		on_marks(l, ev);

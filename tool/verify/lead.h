@@ -13,9 +13,20 @@
 
 /* Events besides those of trace.h; pagus-pgt(5) describes them. */
 enum {
-	LEAD_KSWAPD = 16, LEAD_OUTSIDE_DRAIN = 17, LEAD_DIRECT_FREE = 18, LEAD_ROTATE = 19, LEAD_POP = 20, LEAD_REFILL = 21,
-	LEAD_PUSH = 22, LEAD_DRAIN_PIECE = 23, LEAD_CAPTURE = 24, LEAD_ISOLATE_BIT = 26, LEAD_CLAIM = 27,
-	LEAD_WALK = 28, LEAD_LIMITS = 29, LEAD_MARKS = 30,
+	LEAD_KSWAPD = 16,
+	LEAD_OUTSIDE_DRAIN = 17,
+	LEAD_DIRECT_FREE = 18,
+	LEAD_ROTATE = 19,
+	LEAD_POP = 20,
+	LEAD_REFILL = 21,
+	LEAD_PUSH = 22,
+	LEAD_DRAIN_PIECE = 23,
+	LEAD_CAPTURE = 24,
+	LEAD_ISOLATE_BIT = 26,
+	LEAD_CLAIM = 27,
+	LEAD_WALK = 28,
+	LEAD_LIMITS = 29,
+	LEAD_MARKS = 30,
 };
 
 /* An answer of the library that an event is yet to confirm. */
@@ -26,7 +37,10 @@ struct lead_answer {
 	uint32_t a, b;
 };
 
-/* The frees of a task that are seen to be pushed in a list, or not to be pushed at all, up to an event. */
+/*
+ * The frees of a task that are seen to be pushed in a list, or not to be pushed at all, up to an
+ * event.
+ */
 struct lead_later {
 	uint64_t until;          /* number of the first event that is not looked at */
 	int32_t pid;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Leading the library by recordings that tell of every step, at the instant when it takes effect. */
+/*
+ * Leading the library by recordings that tell of every step, at the instant when it takes effect.
+ */
 #include "verify/lead.h"
 
 #define ZONE_RECLAIM_ACTIVE 0x2u /* the recorded kernel's zone flags */
@@ -39,7 +41,10 @@ static void begin_walk(struct lead *l, const struct trace_event *ev, uint32_t fl
 	};
 }
 
-/* The task may be preempted between its take and what it does next: does it then set a pageblock aside? */
+/*
+ * The task may be preempted between its take and what it does next: does it then set a pageblock
+ * aside?
+ */
 static bool reserves_later(struct lead *l, int32_t pid)
 {
 	for (size_t n = 0; n < RESERVE_AHEAD; n++) {
@@ -58,7 +63,10 @@ static bool reserves_later(struct lead *l, int32_t pid)
 	return false;
 }
 
-/* An atomic request of higher order has its block: set the pageblock aside, if the reserve is not full. */
+/*
+ * An atomic request of higher order has its block: set the pageblock aside, if the reserve is not
+ * full.
+ */
 static void reserve_now(struct lead *l, struct lead_walk *walk)
 {
 	if (walk->reserves)
@@ -80,7 +88,8 @@ static void take_directly(struct lead *l, struct lead_cpu *cpu, const struct tra
 		begin_walk(l, ev, PAGUS_WMARK_LOW | (ev->mt == PAGUS_MOVABLE ? ALLOC_CMA : 0));
 	if (pagus_page_info(&l->machine->pagus, ev->pfn, &page) != PAGUS_OK)
 		return;
-	status = pagus_step_take(&l->machine->pagus, page.zone, walk->order, walk->type, walk->flags, &ours);
+	status = pagus_step_take(&l->machine->pagus, page.zone, walk->order, walk->type,
+				 walk->flags, &ours);
 	if (status != PAGUS_OK) {
 		lead_disagree(l, "take", ev->pfn, status);
 		return;
@@ -92,7 +101,10 @@ static void take_directly(struct lead *l, struct lead_cpu *cpu, const struct tra
 		reserve_now(l, walk);
 }
 
-/* The first event of a take by a requester: the take is made, and this event and the next ones confirm it. */
+/*
+ * The first event of a take by a requester: the take is made, and this event and the next ones
+ * confirm it.
+ */
 static void on_taken(struct lead *l, struct lead_cpu *cpu, const struct trace_event *ev)
 {
 	if (cpu->nr == 0)
@@ -125,8 +137,9 @@ static void on_pop(struct lead *l, struct lead_cpu *cpu, const struct trace_even
 	lead_begin_step(l, cpu);
 	take_zone_flags(l, zone, ev->gfp >> 16);
 	pagus_step_pop(&l->machine->pagus, zone, ev->order, (uint32_t)ev->mt, ev->x2 & 1, &pfn);
-	lead_score(l, VERIFY_PCP_ALLOC, pfn == ev->pfn, "order %u type %d: kernel %#llx, ours %#llx",
-		   ev->order, ev->mt, (unsigned long long)ev->pfn, (unsigned long long)pfn);
+	lead_score(l, VERIFY_PCP_ALLOC, pfn == ev->pfn,
+		   "order %u type %d: kernel %#llx, ours %#llx", ev->order, ev->mt,
+		   (unsigned long long)ev->pfn, (unsigned long long)pfn);
 	if (pfn != PAGUS_NO_PFN && !(ev->x2 & 1))
 		lead_grant(cpu, pfn);
 }
@@ -135,7 +148,8 @@ static void on_refill(struct lead *l, struct lead_cpu *cpu, const struct trace_e
 {
 	struct pagus *p = &l->machine->pagus;
 	uint32_t zone = lead_zone(l, ev->x1);
-	uint32_t count = ev->pfn & 0xfffff, high = ev->pfn >> 20 & 0xfffff, factor = ev->pfn >> 40 & 15;
+	uint32_t count = ev->pfn & 0xfffff, high = ev->pfn >> 20 & 0xfffff,
+		 factor = ev->pfn >> 40 & 15;
 	uint32_t flags = ev->pfn >> 44 & 15, freed = (uint32_t)(ev->pfn >> 48);
 	uint64_t pfn;
 	struct pagus_pcp_info pcp = { 0 };
@@ -144,25 +158,27 @@ static void on_refill(struct lead *l, struct lead_cpu *cpu, const struct trace_e
 	take_zone_flags(l, zone, ev->gfp >> 16);
 	begin_walk(l, ev, ev->gfp & 0xffff);
 	if (pagus_step_pop(p, zone, ev->order, (uint32_t)ev->mt, ev->x2 & 1, &pfn) == PAGUS_OK) {
-		lead_score(l, VERIFY_REFILL, false, "kernel refills order %u type %d, ours pops %#llx",
-			   ev->order, ev->mt, (unsigned long long)pfn);
+		lead_score(l, VERIFY_REFILL, false,
+			   "kernel refills order %u type %d, ours pops %#llx", ev->order, ev->mt,
+			   (unsigned long long)pfn);
 		return;
 	}
 	pagus_pcp_info(p, zone, ev->cpu, &pcp);
 	lead_score(l, VERIFY_REFILL,
 		   pcp.count == count && pcp.high == high && pcp.alloc_factor == factor &&
-		   pcp.flags == flags && pcp.free_count == freed,
-		   "count %u high %u factor %u flags %u free_count %u, ours %u %u %u %u %u", count, high,
-		   factor, flags, freed, pcp.count, pcp.high, pcp.alloc_factor, pcp.flags,
+			   pcp.flags == flags && pcp.free_count == freed,
+		   "count %u high %u factor %u flags %u free_count %u, ours %u %u %u %u %u", count,
+		   high, factor, flags, freed, pcp.count, pcp.high, pcp.alloc_factor, pcp.flags,
 		   pcp.free_count);
 	pagus_step_refill(p, zone, ev->order, (uint32_t)ev->mt, ev->gfp & 0xffff);
-	if (pagus_step_pop(p, zone, ev->order, (uint32_t)ev->mt, true, &pfn) == PAGUS_OK && !(ev->x2 & 1))
+	if (pagus_step_pop(p, zone, ev->order, (uint32_t)ev->mt, true, &pfn) == PAGUS_OK &&
+	    !(ev->x2 & 1))
 		lead_grant(cpu, pfn);
 }
 
 /*
- * A task's drains: a new one may begin, by an interrupt or by preemption, before the last piece of an older one.
- * One that is abandoned is never asked for again, and goes when its slot is needed.
+ * A task's drains: a new one may begin, by an interrupt or by preemption, before the last piece of
+ * an older one. One that is abandoned is never asked for again, and goes when its slot is needed.
  */
 static void begin_drain(struct lead *l, struct lead_drain drain)
 {
@@ -212,15 +228,18 @@ static void on_push(struct lead *l, struct lead_cpu *cpu, const struct trace_eve
 		return;
 	}
 	lead_score(l, VERIFY_PUSH, list == want && pcp.count == (ev->gfp & 0xffffff),
-		   "%#llx: kernel's list %u count %u, ours %u %u", (unsigned long long)ev->pfn, want,
-		   ev->gfp & 0xffffff, list, pcp.count);
+		   "%#llx: kernel's list %u count %u, ours %u %u", (unsigned long long)ev->pfn,
+		   want, ev->gfp & 0xffffff, list, pcp.count);
 	begin_drain(l, (struct lead_drain){
 		.pid = ev->pid, .zone = zone, .cpu = ev->cpu, .list = list, .left = over,
 		.piece = pcp.batch, .settle = true,
 	});
 }
 
-/* A pcp is drained from outside: all of it, or by the vmstat tick what is too much, or too far away. */
+/*
+ * A pcp is drained from outside: all of it, or by the vmstat tick what is too much, or too far
+ * away.
+ */
 static void on_outside_drain(struct lead *l, struct lead_cpu *cpu, const struct trace_event *ev)
 {
 	struct pagus *p = &l->machine->pagus;
@@ -258,8 +277,9 @@ static void on_drain_piece(struct lead *l, struct lead_cpu *cpu, const struct tr
 	}
 	if (drain)
 		ours = drain->left < drain->piece ? drain->left : drain->piece;
-	lead_score(l, VERIFY_PIECE, drain && ours == pages, "kernel %u pages from list %u, ours %u of %u", pages,
-		   ev->order, ours, drain ? drain->left : 0);
+	lead_score(l, VERIFY_PIECE, drain && ours == pages,
+		   "kernel %u pages from list %u, ours %u of %u", pages, ev->order, ours,
+		   drain ? drain->left : 0);
 	/* Go on as the kernel did, whatever was predicted. */
 	pagus_step_drain(&l->machine->pagus, zone, ev->x2, pages, ev->order);
 	if (!drain)

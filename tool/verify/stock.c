@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Leading the library by the stock kmem events and a few probes, where a recording does not tell of every step
- * (6.1). A refill is begun by the first block that it takes, and serves the request that is answered next on
- * that CPU; a free reaches its pcp list at once, unless its batch or its direct free is seen to come later.
+ * Leading the library by the stock kmem events and a few probes, where a recording does not tell of
+ * every step (6.1). A refill is begun by the first block that it takes, and serves the request that
+ * is answered next on that CPU; a free reaches its pcp list at once, unless its batch or its direct
+ * free is seen to come later.
  */
 #include "verify/lead.h"
 
@@ -81,8 +82,8 @@ static void begin_taking(struct lead *l, struct lead_cpu *cpu, const struct trac
 		lead_grant(cpu, pfn);
 }
 
-static void on_alloc(struct lead *l, struct lead_cpu *cpu, const struct trace_event *ev, uint32_t order,
-		     uint32_t type, bool quiet)
+static void on_alloc(struct lead *l, struct lead_cpu *cpu, const struct trace_event *ev,
+		     uint32_t order, uint32_t type, bool quiet)
 {
 	struct pagus *p = &l->machine->pagus;
 	uint32_t zone = zone_of(l, ev->pfn);
@@ -96,19 +97,24 @@ static void on_alloc(struct lead *l, struct lead_cpu *cpu, const struct trace_ev
 		return;
 	}
 	if (zone == UINT32_MAX || !cached_order(l, order)) {
-		lead_score(l, VERIFY_REQUEST, false, "kernel %#llx order %u, which was not predicted",
+		lead_score(l, VERIFY_REQUEST, false,
+			   "kernel %#llx order %u, which was not predicted",
 			   (unsigned long long)ev->pfn, order);
 		return;
 	}
 	pagus_step_pop(p, zone, order, type, quiet || cpu->refilled, &pfn);
 	cpu->refilled = false;
-	lead_score(l, VERIFY_PCP_ALLOC, pfn == ev->pfn, "order %u type %u: kernel %#llx, ours %#llx", order, type,
+	lead_score(l, VERIFY_PCP_ALLOC, pfn == ev->pfn,
+		   "order %u type %u: kernel %#llx, ours %#llx", order, type,
 		   (unsigned long long)ev->pfn, (unsigned long long)pfn);
 }
 
 /* ---- free ------------------------------------------------------------------------------------ */
 
-/* All of it, or a batch where a remote zone's pages expire; in 6.1 a drain is never cut by another event. */
+/*
+ * All of it, or a batch where a remote zone's pages expire; in 6.1 a drain is never cut by another
+ * event.
+ */
 static void drain_now(struct lead *l, uint32_t zone, uint32_t cpu, uint32_t pages, uint32_t piece,
 		      uint32_t list)
 {
@@ -139,7 +145,10 @@ static void push(struct lead *l, struct lead_cpu *cpu, const struct trace_event 
 		drain_now(l, zone_of(l, ev->pfn), ev->cpu, over, over, list);
 }
 
-/* One flow of control: a task, which may move to another CPU, or an interrupt, or a CPU's idle task. */
+/*
+ * One flow of control: a task, which may move to another CPU, or an interrupt, or a CPU's idle
+ * task.
+ */
 static bool same_context(const struct trace_event *a, const struct trace_event *b)
 {
 	uint32_t context = a->irqflags & IN_INTERRUPT;
@@ -155,7 +164,10 @@ static bool interrupt_over(const struct trace_event *next, const struct trace_ev
 	       !(next->irqflags & IN_INTERRUPT);
 }
 
-/* Events of freeing a list: all of it is announced, and what cannot be cached freed, before the first push. */
+/*
+ * Events of freeing a list: all of it is announced, and what cannot be cached freed, before the
+ * first push.
+ */
 static bool of_list_free(uint8_t type)
 {
 	return type == TRACE_FREE || type == TRACE_FREE_BATCHED || type == TRACE_PCPU_DRAIN ||
@@ -164,18 +176,22 @@ static bool of_list_free(uint8_t type)
 
 static uint32_t slot_of(const struct lead_later *later, uint64_t pfn)
 {
-	uint32_t slot = (uint32_t)(pfn * UINT64_C(0x9e3779b97f4a7c15) >> 40) & (later->nr_slots - 1);
+	uint32_t slot =
+		(uint32_t)(pfn * UINT64_C(0x9e3779b97f4a7c15) >> 40) & (later->nr_slots - 1);
 
 	while (later->slots[slot] != UINT64_MAX && later->slots[slot] != pfn)
 		slot = (slot + 1) & (later->nr_slots - 1);
 	return slot;
 }
 
-/* The event `ahead` if the list free that ev belongs to may go on with it; NULL where it has ended. */
+/*
+ * The event `ahead` if the list free that ev belongs to may go on with it; NULL where it has ended.
+ */
 static const struct trace_event *list_free_event(struct lead *l, const struct trace_event *ev,
 						 size_t ahead, uint32_t *others)
 {
-	const struct trace_event *next = ahead < LOOK_AHEAD ? window_ahead(&l->window, ahead) : NULL;
+	const struct trace_event *next =
+		ahead < LOOK_AHEAD ? window_ahead(&l->window, ahead) : NULL;
 
 	if (!next || interrupt_over(next, ev))
 		return NULL;
@@ -191,7 +207,10 @@ static bool pushed_later(const struct trace_event *next, const struct trace_even
 	       (next->type == TRACE_FREE_BATCHED || next->type == LEAD_DIRECT_FREE);
 }
 
-/* Note every page that this context pushes from a list, or frees to the zone, before it does anything else. */
+/*
+ * Note every page that this context pushes from a list, or frees to the zone, before it does
+ * anything else.
+ */
 static bool look_ahead(struct lead *l, struct lead_later *later, const struct trace_event *ev)
 {
 	const struct trace_event *next;
@@ -223,7 +242,10 @@ static bool look_ahead(struct lead *l, struct lead_later *later, const struct tr
 	return true;
 }
 
-/* On its list at once, unless it is seen to come later, in its batch, or to go straight to the zone. */
+/*
+ * On its list at once, unless it is seen to come later, in its batch, or to go straight to the
+ * zone.
+ */
 static bool pushed_at_once(struct lead *l, struct lead_cpu *cpu, const struct trace_event *ev)
 {
 	struct lead_later *later = &cpu->later;
@@ -244,7 +266,8 @@ static void on_outside_drain(struct lead *l, struct lead_cpu *cpu, const struct 
 	lead_begin_step(l, cpu);
 	if (pagus_pcp_info(&l->machine->pagus, zone, ev->x1, &pcp) != PAGUS_OK)
 		return;
-	drain_now(l, zone, ev->x1, ev->x2 == KIND_ALL || pcp.count < pcp.batch ? pcp.count : pcp.batch,
+	drain_now(l, zone, ev->x1,
+		  ev->x2 == KIND_ALL || pcp.count < pcp.batch ? pcp.count : pcp.batch,
 		  ev->x2 == KIND_ALL ? pcp.batch << 5 : pcp.batch, 0);
 }
 
@@ -256,7 +279,8 @@ static void on_kswapd(struct lead *l, const struct trace_event *ev)
 
 		pagus_zone_info(&l->machine->pagus, id, &info);
 		if (info.node == (uint32_t)ev->mt && (uint32_t)info.type <= ev->x2)
-			pagus_step_set_flag(&l->machine->pagus, id, PAGUS_STEP_RECLAIM_ACTIVE, ev->x1);
+			pagus_step_set_flag(&l->machine->pagus, id, PAGUS_STEP_RECLAIM_ACTIVE,
+					    ev->x1);
 	}
 }
 

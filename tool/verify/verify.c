@@ -43,7 +43,9 @@ static bool within_step(uint8_t type)
 	       type == LEAD_CLAIM;
 }
 
-/* The next event of the step that goes on on this CPU, from *ahead on; NULL when the step is over. */
+/*
+ * The next event of the step that goes on on this CPU, from *ahead on; NULL when the step is over.
+ */
 static const struct trace_event *step_event(struct lead *l, size_t *ahead)
 {
 	uint8_t cpu = window_now(&l->window)->cpu;
@@ -62,7 +64,10 @@ static const struct trace_event *step_event(struct lead *l, size_t *ahead)
 	return NULL;
 }
 
-/* A candidate below the pageblock order: its claim succeeded if the pageblock's free pages move next. */
+/*
+ * A candidate below the pageblock order: its claim succeeded if the pageblock's free pages move
+ * next.
+ */
 static int recorded_claim(void *ctx, uint64_t pfn, uint32_t type)
 {
 	struct lead *l = machine_of(ctx)->owner;
@@ -136,7 +141,8 @@ static void set_recorded(struct lead *l, uint32_t id, const struct snap_zone *zo
 
 	pagus_step_marks(p, id, zone->wmark, zone->boost);
 	for (uint32_t c = 0; l->start->version < STEPS_VERSION && c < l->start->nr_cpus; c++)
-		pagus_step_limits(p, id, c, zone->pcps[c].high, zone->pcps[c].high, zone->pcps[c].batch);
+		pagus_step_limits(p, id, c, zone->pcps[c].high, zone->pcps[c].high,
+				  zone->pcps[c].batch);
 }
 
 static void set_all_recorded(struct lead *l)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Verification: the library is led through a recorded kernel's steps, in the recorded order, and asked each time
- * which page, which list, how many it would take. Then its answer is compared with the recording's.
+ * Verification: the library is led through a recorded kernel's steps, in the recorded order, and
+ * asked each time which page, which list, how many it would take. Then its answer is compared with
+ * the recording's.
  *
  *     event -> the step it tells of -> the library's answer -> compared with this and the following events
  *
- * Given by the recording: who does what when, in which zone, with which rights; what a claim that depends on
- * LRU state came to; what compaction and isolation take. To be predicted: everything else.
+ * Given by the recording: who does what when, in which zone, with which rights; what a claim that
+ * depends on LRU state came to; what compaction and isolation take. To be predicted: everything
+ * else.
  */
 #ifndef VERIFY_VERIFY_H
 #define VERIFY_VERIFY_H

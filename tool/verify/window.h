@@ -16,7 +16,10 @@ struct window {
 void window_init(struct window *w, struct trace *t);
 void window_fini(struct window *w);
 
-/* The next event becomes the current one: 1, 0 at the end, -1 with *err. The first call gives the first. */
+/*
+ * The next event becomes the current one: 1, 0 at the end, -1 with *err. The first call gives the
+ * first.
+ */
 int window_next(struct window *w, struct trace_error *err);
 
 static inline const struct trace_event *window_now(const struct window *w)
@@ -25,8 +28,8 @@ static inline const struct trace_event *window_now(const struct window *w)
 }
 
 /*
- * The event `ahead` after the current one; NULL behind the end, or on an error, which window_next will meet.
- * Every pointer that the window has given before is then void.
+ * The event `ahead` after the current one; NULL behind the end, or on an error, which window_next
+ * will meet. Every pointer that the window has given before is then void.
  */
 const struct trace_event *window_ahead(struct window *w, size_t ahead);
 
