@@ -60,12 +60,15 @@ static json_t *result_json(const struct trace *t, const struct verify *v)
 		json_object_set_new(object, verify_key((enum verify_kind)kind), json_pack("{s:I,s:I}",
 			"predicted", (json_int_t)v->score[kind].predicted,
 			"exact", (json_int_t)v->score[kind].exact));
-	json_object_set_new(object, "end", json_pack("{s:b,s:I,s:I,s:I,s:I}",
+	json_object_set_new(object, "end", json_pack("{s:b,s:I,s:I,s:I,s:I,s:I,s:I}",
 		"recorded", v->end.recorded, "lists", (json_int_t)v->end.lists,
 		"lists_in_order", (json_int_t)v->end.lists_in_order,
+		"pcps", (json_int_t)v->end.pcp_scalars,
+		"pcps_equal", (json_int_t)v->end.pcp_scalars_equal,
 		"buddyinfo_pages_off", (json_int_t)v->end.buddyinfo_pages_off,
 		"pagetypeinfo_blocks_off", (json_int_t)v->end.pagetypeinfo_blocks_off));
 	json_object_set_new(object, "resync", json_object());
+	json_object_set_new(object, "broken_invariant", json_integer(v->broken_invariant));
 	json_object_set_new(object, "unexplained", json_integer(v->nr_misses));
 	return object;
 }
@@ -123,10 +126,10 @@ int cmd_verify(int argc, char **argv)
 			putchar('\n');
 		status |= verify_one(argv[n], all);
 	}
-	if (all) {
+	if (json_array_size(all) > 0) {
 		json_dumpf(all, stdout, JSON_INDENT(1));
 		putchar('\n');
-		json_decref(all);
 	}
+	json_decref(all);
 	return status;
 }

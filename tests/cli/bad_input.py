@@ -35,6 +35,7 @@ def check_unreadable(pagus, what, name, path):
     """Every verb that reads a trace refuses this one."""
     check_refused(f"info: {what}", name, run(pagus, "info", path))
     check_refused(f"replay: {what}", name, run(pagus, "replay", "--policy", "plain", path))
+    check_refused(f"verify: {what}", name, run(pagus, "verify", "--json", path))
 
 
 def check_convert(pagus, folder, what, path):

@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What `pagus verify` promises on its command line. Usage: verify.py PAGUS TRACE.pgt MANPAGE.scd"""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PAGUS, TRACE, MANPAGE = (os.path.abspath(a) for a in sys.argv[1:4])
+
+
+def verify(*args):
+    return subprocess.run([PAGUS, "verify", *args], capture_output=True, text=True)
+
+
+class Verify(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.table = verify(TRACE)
+        cls.done = verify("--json", TRACE)
+        cls.result, = json.loads(cls.done.stdout)
+
+    def test_json_shows_what_the_exit_status_says(self):
+        end = self.result["end"]
+        self.assertEqual((self.table.returncode, self.done.returncode), (0, 0))
+        self.assertEqual(end["lists_in_order"], end["lists"])
+        self.assertEqual(end["pcps_equal"], end["pcps"])
+        self.assertGreater(end["pcps"], 0)
+        self.assertEqual(self.result["broken_invariant"], 0)
+        self.assertEqual(self.result["unexplained"], 0)
+
+    def test_table_shows_the_json(self):
+        rows = re.findall(r"^(\w+) +(\d+) +(\d+)  100\.0000 %", self.table.stdout, re.M)
+        self.assertGreater(len(rows), 3)
+        for kind, predicted, exact in rows:
+            self.assertEqual(self.result[kind], {"predicted": int(predicted), "exact": int(exact)})
+
+    def test_every_key_is_in_the_manual(self):
+        with open(MANPAGE) as f:
+            manual = f.read()
+        for key in list(self.result) + list(self.result["end"]):
+            self.assertIn(key, manual)
+
+    def test_an_unreadable_trace_does_not_hide_the_others(self):
+        with tempfile.TemporaryDirectory() as folder:
+            missing = os.path.join(folder, "missing.pgt")
+            done = verify("--json", missing, TRACE)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(missing, done.stderr)
+        self.assertEqual(json.loads(done.stdout), [self.result])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
