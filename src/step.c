@@ -13,11 +13,13 @@ static bool zone_valid(const struct pagus *p, uint32_t zone)
 enum pagus_status pagus_step_drift(struct pagus *p, uint32_t zone, uint32_t cpu, int32_t delta,
 				   uint32_t threshold)
 {
-	struct pg_zone *z = pg_zone(p->state, zone);
-	struct pg_pcp *pcp = pg_pcp(p->state, zone, cpu);
+	struct pg_zone *z;
+	struct pg_pcp *pcp;
 
 	if (!zone_valid(p, zone) || cpu >= p->state->nr_cpus || threshold > INT32_MAX)
 		return PAGUS_BAD_VALUE;
+	z = pg_zone(p->state, zone);
+	pcp = pg_pcp(p->state, zone, cpu);
 	z->unfolded += delta - pcp->free_delta;
 	z->stat_threshold = threshold;
 	pcp->free_delta = delta;
@@ -26,9 +28,12 @@ enum pagus_status pagus_step_drift(struct pagus *p, uint32_t zone, uint32_t cpu,
 
 int64_t pagus_step_seen_free(const struct pagus *p, uint32_t zone)
 {
-	const struct pg_zone *z = pg_zone(p->state, zone);
+	const struct pg_zone *z;
 
-	return zone_valid(p, zone) ? z->free_pages - z->unfolded : 0;
+	if (!zone_valid(p, zone))
+		return 0;
+	z = pg_zone(p->state, zone);
+	return z->free_pages - z->unfolded;
 }
 
 enum pagus_status pagus_step_marks(struct pagus *p, uint32_t zone, const uint64_t *wmark,
@@ -45,12 +50,13 @@ enum pagus_status pagus_step_marks(struct pagus *p, uint32_t zone, const uint64_
 enum pagus_status pagus_step_limits(struct pagus *p, uint32_t zone, uint32_t cpu, uint32_t high_min,
 				    uint32_t high_max, uint32_t batch)
 {
-	struct pg_pcp *pcp = pg_pcp(p->state, zone, cpu);
+	struct pg_pcp *pcp;
 
 	/* Every multiple of the batch that the pcp computes must fit. */
 	if (!zone_valid(p, zone) || cpu >= p->state->nr_cpus || batch == 0 ||
 	    batch > INT32_MAX >> 6)
 		return PAGUS_BAD_VALUE;
+	pcp = pg_pcp(p->state, zone, cpu);
 	pcp->high_min = high_min;
 	pcp->high_max = high_max;
 	pcp->batch = batch;
@@ -69,10 +75,12 @@ bool pagus_step_flag(const struct pagus *p, uint32_t zone, enum pagus_step_flag 
 
 void pagus_step_set_flag(struct pagus *p, uint32_t zone, enum pagus_step_flag flag, bool on)
 {
-	struct pg_zone *z = pg_zone(p->state, zone);
+	struct pg_zone *z;
 
-	if (zone_valid(p, zone))
-		z->flags = on ? z->flags | zone_flag(flag) : z->flags & ~zone_flag(flag);
+	if (!zone_valid(p, zone))
+		return;
+	z = pg_zone(p->state, zone);
+	z->flags = on ? z->flags | zone_flag(flag) : z->flags & ~zone_flag(flag);
 }
 
 /* ---- allocation ------------------------------------------------------------------------------ */
@@ -94,19 +102,28 @@ static bool request_valid(const struct pagus *p, uint32_t zone, uint32_t order, 
 	return zone_valid(p, zone) && order <= p->state->max_order && pg_type_mergeable(type);
 }
 
+/* Nothing else is kept on pcp lists. */
+static bool cached_request_valid(const struct pagus *p, uint32_t zone, uint32_t order,
+				 uint32_t type)
+{
+	return request_valid(p, zone, order, type) && (p->state->pcp_orders >> order & 1);
+}
+
 enum pagus_status pagus_step_pop(struct pagus *p, uint32_t zone, uint32_t order, uint32_t type,
 				 bool quiet, pagus_pfn_t *pfn)
 {
-	struct pg_call c = pg_call_begin(p);
-	struct pg_pcp *pcp = pg_pcp(c.st, zone, c.cpu);
-	uint32_t i = PG_NONE;
+	struct pg_call c;
+	struct pg_pcp *pcp;
+	uint32_t i;
 
-	pg_call_end(&c);
-	if (!request_valid(p, zone, order, type) || !(c.st->pcp_orders >> order & 1))
+	if (!cached_request_valid(p, zone, order, type))
 		return PAGUS_BAD_VALUE;
+	c = pg_call_begin(p);
+	pcp = pg_pcp(c.st, zone, c.cpu);
 	if (!quiet)
 		pcp->free_count >>= 1;
 	i = pg_pcp_pop(c.st, pcp, pg_pcp_list(order, type), order);
+	pg_call_end(&c);
 	if (i == PG_NONE)
 		return PAGUS_NO_MEMORY;
 	hand_out(c.st, i, order, type, pfn);
@@ -116,29 +133,33 @@ enum pagus_status pagus_step_pop(struct pagus *p, uint32_t zone, uint32_t order,
 enum pagus_status pagus_step_refill(struct pagus *p, uint32_t zone, uint32_t order, uint32_t type,
 				    uint32_t flags)
 {
-	struct pg_call c = pg_call_begin(p);
 	struct pg_take take = { .order = order, .type = type, .flags = flags };
+	struct pg_call c;
 
-	if (request_valid(p, zone, order, type) && (c.st->pcp_orders >> order & 1))
-		pg_pcps[c.st->pcp_policy]->refill(&c, pg_zone(c.st, zone),
-						  pg_pcp(c.st, zone, c.cpu), &take);
+	if (!cached_request_valid(p, zone, order, type))
+		return PAGUS_BAD_VALUE;
+	c = pg_call_begin(p);
+	pg_pcps[c.st->pcp_policy]->refill(&c, pg_zone(c.st, zone), pg_pcp(c.st, zone, c.cpu),
+					  &take);
 	pg_call_end(&c);
-	return request_valid(p, zone, order, type) ? PAGUS_OK : PAGUS_BAD_VALUE;
+	return PAGUS_OK;
 }
 
 enum pagus_status pagus_step_take(struct pagus *p, uint32_t zone, uint32_t order, uint32_t type,
 				  uint32_t flags, pagus_pfn_t *pfn)
 {
-	struct pg_call c = pg_call_begin(p);
 	struct pg_take take = { .order = order, .type = type, .flags = flags, .direct = true };
-	struct pg_zone *z = pg_zone(c.st, zone);
-	uint32_t i = PG_NONE;
+	struct pg_call c;
+	struct pg_zone *z;
+	uint32_t i;
 
-	if (request_valid(p, zone, order, type)) {
-		pg_zone_lock(&c, z, PAGUS_REASON_ALLOC_DIRECT);
-		i = pg_place_take(&c, z, &take);
-		pg_zone_unlock(&c, z);
-	}
+	if (!request_valid(p, zone, order, type))
+		return PAGUS_BAD_VALUE;
+	c = pg_call_begin(p);
+	z = pg_zone(c.st, zone);
+	pg_zone_lock(&c, z, PAGUS_REASON_ALLOC_DIRECT);
+	i = pg_place_take(&c, z, &take);
+	pg_zone_unlock(&c, z);
 	pg_call_end(&c);
 	if (i == PG_NONE)
 		return PAGUS_NO_MEMORY;
@@ -235,7 +256,7 @@ enum pagus_status pagus_step_push(struct pagus *p, pagus_pfn_t pfn, uint32_t ord
 		return status;
 	c = pg_call_begin(p);
 	type = pg_block_type(st, i);
-	*list = pg_pcp_list(order, pg_type_mergeable(type) ? type : (uint32_t)PAGUS_MOVABLE);
+	*list = pg_pcp_free_list(order, type);
 	pcp = pg_pcp(st, pg_page(st, i)->zone, c.cpu);
 	pg_pcp_put(st, pcp, *list, i, order, type, PG_HEAD);
 	*over = pg_pcps[st->pcp_policy]->over(st, pg_zone_of(st, i), pcp, order,
@@ -316,8 +337,9 @@ enum pagus_status pagus_step_isolate(struct pagus *p, pagus_pfn_t pfn, uint32_t 
 	if (!pg_store_holds(p->state, z, i, order))
 		return PAGUS_BUSY;
 	c = pg_call_begin(p);
+	pg_zone_lock(&c, z, PAGUS_REASON_HAND_OVER);
 	pg_buddy_cut(&c, z, i, order, pg_block_type(c.st, i));
-	z->work = 0;
+	pg_zone_unlock(&c, z);
 	pg_page(c.st, i)->kind = PAGUS_PAGE_ALLOCATED;
 	pg_page(c.st, i)->order = (uint8_t)order;
 	pg_page(c.st, i)->type = PAGUS_MOVABLE;
@@ -356,10 +378,9 @@ enum pagus_status pagus_step_move_free(struct pagus *p, pagus_pfn_t pfn,
 
 		if (page->kind == PAGUS_PAGE_FREE) {
 			z = pg_zone_of(c.st, i);
-			pg_account(&c, z, -(int64_t)pages, from);
-			pg_store_move(c.st, z, i, to);
-			pg_account(&c, z, pages, to);
-			z->work = 0;
+			pg_zone_lock(&c, z, PAGUS_REASON_HAND_OVER);
+			pg_buddy_move(&c, z, i, from, to);
+			pg_zone_unlock(&c, z);
 		}
 		i += pages;
 	}

@@ -34,6 +34,10 @@ static void print_result(const struct trace *t, const struct verify *v, double s
 		print_share(score->exact, score->predicted);
 		printf("  %s\n", verify_text((enum verify_kind)kind));
 	}
+	if (v->drains)
+		printf("\ndrains: %" PRIu64 " of %" PRIu64
+		       " left unfinished by the kernel, which may break one off between pieces\n",
+		       v->drains_unfinished, v->drains);
 	if (v->end.recorded)
 		printf("\nend state: %" PRIu64 " of %" PRIu64 " lists identical in order, %" PRIu64
 		       " of %" PRIu64 " pcps' scalars; buddyinfo %" PRIu64
@@ -67,6 +71,8 @@ static json_t *result_json(const struct trace *t, const struct verify *v)
 		"pcps_equal", (json_int_t)v->end.pcp_scalars_equal,
 		"buddyinfo_pages_off", (json_int_t)v->end.buddyinfo_pages_off,
 		"pagetypeinfo_blocks_off", (json_int_t)v->end.pagetypeinfo_blocks_off));
+	json_object_set_new(object, "drains", json_pack("{s:I,s:I}",
+		"begun", (json_int_t)v->drains, "unfinished", (json_int_t)v->drains_unfinished));
 	json_object_set_new(object, "resync", json_object());
 	json_object_set_new(object, "broken_invariant", json_integer(v->broken_invariant));
 	json_object_set_new(object, "unexplained", json_integer(v->nr_misses));

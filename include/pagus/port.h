@@ -34,7 +34,7 @@ enum pagus_lock_class {
 	X(FREE_DIRECT, free_direct)       /* a block goes from its owner to the zone */           \
 	X(RESERVE, reserve)               /* a pageblock goes into the high-atomic reserve */     \
 	X(UNRESERVE, unreserve)           /* the high-atomic reserve gives a pageblock back */  \
-	X(HAND_OVER, hand_over)           /* boot or recorded memory enters the zone */
+	X(HAND_OVER, hand_over)           /* boot's or a recording's state is handed over */
 
 enum pagus_lock_reason {
 #define PAGUS_X(NAME, name) PAGUS_REASON_##NAME,

@@ -5,8 +5,9 @@
  * and its outcome compared. The steps are the library's own code, called one at a time. `flags` are
  * the kernel's ALLOC_* flags as numbered by Linux 6.18.
  *
- * The acting CPU is the port's. A step that would need a page in another state than it has returns
- * BUSY and changes nothing.
+ * The acting CPU is the port's; the instance must be otherwise idle. A step that would need a page
+ * in another state than it has returns BUSY and changes nothing; a zone, CPU, order or type that is
+ * none gives BAD_VALUE, or what pagus_free_pages would say of the block.
  */
 #ifndef PAGUS_STEP_H
 #define PAGUS_STEP_H
@@ -24,7 +25,8 @@ enum pagus_status pagus_step_drift(struct pagus *p, uint32_t zone, uint32_t cpu,
 int64_t pagus_step_seen_free(const struct pagus *p, uint32_t zone);
 
 /* Set the marks with their boost, and one CPU's pcp limits, as recorded to have changed. */
-enum pagus_status pagus_step_marks(struct pagus *p, uint32_t zone, const uint64_t *wmark, uint64_t boost);
+enum pagus_status pagus_step_marks(struct pagus *p, uint32_t zone, const uint64_t *wmark,
+				   uint64_t boost);
 enum pagus_status pagus_step_limits(struct pagus *p, uint32_t zone, uint32_t cpu, uint32_t high_min,
 				    uint32_t high_max, uint32_t batch);
 
@@ -91,9 +93,10 @@ enum pagus_status pagus_step_free(struct pagus *p, pagus_pfn_t pfn, uint32_t ord
 enum pagus_status pagus_step_isolate(struct pagus *p, pagus_pfn_t pfn, uint32_t order);
 
 /* Change the type of pfn's pageblock; move its free blocks to the tails of a type's lists. */
-enum pagus_status pagus_step_set_type(struct pagus *p, pagus_pfn_t pfn, enum pagus_migratetype type);
-enum pagus_status pagus_step_move_free(struct pagus *p, pagus_pfn_t pfn, enum pagus_migratetype from,
-				       enum pagus_migratetype to);
+enum pagus_status pagus_step_set_type(struct pagus *p, pagus_pfn_t pfn,
+				      enum pagus_migratetype type);
+enum pagus_status pagus_step_move_free(struct pagus *p, pagus_pfn_t pfn,
+				       enum pagus_migratetype from, enum pagus_migratetype to);
 
 /* Rotate the free list that the block at pfn is on so that this block comes first. O(list). */
 enum pagus_status pagus_step_rotate(struct pagus *p, pagus_pfn_t pfn, uint32_t order);

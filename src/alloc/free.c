@@ -77,8 +77,7 @@ static bool free_to_pcp(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32
 			uint32_t type)
 {
 	struct pg_pcp *pcp = pg_pcp(c->st, z->id, c->cpu);
-	uint32_t list =
-		pg_pcp_list(order, pg_type_mergeable(type) ? type : (uint32_t)PAGUS_MOVABLE);
+	uint32_t list = pg_pcp_free_list(order, type);
 
 	if (pg_unlikely(!pg_pcp_trylock(c, pcp, PAGUS_REASON_PCP_FREE)))
 		return false;

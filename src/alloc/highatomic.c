@@ -58,9 +58,7 @@ static bool unreserve_zone(struct pg_call *c, struct pg_zone *z, uint32_t type)
 			i = pg_block_start(c->st, i);
 			pg_claim_move(c, z, i, type);
 		} else {
-			pg_account(c, z, -(INT64_C(1) << order), PAGUS_HIGHATOMIC);
-			pg_store_move(c->st, z, i, type);
-			pg_account(c, z, INT64_C(1) << order, type);
+			pg_buddy_move(c, z, i, PAGUS_HIGHATOMIC, type);
 		}
 		pg_block_set_type(c, i, order, type);
 		return true;

@@ -45,6 +45,12 @@ static inline uint32_t pg_pcp_list(uint32_t order, uint32_t type)
 	return PG_PCP_HUGE_LIST + (type == PAGUS_MOVABLE);
 }
 
+/* The list for a free into a pageblock of `type`: HIGHATOMIC and CMA go with movable. */
+static inline uint32_t pg_pcp_free_list(uint32_t order, uint32_t type)
+{
+	return pg_pcp_list(order, pg_type_mergeable(type) ? type : (uint32_t)PAGUS_MOVABLE);
+}
+
 static inline uint32_t pg_pcp_list_order(uint32_t list, uint32_t pageblock_order)
 {
 	return list < PG_PCP_HUGE_LIST ? list / 3 : pageblock_order;

@@ -6,8 +6,6 @@
  */
 #include "place/place.h"
 
-#define OWNERSHIP_CHANGED 0x100u
-
 /* Announce the fallback, and serve from the own lists, which now hold at least the block found. */
 static uint32_t serve_own(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
 			  const struct pg_candidate *found)
@@ -15,8 +13,16 @@ static uint32_t serve_own(struct pg_call *c, struct pg_zone *z, const struct pg_
 	bool owned = pg_block_type(c->st, found->i) == t->type;
 
 	pg_event(c, PAGUS_EVENT_EXTFRAG, found->i, t->order, t->type, found->order,
-		 found->from | (owned ? OWNERSHIP_CHANGED : 0));
+		 found->from | (owned ? PG_EXTFRAG_OWNED : 0));
 	return pg_place_take_own(c, z, t, found->order);
+}
+
+static uint32_t convert_one(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
+			    const struct pg_candidate *found)
+{
+	pg_store_move(c->st, z, found->i, t->type);
+	pg_count(c, PAGUS_COUNTER_fallback_steal, 1);
+	return serve_own(c, z, t, found);
 }
 
 static uint32_t convert_block(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
@@ -37,11 +43,8 @@ static uint32_t convert_part(struct pg_call *c, struct pg_zone *z, const struct 
 	uint32_t start = pg_block_start(c->st, found->i), old = pg_block_type(c->st, found->i);
 	bool claim;
 
-	if (!pg_claim_inside(c->st, z, start)) {
-		pg_store_move(c->st, z, found->i, t->type);
-		pg_count(c, PAGUS_COUNTER_fallback_steal, 1);
-		return serve_own(c, z, t, found);
-	}
+	if (!pg_claim_inside(c->st, z, start))
+		return convert_one(c, z, t, found);
 	claim = pg_claimable(c, z, start, old, t->type);
 	pg_claim_move(c, z, start, t->type);
 	if (claim) {
@@ -51,14 +54,6 @@ static uint32_t convert_part(struct pg_call *c, struct pg_zone *z, const struct 
 		pg_count(c, PAGUS_COUNTER_fallback_claim_refused, 1);
 		pg_count(c, PAGUS_COUNTER_fallback_steal, 1);
 	}
-	return serve_own(c, z, t, found);
-}
-
-static uint32_t convert_one(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
-			    const struct pg_candidate *found)
-{
-	pg_store_move(c->st, z, found->i, t->type);
-	pg_count(c, PAGUS_COUNTER_fallback_steal, 1);
 	return serve_own(c, z, t, found);
 }
 

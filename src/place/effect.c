@@ -8,8 +8,6 @@
  */
 #include "place/place.h"
 
-#define OWNERSHIP_CHANGED 0x100u
-
 uint32_t pg_effect_take(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
 			const struct pg_candidate *found)
 {
@@ -52,7 +50,7 @@ uint32_t pg_effect_claim_block(struct pg_call *c, struct pg_zone *z, const struc
 	pg_buddy_cut(c, z, found->i, t->order, t->type);
 	pg_count(c, PAGUS_COUNTER_fallback_claim_block, 1);
 	pg_event(c, PAGUS_EVENT_EXTFRAG, found->i, t->order, t->type, found->order,
-		 found->from | OWNERSHIP_CHANGED);
+		 found->from | PG_EXTFRAG_OWNED);
 	return found->i;
 }
 
@@ -127,11 +125,8 @@ void pg_claim_move(struct pg_call *c, struct pg_zone *z, uint32_t start, uint32_
 	for (uint32_t i = start; i < end; i += 1u << pg_page(c->st, i)->order) {
 		const struct pg_page *page = pg_page(c->st, i);
 
-		if (page->kind != PAGUS_PAGE_FREE || page->zone != z->id)
-			continue;
-		pg_account(c, z, -(INT64_C(1) << page->order), old);
-		pg_store_move(c->st, z, i, type);
-		pg_account(c, z, INT64_C(1) << page->order, type);
+		if (page->kind == PAGUS_PAGE_FREE && page->zone == z->id)
+			pg_buddy_move(c, z, i, old, type);
 	}
 }
 
@@ -149,6 +144,6 @@ uint32_t pg_effect_claim_part(struct pg_call *c, struct pg_zone *z, const struct
 	pg_count(c, PAGUS_COUNTER_fallback_claim_part, 1);
 	i = pg_place_take_own(c, z, t, found->order);
 	pg_event(c, PAGUS_EVENT_EXTFRAG, i, t->order, t->type, found->order,
-		 found->from | OWNERSHIP_CHANGED);
+		 found->from | PG_EXTFRAG_OWNED);
 	return i;
 }

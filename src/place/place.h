@@ -24,6 +24,8 @@ struct pg_candidate {
 	uint32_t i, order, from;
 };
 
+#define PG_EXTFRAG_OWNED 0x100u /* in an EXTFRAG event: the pageblock is the request's now */
+
 /* Where a pass looks. */
 enum pg_look { PG_LOOK_OWN, PG_LOOK_CMA, PG_LOOK_HIGHATOMIC, PG_LOOK_FALLBACK };
 

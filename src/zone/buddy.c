@@ -110,3 +110,12 @@ void pg_buddy_cut(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t to,
 	pg_account(c, z, -(INT64_C(1) << to), rest);
 	pg_count(c, PAGUS_COUNTER_zone_take, 1);
 }
+
+void pg_buddy_move(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t from, uint32_t to)
+{
+	int64_t pages = INT64_C(1) << pg_page(c->st, i)->order;
+
+	pg_account(c, z, -pages, from);
+	pg_store_move(c->st, z, i, to);
+	pg_account(c, z, pages, to);
+}

@@ -85,6 +85,12 @@ void pg_buddy_free_as(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t
  */
 void pg_buddy_cut(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t to, uint32_t rest);
 
+/*
+ * Put i, a free block on `from`'s list, onto the tail of `to`'s, with the counts. Its pageblock's
+ * type stays.
+ */
+void pg_buddy_move(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t from, uint32_t to);
+
 /* ---- watermark.c --------------------------------------------------------------------------- */
 
 /* Recompute min_free_kbytes unless set, the marks, reserves and pcp limits of all zones. */

@@ -192,6 +192,8 @@ static void begin_drain(struct lead *l, struct lead_drain drain)
 		task->nr--;
 	}
 	task->drains[task->nr++] = drain;
+	l->v->drains++;
+	l->v->drains_unfinished++;
 }
 
 /* The newest drain of the task that could go on with this piece; those above it have ended. */
@@ -263,6 +265,20 @@ static void on_outside_drain(struct lead *l, struct lead_cpu *cpu, const struct 
 	begin_drain(l, drain);
 }
 
+/* A drain ends when all of it is done, or when the pcp is empty: large blocks overshoot. */
+static void go_on(struct lead *l, struct lead_drain *drain, uint32_t done)
+{
+	struct pagus_pcp_info pcp = { 0 };
+
+	pagus_pcp_info(&l->machine->pagus, drain->zone, drain->cpu, &pcp);
+	drain->left = pcp.count ? drain->left - done : 0;
+	if (drain->left > 0)
+		return;
+	l->v->drains_unfinished--;
+	if (drain->settle)
+		pagus_step_settle(&l->machine->pagus, drain->zone);
+}
+
 static void on_drain_piece(struct lead *l, struct lead_cpu *cpu, const struct trace_event *ev)
 {
 	uint32_t zone = lead_zone(l, ev->x1), pages = (uint32_t)ev->pfn, ours = 0;
@@ -282,11 +298,8 @@ static void on_drain_piece(struct lead *l, struct lead_cpu *cpu, const struct tr
 		   drain ? drain->left : 0);
 	/* Go on as the kernel did, whatever was predicted. */
 	pagus_step_drain(&l->machine->pagus, zone, ev->x2, pages, ev->order);
-	if (!drain)
-		return;
-	drain->left -= ours;
-	if (drain->left == 0 && drain->settle)
-		pagus_step_settle(&l->machine->pagus, zone);
+	if (drain)
+		go_on(l, drain, ours);
 }
 
 void steps_event(struct lead *l, const struct trace_event *ev)

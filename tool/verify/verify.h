@@ -55,6 +55,7 @@ struct verify {
 	char miss[VERIFY_MISSES][VERIFY_MISS_TEXT];
 	uint32_t nr_misses;                  /* of all kinds; the first ten have a text */
 	uint64_t events, disagreements;      /* steps that the library could not make */
+	uint64_t drains, drains_unfinished;  /* ours, and those that the kernel did not go on with */
 	struct verify_end end;
 	int broken_invariant;                /* at the end; 0: none */
 };
