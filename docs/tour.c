@@ -437,7 +437,7 @@ static void show_nofragment(void)
 {
 	try_nofragment("DMA32 free", GFP_KERNEL, false, 0);
 	try_nofragment("DMA32 in use", GFP_KERNEL, true, 0);
-	try_nofragment("DMA32 in use, defrag_mode = 1", GFP_KERNEL, true, 1);
+	try_nofragment("DMA32 in use, defrag_mode = 1", GFP_KERNEL | __GFP_NORETRY, true, 1);
 }
 
 /* ---- pcp lists ---- */

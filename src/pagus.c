@@ -6,6 +6,7 @@
 #include "base/digest.h"
 #include "mem/layout.h"
 #include "pcp/pcp.h"
+#include "reclaim/reclaim.h"
 #include "policy.h"
 #include "watch/check.h"
 #include "zone/seed.h"
@@ -154,6 +155,19 @@ void pagus_tick(struct pagus *p)
 	pg_call_end(&c);
 }
 
+bool pagus_work(struct pagus *p, enum pagus_worker worker, uint32_t node)
+{
+	struct pg_call c;
+	bool more;
+
+	if (worker != PAGUS_WORKER_KSWAPD || node >= p->state->nr_nodes)
+		return false;
+	c = pg_call_begin(p);
+	more = pg_kswapd_turn(&c, node);
+	pg_call_end(&c);
+	return more;
+}
+
 /* ---- hand-over ------------------------------------------------------------------------------- */
 
 enum pagus_status pagus_boot_free(struct pagus *p, pagus_pfn_t start, uint64_t nr_pages)
@@ -210,6 +224,13 @@ enum pagus_status pagus_seed_pcp_state(struct pagus *p, uint32_t node, enum pagu
 
 /* ---- tunables -------------------------------------------------------------------------------- */
 
+/* The others are read where they act. */
+static bool sets_marks(enum pagus_tunable tunable)
+{
+	return tunable != PAGUS_TUNABLE_watermark_boost_factor &&
+	       tunable != PAGUS_TUNABLE_dirty_ratio && tunable != PAGUS_TUNABLE_defrag_mode;
+}
+
 enum pagus_status pagus_tunable_set(struct pagus *p, enum pagus_tunable tunable, uint32_t value)
 {
 	if (tunable >= PAGUS_NR_TUNABLES || value < tunable_ranges[tunable].min ||
@@ -218,7 +239,7 @@ enum pagus_status pagus_tunable_set(struct pagus *p, enum pagus_tunable tunable,
 	if (tunable == PAGUS_TUNABLE_percpu_pagelist_high_fraction && value > 0 && value < 8)
 		return PAGUS_BAD_VALUE;
 	p->state->tunable[tunable] = value;
-	if (p->state->booted)
+	if (p->state->booted && sets_marks(tunable))
 		pg_watermark_setup(p->state);
 	return PAGUS_OK;
 }

@@ -14,12 +14,16 @@ const uint32_t pg_nr_places = sizeof(pg_places) / sizeof(pg_places[0]);
 
 static const struct policy {
 	const char *name, *pcp, *place, *about;
+	uint32_t release;
 } policies[] = {
-	{ "linux", "linux", "linux", "the allocator of Linux 6.15 and later" },
-	{ "nopcp", "none", "linux", "linux without per-CPU lists" },
-	{ "nogroup", "linux", "plain", "linux without grouping by mobility" },
-	{ "plain", "none", "plain", "one buddy system, no per-CPU lists, no grouping" },
-	{ "linux-6.1", "fixed", "convert", "the allocator of Linux 6.1" },
+	{ "linux", "linux", "linux", "the allocator of Linux 7.2", PG_RELEASE_7_2 },
+	{ "nopcp", "none", "linux", "linux without per-CPU lists", PG_RELEASE_7_2 },
+	{ "nogroup", "linux", "plain", "linux without grouping by mobility", PG_RELEASE_7_2 },
+	{ "plain", "none", "plain", "one buddy system, no per-CPU lists, no grouping",
+	  PG_RELEASE_7_2 },
+	{ "linux-6.1", "fixed", "convert", "the allocator of Linux 6.1", PG_RELEASE_6_1 },
+	{ "linux-6.12", "linux", "linux", "the allocator of Linux 6.12", PG_RELEASE_6_12 },
+	{ "linux-6.18", "linux", "linux", "the allocator of Linux 6.18", PG_RELEASE_6_18 },
 };
 #define NR_POLICIES (sizeof(policies) / sizeof(policies[0]))
 
@@ -42,42 +46,57 @@ static size_t length_to(const char *text, char end)
 	return n;
 }
 
+/* Rows of the tables that a policy is made of. */
+struct parts {
+	uint32_t pcp, place, release;
+};
+
+/* A placement goes with one release unless a named policy says otherwise. */
 static bool find_parts(const char *pcp, size_t pcp_len, const char *place, size_t place_len,
-		       uint32_t *pcp_row, uint32_t *place_row)
+		       struct parts *parts)
 {
-	for (*pcp_row = 0; *pcp_row < pg_nr_pcps; ++*pcp_row)
-		if (is_name(pcp, pcp_len, pg_pcps[*pcp_row]->name))
+	for (parts->pcp = 0; parts->pcp < pg_nr_pcps; parts->pcp++)
+		if (is_name(pcp, pcp_len, pg_pcps[parts->pcp]->name))
 			break;
-	for (*place_row = 0; *place_row < pg_nr_places; ++*place_row)
-		if (is_name(place, place_len, pg_places[*place_row]->name))
+	for (parts->place = 0; parts->place < pg_nr_places; parts->place++)
+		if (is_name(place, place_len, pg_places[parts->place]->name))
 			break;
-	return *pcp_row < pg_nr_pcps && *place_row < pg_nr_places;
+	if (parts->pcp == pg_nr_pcps || parts->place == pg_nr_places)
+		return false;
+	parts->release = pg_places[parts->place]->release;
+	return true;
 }
 
-static bool find_policy(const char *name, uint32_t *pcp_row, uint32_t *place_row)
+static bool find_policy(const char *name, struct parts *parts)
 {
 	size_t len = length_to(name, '\0'), plus = length_to(name, '+');
 
 	for (size_t n = 0; n < NR_POLICIES; n++) {
 		const struct policy *row = &policies[n];
 
-		if (is_name(name, len, row->name))
-			return find_parts(row->pcp, length_to(row->pcp, '\0'), row->place,
-					  length_to(row->place, '\0'), pcp_row, place_row);
+		if (!is_name(name, len, row->name))
+			continue;
+		find_parts(row->pcp, length_to(row->pcp, '\0'), row->place,
+			   length_to(row->place, '\0'), parts);
+		parts->release = row->release;
+		return true;
 	}
-	return plus < len &&
-	       find_parts(name, plus, name + plus + 1, len - plus - 1, pcp_row, place_row);
+	return plus < len && find_parts(name, plus, name + plus + 1, len - plus - 1, parts);
 }
 
 bool pg_policy_set(struct pagus_state *st, const char *name)
 {
-	if (!find_policy(name, &st->pcp_policy, &st->place_policy))
+	struct parts parts;
+
+	if (!find_policy(name, &parts))
 		return false;
+	st->pcp_policy = parts.pcp;
+	st->place_policy = parts.place;
+	st->release = parts.release;
 	st->pcp_orders = 0;
 	if (pg_pcps[st->pcp_policy]->cached)
 		st->pcp_orders = (((1u << PG_PCP_SMALL_ORDERS) - 1) | 1u << st->pageblock_order) &
 				 ((2u << st->max_order) - 1);
-	st->release = pg_places[st->place_policy]->release;
 	st->mobility_off = pg_places[st->place_policy]->mobility_off;
 	return true;
 }
@@ -93,7 +112,7 @@ const char *pagus_policy_at(uint32_t n, const char **about)
 
 bool pagus_policy_known(const char *name)
 {
-	uint32_t pcp_row, place_row;
+	struct parts parts;
 
-	return find_policy(name, &pcp_row, &place_row);
+	return find_policy(name, &parts);
 }

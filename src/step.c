@@ -195,6 +195,7 @@ static void dissolve(const struct pagus_state *st, uint32_t head)
 		page[k].kind = PAGUS_PAGE_INHERITED;
 		page[k].order = 0;
 		page[k].type = type & 0xf;
+		page[k].next = 0;
 	}
 }
 
@@ -236,6 +237,7 @@ static enum pagus_status seize(const struct pagus_state *st, pagus_pfn_t pfn, ui
 		page->kind = PAGUS_PAGE_TAIL;
 		page->order = 0;
 		page->type = 0;
+		page->next = 0;
 	}
 	return PAGUS_OK;
 }

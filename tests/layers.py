@@ -18,11 +18,12 @@ LAYERS = {
     "zone": ("base", "mem", "store"),
     "place": ("base", "mem", "store", "zone"),
     "pcp": ("base", "mem", "store", "zone", "place"),
-    "alloc": ("base", "mem", "store", "zone", "place", "pcp"),
+    "reclaim": ("base", "mem", "store", "zone", "place", "pcp"),
+    "alloc": ("base", "mem", "store", "zone", "place", "pcp", "reclaim"),
 }
 ALL = tuple(LAYERS)
 # Headers that folders above mem may include although the table does not give them the folder.
-SHARED = {"watch/event.h": ("store", "zone", "place", "pcp", "alloc")}
+SHARED = {"watch/event.h": ("store", "zone", "place", "pcp", "reclaim", "alloc")}
 # Files above the layers, and two that only read the state.
 EXCEPTIONS = {
     "pagus.c": ALL + ("policy.h",),

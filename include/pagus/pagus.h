@@ -61,6 +61,27 @@ enum pagus_status {
 	PAGUS_NR_STATUSES
 };
 
+/* Why a request got NO_MEMORY: X(NAME, name, text); pagus_refusal_name and _text give them. */
+#define PAGUS_REFUSALS(X)                                                                          \
+	X(NONE, none, "granted, or not a valid request")                                          \
+	X(NO_ZONE, no_zone, "no zone with memory may serve it")                                   \
+	X(WOULD_BLOCK, would_block, "only reclaim could help, and the request may not wait")      \
+	X(RECURSION, recursion, "the task reclaims already, and the reserves are empty")          \
+	X(DEFERRED, deferred, "costly, and compaction would not begin")                           \
+	X(NORETRY, noretry, "one round of reclaim and compaction was not enough")                 \
+	X(COSTLY, costly, "above order 3, where more than one round has to be asked for")         \
+	X(NO_PROGRESS, no_progress, "reclaim, compaction and the OOM killer have nothing to give") \
+	X(OOM_VICTIM, oom_victim, "the task is to die, and the victims' reserve is empty")        \
+	X(ROUNDS, rounds, "reclaim made progress for 256 rounds and never enough")                \
+	X(NOT_CHARGED, not_charged, "the port's memory controller refused the charge")
+
+enum pagus_refusal {
+#define PAGUS_X(NAME, name, text) PAGUS_REFUSED_##NAME,
+	PAGUS_REFUSALS(PAGUS_X)
+#undef PAGUS_X
+	PAGUS_NR_REFUSALS
+};
+
 /* Zone types in index order: the kernel's, with HIGHMEM always counted. */
 enum pagus_zone_type {
 	PAGUS_ZONE_DMA,
@@ -215,6 +236,8 @@ const char *pagus_counter_text(enum pagus_counter counter);
 const char *pagus_zone_name(enum pagus_zone_type type);            /* as /proc/buddyinfo prints it */
 const char *pagus_migratetype_name(enum pagus_migratetype type);   /* as /proc/pagetypeinfo prints it */
 const char *pagus_lock_reason_name(enum pagus_lock_reason reason);
+const char *pagus_refusal_name(enum pagus_refusal refusal);
+const char *pagus_refusal_text(enum pagus_refusal refusal);
 
 /* The n-th named policy with one line about it; NULL past the last. */
 const char *pagus_policy_at(uint32_t n, const char **about);
@@ -286,26 +309,47 @@ enum pagus_status pagus_seed_pcp_state(struct pagus *p, uint32_t node, enum pagu
 
 /* ---- Allocation and free -------------------------------------------------------------------- */
 
-/* Rights that a GFP mask cannot show: X in a request's `rights`. */
-#define PAGUS_RIGHT_NO_WATERMARKS 0x1u /* the task is PF_MEMALLOC or the like: ignore watermarks */
+/*
+ * What the calling task is, beyond what its GFP mask shows: bits of a request's `task`, and of the
+ * word that the port's task_flags names. PF_ names are the kernel's for the same.
+ */
+#define PAGUS_TASK_MEMALLOC      0x1u   /* PF_MEMALLOC, works to free memory: no watermark, no reclaim */
+#define PAGUS_TASK_MEMALLOC_NOIO 0x2u   /* PF_MEMALLOC_NOIO scope: __GFP_IO and __GFP_FS are taken off */
+#define PAGUS_TASK_MEMALLOC_NOFS 0x4u   /* PF_MEMALLOC_NOFS scope: __GFP_FS is taken off */
+#define PAGUS_TASK_MEMALLOC_PIN  0x8u   /* PF_MEMALLOC_PIN scope: __GFP_MOVABLE is taken off */
+#define PAGUS_TASK_OOM_VICTIM    0x10u  /* chosen by the OOM killer */
+#define PAGUS_TASK_RT            0x20u  /* of a real-time or deadline class */
+#define PAGUS_TASK_INTERRUPT     0x40u  /* an interrupt of any kind, no task */
+#define PAGUS_TASK_SOFTIRQ       0x80u  /* serving a soft interrupt; with INTERRUPT */
+#define PAGUS_TASK_EXITING       0x100u
+#define PAGUS_TASK_DUMPCORE      0x200u /* dumps core: nothing is killed for it */
+#define PAGUS_TASK_FATAL_SIGNAL  0x400u /* about to die: compaction is not retried for it */
 
 struct pagus_request {
 	uint32_t gfp;
 	uint32_t order;
 	uint32_t node;     /* preferred node; PAGUS_NO_NODE: the CPU's own */
-	uint32_t rights;   /* PAGUS_RIGHT_* */
+	uint32_t task;     /* PAGUS_TASK_*, added to the port's task_flags */
 	uint64_t nodemask; /* allowed nodes, bit n = node n; 0: all */
 };
 
 struct pagus_result {
 	pagus_pfn_t pfn; /* PAGUS_NO_PFN unless granted */
 	enum pagus_status status;
+	enum pagus_refusal refusal; /* with NO_MEMORY: what ended the slow path */
 	uint8_t zone;    /* id of the zone that served it */
 	bool from_pcp;   /* no zone lock was taken */
+	bool pfmemalloc; /* taken below the watermarks, by who frees memory */
 };
 
 /*
  * Allocate 2^order pages. The plain form prefers the CPU's own node.
+ *
+ * A request that no zone serves above its low mark goes on to the slow path: it wakes kswapd, walks
+ * again at the min mark with its own rights, and, where it may wait (__GFP_DIRECT_RECLAIM), asks
+ * the port to reclaim, compact and kill, in rounds, by the rules of the release. It ends within 256
+ * rounds; only __GFP_NOFAIL goes on, as long as it may wait and the port can.
+ *
  * Errors: NO_MEMORY, BAD_ORDER, BAD_ZONE_BITS, BAD_TYPE_BITS, BAD_NODE.
  */
 enum pagus_status pagus_alloc_pages(struct pagus *p, uint32_t gfp, uint32_t order, pagus_pfn_t *pfn);
@@ -334,9 +378,20 @@ void pagus_drain_all(struct pagus *p);
  */
 void pagus_tick(struct pagus *p);
 
+/*
+ * Do one piece of a worker's work on a node: for kswapd, one turn of balancing, which asks the port
+ * for reclaim at most once. Returns whether there is more to do; false at once where the worker
+ * sleeps. To be called by whatever the port's `wake` has woken, one caller a worker and node at a
+ * time, besides which the instance need not be idle.
+ */
+bool pagus_work(struct pagus *p, enum pagus_worker worker, uint32_t node);
+
 /* ---- Tunables ----------------------------------------------------------------------------- */
 
-/* Set by sysctl name; marks, reserves and pcp limits are recomputed. Error: BAD_VALUE. */
+/*
+ * Set by sysctl name; marks, reserves and pcp limits are recomputed where they depend on it. Error:
+ * BAD_VALUE.
+ */
 enum pagus_status pagus_tunable_set(struct pagus *p, enum pagus_tunable tunable, uint32_t value);
 uint32_t pagus_tunable_get(const struct pagus *p, enum pagus_tunable tunable);
 const char *pagus_tunable_name(enum pagus_tunable tunable);
@@ -355,6 +410,7 @@ struct pagus_zone_info {
 	uint64_t spanned, present, managed;
 	uint64_t free_pages, pcp_pages, free_cma_pages;
 	uint64_t reserved_highatomic_pages;
+	uint64_t boost;    /* pages by which all of `wmark` are raised at present */
 	uint64_t nr_free[PAGUS_NR_ORDERS];
 	uint64_t wmark[PAGUS_NR_WMARKS];
 	uint64_t lowmem_reserve[PAGUS_NR_ZONE_TYPES];

@@ -4,7 +4,7 @@
  *
  * The core reads no clock, starts no thread, holds no lock of its own and never looks into the
  * memory that it manages. A port supplies a `struct pagus_port` of calls; every call gets the `ctx`
- * that was given to pagus_init(). No call may re-enter the same instance.
+ * that was given to pagus_init().
  *
  * Order in which the core calls: cpu_pin, then trylock(PCP), then lock(ZONE), unlock(ZONE),
  * unlock(PCP), cpu_unpin. It never holds two locks of one class, and never sleeps with one held.
@@ -15,10 +15,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Lock classes. PCP locks are the outer, ZONE locks the inner ones. */
+/* Lock classes. The OOM lock is the outermost, then PCP locks, then ZONE locks. */
 enum pagus_lock_class {
 	PAGUS_LOCK_PCP,  /* index = zone id * CPUs + cpu */
 	PAGUS_LOCK_ZONE, /* index = zone id */
+	PAGUS_LOCK_OOM,  /* index = 0; only ever tried; frees go on inside */
 	PAGUS_NR_LOCK_CLASSES
 };
 
@@ -34,7 +35,9 @@ enum pagus_lock_class {
 	X(FREE_DIRECT, free_direct)       /* a block goes from its owner to the zone */           \
 	X(RESERVE, reserve)               /* a pageblock goes into the high-atomic reserve */     \
 	X(UNRESERVE, unreserve)           /* the high-atomic reserve gives a pageblock back */  \
-	X(HAND_OVER, hand_over)           /* boot's or a recording's state is handed over */
+	X(HAND_OVER, hand_over)           /* boot's or a recording's state is handed over */       \
+	X(BOOST, boost)                   /* kswapd takes boosts off a zone's marks */             \
+	X(OOM, oom)                       /* the OOM killer is asked */
 
 enum pagus_lock_reason {
 #define PAGUS_X(NAME, name) PAGUS_REASON_##NAME,
@@ -43,6 +46,73 @@ enum pagus_lock_reason {
 	PAGUS_NR_LOCK_REASONS
 };
 
+/* Workers, each once a node. */
+enum pagus_worker {
+	PAGUS_WORKER_KSWAPD, /* reclaims until the node's zones are above their high marks */
+	PAGUS_NR_WORKERS
+};
+
+/* What reclaim is asked for. */
+struct pagus_reclaim {
+	uint64_t nr_pages;  /* wanted */
+	uint32_t node;
+	uint32_t highest;   /* zone types up to this help */
+	uint32_t order;     /* of the request that is short */
+	uint32_t priority;  /* 12 at first, then down: look at 1/2^priority of what there is */
+	uint32_t gfp;       /* of the request: whether I/O and file system calls may be begun */
+	bool kswapd;        /* on nobody's behalf */
+	bool may_writepage, may_swap; /* false while only boosts are to be paid back */
+};
+
+/* What compaction is asked for, and what it came to. */
+enum pagus_compact_mode { PAGUS_COMPACT_SYNC_FULL, PAGUS_COMPACT_SYNC_LIGHT, PAGUS_COMPACT_ASYNC };
+struct pagus_compact {
+	uint32_t node;      /* preferred */
+	uint32_t highest, order, gfp;
+	uint64_t nodemask;  /* 0: all */
+	enum pagus_compact_mode mode;
+};
+enum pagus_compact_result {
+	PAGUS_COMPACT_SKIPPED,  /* no zone is worth it: too little is free */
+	PAGUS_COMPACT_DEFERRED, /* it failed lately and waits */
+	PAGUS_COMPACT_COMPLETE, /* the zones were gone through in vain */
+	PAGUS_COMPACT_SUCCESS,  /* a block of the order should be there */
+};
+
+/* Whom the OOM killer may choose from, and what it says. */
+enum pagus_oom_constraint {
+	PAGUS_OOM_UNCONSTRAINED,
+	PAGUS_OOM_CPUSET,  /* nodes out of the task's mems_allowed hold memory */
+	PAGUS_OOM_NODES,   /* the request's nodemask leaves nodes out */
+};
+struct pagus_oom {
+	uint32_t gfp, order, node;
+	uint64_t nodemask;
+	enum pagus_oom_constraint constraint;
+};
+enum pagus_oom_answer {
+	PAGUS_OOM_NOTHING, /* nobody to kill */
+	PAGUS_OOM_BUSY,    /* a victim is dying already: its memory will come */
+	PAGUS_OOM_KILLED,  /* a victim was chosen, or pages were freed otherwise */
+};
+
+/* What a request waits for. */
+enum pagus_wait {
+	PAGUS_WAIT_RECLAIM, /* the next round */
+	PAGUS_WAIT_OOM,     /* a victim's exit */
+};
+
+/* Pages of a node that the port's own caches hold, for the spreading of dirty pages. */
+struct pagus_node_usage {
+	uint64_t file_pages;  /* clean and dirty pages of files */
+	uint64_t dirty_pages; /* dirty or under writeback */
+};
+
+/*
+ * Calls up to `capture` may not re-enter the instance. Those below it are made with no lock held
+ * but OOM's, and with the CPU not pinned: they may free, and they may allocate as PF_MEMALLOC does
+ * (task_flags says so, or the request's `task` has to). Each may be NULL, as its line says.
+ */
 struct pagus_port {
 	/*
 	 * Keep the caller on its CPU until cpu_unpin and return that CPU's number, 0 .. nr_cpus-1.
@@ -81,6 +151,51 @@ struct pagus_port {
 	 * just this? Then it is handed out to him instead of listed. NULL means no.
 	 */
 	bool (*capture)(void *ctx, uint64_t pfn, uint32_t order);
+
+	/*
+	 * A worker of a node has work: see to it that pagus_work is called, soon and not from here.
+	 * NULL: there are no workers, and nothing is ever woken.
+	 */
+	void (*wake)(void *ctx, enum pagus_worker worker, uint32_t node);
+
+	/*
+	 * The calling task's word of PAGUS_TASK_* flags. The library sets MEMALLOC in it around
+	 * reclaim, compact and oom, so that requests made there do not reclaim in turn. NULL: the
+	 * requests' own `task` is all there is.
+	 */
+	uint32_t *(*task_flags)(void *ctx);
+
+	/*
+	 * The calling task's allowed nodes, as a cpuset would have it; of its nearest hardwalled
+	 * ancestor, where `ancestor`. Read often; when it changes, a request starts anew. NULL: there
+	 * are no cpusets.
+	 */
+	uint64_t (*mems_allowed)(void *ctx, bool ancestor);
+
+	/* What the caches of a node hold. NULL: dirty pages are not spread. */
+	void (*node_usage)(void *ctx, uint32_t node, struct pagus_node_usage *usage);
+
+	/* Pages that reclaim could in the end free from a node's zone type. NULL means none. */
+	uint64_t (*reclaimable)(void *ctx, uint32_t node, uint32_t zone_type);
+
+	/* Free pages; returns how many were. NULL: there is nothing to reclaim. */
+	uint64_t (*reclaim)(void *ctx, const struct pagus_reclaim *how);
+
+	/* Move pages so that a block of how->order becomes free. NULL: there is no compaction. */
+	enum pagus_compact_result (*compact)(void *ctx, const struct pagus_compact *how);
+
+	/* Memory has run out: choose a victim. NULL means NOTHING. */
+	enum pagus_oom_answer (*oom)(void *ctx, const struct pagus_oom *what);
+
+	/* Let others go on. NULL: nothing is waited for, and __GFP_NOFAIL fails as others do. */
+	void (*wait)(void *ctx, enum pagus_wait why);
+
+	/*
+	 * Charge a block that has just been allocated with __GFP_ACCOUNT; false refuses it, and it
+	 * is freed again. Uncharge it when it is freed. NULL: nothing is charged.
+	 */
+	bool (*charge)(void *ctx, uint64_t pfn, uint32_t order, uint32_t gfp);
+	void (*uncharge)(void *ctx, uint64_t pfn, uint32_t order);
 };
 
 #endif

@@ -1,120 +1,40 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Allocation: plan -> zones of the zonelist -> watermark -> pcp list, or the zone's free lists.
- *
- * Two walks: the first at the low mark, the second at the min mark with the rights of the request.
- * When neither serves, and the high-atomic reserve has nothing to give back, the answer is
- * NO_MEMORY.
+ * Allocation: plan -> walk at the low mark -> slow path -> charge. Most requests end with the first
+ * walk's first zone.
  */
 #include "alloc/alloc.h"
 
-#include "alloc/highatomic.h"
-#include "alloc/request.h"
+#include "alloc/slow.h"
+#include "alloc/walk.h"
 
-static uint32_t take_from_pcp(struct pg_call *c, struct pg_zone *z, const struct pg_plan *plan,
-			      uint32_t flags, bool *hit)
+static struct pg_asker who_asks(const struct pg_call *c, const struct pagus_request *req)
 {
-	struct pg_pcp *pcp = pg_pcp(c->st, z->id, c->cpu);
-	uint32_t list = pg_pcp_list(plan->order, plan->type);
-	uint32_t i;
+	const struct pagus_port *port = c->p->port;
+	struct pg_asker asker = { .cpu = c->cpu, .task = req->task };
 
-	if (pg_unlikely(!pg_pcp_trylock(c, pcp, PAGUS_REASON_PCP_ALLOC)))
-		return PG_NONE;
-	pcp->free_count >>= 1;
-	i = pg_pcp_pop(c->st, pcp, list, plan->order);
-	*hit = i != PG_NONE;
-	if (pg_unlikely(i == PG_NONE)) {
-		struct pg_take take = { .order = plan->order, .type = plan->type, .flags = flags };
-
-		pg_count(c, PAGUS_COUNTER_pcp_alloc_miss, 1);
-		pg_pcps[c->st->pcp_policy]->refill(c, z, pcp, &take);
-		i = pg_pcp_pop(c->st, pcp, list, plan->order);
+	if (port->task_flags)
+		asker.task |= *port->task_flags(c->p->port_ctx);
+	if (port->mems_allowed) {
+		asker.cpusets = true;
+		asker.mems_allowed = port->mems_allowed(c->p->port_ctx, false);
 	}
-	pg_pcp_unlock(c, pcp);
-	return i;
+	return asker;
 }
 
-static uint32_t take_from_zone(struct pg_call *c, struct pg_zone *z, const struct pg_plan *plan,
-			       uint32_t flags)
-{
-	struct pg_take take = { .order = plan->order, .type = plan->type, .flags = flags,
-				.direct = true };
-	uint32_t i;
-
-	pg_zone_lock(c, z, PAGUS_REASON_ALLOC_DIRECT);
-	i = pg_place_take(c, z, &take);
-	pg_zone_unlock(c, z);
-	return i;
-}
-
-static bool watermark_allows(const struct pagus_state *st, struct pg_zone *z,
-			     const struct pg_plan *plan, uint32_t flags)
-{
-	/* The pcps tune themselves down once a zone has been seen below its high mark. */
-	if (!(z->flags & PG_ZONE_BELOW_HIGH)) {
-		if (pg_watermark_ok(st, z, plan->order, pg_mark(z, PAGUS_WMARK_HIGH), plan->highest,
-				    flags))
-			return true;
-		z->flags |= PG_ZONE_BELOW_HIGH;
-	}
-	return (flags & PG_ALLOC_NO_WATERMARKS) ||
-	       pg_watermark_ok(st, z, plan->order, pg_mark(z, flags & PG_ALLOC_WMARK_MASK),
-			       plan->highest, flags);
-}
-
-static uint32_t take(struct pg_call *c, struct pg_zone *z, const struct pg_plan *plan,
-		     uint32_t flags, bool *hit)
-{
-	uint32_t i = PG_NONE;
-	bool from_pcp;
-
-	*hit = false;
-	if (c->st->pcp_orders >> plan->order & 1)
-		i = take_from_pcp(c, z, plan, flags, hit);
-	from_pcp = i != PG_NONE;
-	if (!from_pcp)
-		i = take_from_zone(c, z, plan, flags);
-	if (pg_unlikely(flags & PG_ALLOC_HIGHATOMIC) && i != PG_NONE &&
-	    (!from_pcp || pg_release(c->st)->reserve_after_pcp))
-		pg_highatomic_reserve(c, i, plan->order);
-	return i;
-}
-
-/*
- * One pass over the zones. Avoiding fragmentation is for the own node: going to another is worse
- * than mixing.
- */
-static uint32_t walk_once(struct pg_call *c, const struct pg_plan *plan, uint32_t flags, bool *hit)
+/* As the kernel counts: by the node wanted first, and by the CPU's. */
+static void count_numa(const struct pg_call *c, const struct pg_plan *plan, const struct pg_zone *z)
 {
 	const struct pg_zone *preferred = pg_zone(c->st, plan->zonelist[plan->preferred]);
-	bool local_only =
-		(flags & PG_ALLOC_NOFRAGMENT) && !c->st->tunable[PAGUS_TUNABLE_defrag_mode];
 
-	for (uint32_t n = plan->preferred; n <= plan->zonelist[0]; n++) {
-		struct pg_zone *z = pg_zone(c->st, plan->zonelist[n]);
-		uint32_t i;
-
-		if (!pg_plan_allows(c->st, plan, n))
-			continue;
-		if (local_only && z->node != preferred->node)
-			return PG_NONE;
-		if (!watermark_allows(c->st, z, plan, flags))
-			continue;
-		i = take(c, z, plan, flags, hit);
-		if (i != PG_NONE)
-			return i;
+	if (z->node == preferred->node) {
+		pg_count(c, PAGUS_COUNTER_numa_hit, 1);
+	} else {
+		pg_count(c, PAGUS_COUNTER_numa_miss, 1);
+		pg_count(c, PAGUS_COUNTER_numa_foreign, 1);
 	}
-	return PG_NONE;
-}
-
-static uint32_t walk(struct pg_call *c, const struct pg_plan *plan, uint32_t flags, bool *hit)
-{
-	uint32_t i = walk_once(c, plan, flags, hit);
-
-	if (i == PG_NONE && (flags & PG_ALLOC_NOFRAGMENT) &&
-	    !c->st->tunable[PAGUS_TUNABLE_defrag_mode])
-		i = walk_once(c, plan, flags & ~PG_ALLOC_NOFRAGMENT, hit);
-	return i;
+	pg_count(c, z->node == pg_cpu_node(c->st, c->cpu) ? PAGUS_COUNTER_numa_local :
+		 PAGUS_COUNTER_numa_other, 1);
 }
 
 static void grant(struct pg_call *c, const struct pg_plan *plan, uint32_t i,
@@ -125,56 +45,71 @@ static void grant(struct pg_call *c, const struct pg_plan *plan, uint32_t i,
 	page->kind = PAGUS_PAGE_ALLOCATED;
 	page->order = (uint8_t)plan->order;
 	page->type = plan->type & 0xf;
+	page->next = res->pfmemalloc ? PG_MARK_PFMEMALLOC : 0;
 	res->pfn = pg_pfn(c->st, i);
 	res->zone = (uint8_t)page->zone;
 	res->status = PAGUS_OK;
 	pg_count(c, PAGUS_COUNTER_alloc_ok, 1);
 	pg_count(c, PAGUS_COUNTER_pgalloc, UINT64_C(1) << plan->order);
+	count_numa(c, plan, pg_zone(c->st, page->zone));
 	if (res->from_pcp)
 		pg_count(c, PAGUS_COUNTER_pcp_alloc_hit, 1);
 }
 
-/*
- * The walks in turn. A request that may wait and would fail gets a pageblock of the high-atomic
- * reserve back before its last walk.
- */
-static uint32_t serve(struct pg_call *c, const struct pg_plan *plan, bool *hit)
+/* The block is the requester's already: one whose charge is refused is freed as any other. */
+static void charge(struct pg_call *c, const struct pg_plan *plan, struct pagus_result *res)
 {
-	uint32_t i;
+	const struct pagus_port *port = c->p->port;
+	bool charged;
 
-	if (!plan->preferred)
-		return PG_NONE;
-	i = walk(c, plan, plan->fast_flags, hit);
-	if (i != PG_NONE)
-		return i;
-	pg_count(c, PAGUS_COUNTER_second_attempt, 1);
-	i = walk(c, plan, plan->own_flags, hit);
-	if (i == PG_NONE && (plan->gfp & __GFP_DIRECT_RECLAIM) && pg_highatomic_unreserve(c, plan))
-		i = walk(c, plan, plan->own_flags, hit);
-	return i;
+	pg_call_end(c);
+	charged = port->charge(c->p->port_ctx, res->pfn, plan->order, plan->gfp);
+	*c = pg_call_begin(c->p);
+	if (charged) {
+		pg_page(c->st, pg_index(c->st, res->pfn))->next |= PG_MARK_CHARGED;
+		return;
+	}
+	pg_count(c, PAGUS_COUNTER_drop_charge, 1);
+	pg_free(c, res->pfn, plan->order);
+	*res = (struct pagus_result){ .pfn = PAGUS_NO_PFN, .zone = PG_NO_ZONE_ID,
+				      .status = PAGUS_NO_MEMORY,
+				      .refusal = PAGUS_REFUSED_NOT_CHARGED };
+}
+
+static void serve(struct pg_call *c, struct pg_plan *plan, struct pagus_result *res)
+{
+	uint32_t i = PG_NONE;
+
+	if (plan->preferred)
+		i = pg_walk(c, plan, plan->fast_flags, &res->from_pcp);
+	if (pg_unlikely(i == PG_NONE)) {
+		plan->gfp = plan->slow_gfp;
+		i = pg_slow(c, plan, res);
+	}
+	if (pg_unlikely(i == PG_NONE)) {
+		res->status = PAGUS_NO_MEMORY;
+		pg_count(c, PAGUS_COUNTER_alloc_fail, 1);
+		return;
+	}
+	grant(c, plan, i, res);
+	if ((plan->gfp & __GFP_ACCOUNT) && c->p->port->charge)
+		charge(c, plan, res);
 }
 
 enum pagus_status pg_alloc(struct pg_call *c, const struct pagus_request *req,
 			   struct pagus_result *res)
 {
-	struct pg_plan plan;
-	uint32_t i = PG_NONE;
+	const struct pg_asker asker = who_asks(c, req);
+	struct pg_plan plan = { .gfp = req->gfp };
 
 	*res = (struct pagus_result){ .pfn = PAGUS_NO_PFN, .zone = PG_NO_ZONE_ID };
-	res->status = pg_plan_make(c->st, c->cpu, req, &plan);
-	if (res->status != PAGUS_OK) {
+	res->status = pg_plan_make(c->st, &asker, req, &plan);
+	if (res->status == PAGUS_OK)
+		serve(c, &plan, res);
+	else
 		pg_count(c, PAGUS_COUNTER_alloc_bad, 1);
-	} else {
-		i = serve(c, &plan, &res->from_pcp);
-		if (i != PG_NONE) {
-			grant(c, &plan, i, res);
-		} else {
-			res->status = PAGUS_NO_MEMORY;
-			pg_count(c, PAGUS_COUNTER_alloc_fail, 1);
-		}
-	}
 	if (pg_event_wanted(c, PAGUS_EVENT_ALLOC))
 		pg_event_raise(c, PAGUS_EVENT_ALLOC, res->zone, res->pfn, req->order,
-			       req->gfp >> 3 & 3, req->gfp, res->status);
+			       pg_gfp_type(plan.gfp), plan.gfp, res->status);
 	return res->status;
 }

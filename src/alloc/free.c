@@ -70,7 +70,17 @@ static void disown(struct pagus_state *st, uint32_t i, uint32_t order)
 		page[k].order = 0;
 		page[k].type = 0;
 		page[k].tag = 0;
+		page[k].next = 0;
 	}
+}
+
+/* The port may come back into the instance from here. */
+static void uncharge(struct pg_call *c, pagus_pfn_t pfn, uint32_t order)
+{
+	pg_call_end(c);
+	if (c->p->port->uncharge)
+		c->p->port->uncharge(c->p->port_ctx, pfn, order);
+	*c = pg_call_begin(c->p);
 }
 
 static bool free_to_pcp(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order,
@@ -101,6 +111,8 @@ enum pagus_status pg_free(struct pg_call *c, pagus_pfn_t pfn, uint32_t order)
 	pg_event(c, PAGUS_EVENT_FREE, i, order, pg_page(st, i)->type, 0, 0);
 	pg_count(c, PAGUS_COUNTER_free_ok, 1);
 	pg_count(c, PAGUS_COUNTER_pgfree, UINT64_C(1) << order);
+	if (pg_unlikely(pg_page(st, i)->next & PG_MARK_CHARGED))
+		uncharge(c, pfn, order);
 	disown(st, i, order);
 	type = pg_block_type(st, i);
 	if ((st->pcp_orders >> order & 1) && type != PAGUS_ISOLATE &&

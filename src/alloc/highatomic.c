@@ -66,13 +66,15 @@ static bool unreserve_zone(struct pg_call *c, struct pg_zone *z, uint32_t type)
 	return false;
 }
 
-bool pg_highatomic_unreserve(struct pg_call *c, const struct pg_plan *plan)
+bool pg_highatomic_unreserve(struct pg_call *c, const struct pg_plan *plan, bool last)
 {
+	uint64_t keep = last ? 0 : UINT64_C(1) << c->st->pageblock_order;
+
 	for (uint32_t n = 1; n <= plan->zonelist[0]; n++) {
 		struct pg_zone *z = pg_zone(c->st, plan->zonelist[n]);
 		bool moved;
 
-		if (!pg_plan_allows(c->st, plan, n) || z->reserved_highatomic == 0)
+		if (!pg_plan_allows(c->st, plan, n) || z->reserved_highatomic <= keep)
 			continue;
 		pg_zone_lock(c, z, PAGUS_REASON_UNRESERVE);
 		moved = unreserve_zone(c, z, plan->type);

@@ -13,8 +13,9 @@ struct pg_plan;
 void pg_highatomic_reserve(struct pg_call *c, uint32_t i, uint32_t order);
 
 /*
- * Give one reserved pageblock of the plan's zones back, to the plan's type. False if there is none.
+ * Give one reserved pageblock of the plan's zones back, to the plan's type; a zone's last one only if
+ * `last`. False if there is none to give.
  */
-bool pg_highatomic_unreserve(struct pg_call *c, const struct pg_plan *plan);
+bool pg_highatomic_unreserve(struct pg_call *c, const struct pg_plan *plan, bool last);
 
 #endif

@@ -2,6 +2,7 @@
 #include "alloc/request.h"
 
 PG_STATIC_ASSERT(__GFP_HIGH == PG_ALLOC_MIN_RESERVE, "the flag is passed through");
+PG_STATIC_ASSERT(__GFP_KSWAPD_RECLAIM == PG_ALLOC_KSWAPD, "the flag is passed through");
 
 /*
  * Highest zone by the four zone bits. BAD: the bits name two zones at once. A zone that is not
@@ -60,52 +61,101 @@ static uint32_t nofragment(const struct pagus_state *st, const struct pg_plan *p
 	return PG_ALLOC_NOFRAGMENT;
 }
 
-/* Rights of the second walk, at the min mark. */
-static uint32_t own_flags(const struct pagus_state *st, const struct pagus_request *req,
-			  uint32_t cma)
+/* What the request brings by itself to the slow path. (gfp_to_alloc_flags) */
+static uint32_t slow_flags(const struct pagus_state *st, const struct pg_plan *plan, uint32_t cma)
 {
-	uint32_t flags = PAGUS_WMARK_MIN | (req->gfp & __GFP_HIGH) | cma;
-	bool no_reserves = req->gfp & __GFP_NOMEMALLOC;
+	uint32_t gfp = plan->gfp, flags = PAGUS_WMARK_MIN | PG_ALLOC_CPUSET | cma;
 
-	if (!no_reserves &&
-	    ((req->gfp & __GFP_MEMALLOC) || (req->rights & PAGUS_RIGHT_NO_WATERMARKS)))
-		return PG_ALLOC_NO_WATERMARKS | cma;
-	if (!(req->gfp & __GFP_DIRECT_RECLAIM) && !no_reserves) {
-		flags |= PG_ALLOC_NON_BLOCK;
-		if (req->order > 0 && (req->gfp & __GFP_HIGH))
-			flags |= PG_ALLOC_HIGHATOMIC;
+	flags |= gfp & (__GFP_HIGH | __GFP_KSWAPD_RECLAIM);
+	if (gfp & __GFP_DIRECT_RECLAIM) {
+		if ((plan->task & PAGUS_TASK_RT) && !(plan->task & PAGUS_TASK_INTERRUPT))
+			flags |= PG_ALLOC_MIN_RESERVE;
+	} else {
+		if (!(gfp & __GFP_NOMEMALLOC)) {
+			flags |= PG_ALLOC_NON_BLOCK;
+			if (plan->order > 0 && (gfp & __GFP_HIGH))
+				flags |= PG_ALLOC_HIGHATOMIC;
+		}
+		/* An atomic request cannot wait until its cpuset has memory again. */
+		if (gfp & __GFP_HIGH)
+			flags &= ~PG_ALLOC_CPUSET;
 	}
 	if (st->tunable[PAGUS_TUNABLE_defrag_mode])
 		flags |= PG_ALLOC_NOFRAGMENT;
 	return flags;
 }
 
-enum pagus_status pg_plan_make(const struct pagus_state *st, uint32_t cpu,
+uint32_t pg_plan_rights(const struct pg_plan *plan)
+{
+	bool in_task = !(plan->task & PAGUS_TASK_INTERRUPT);
+	bool memalloc = plan->task & PAGUS_TASK_MEMALLOC;
+
+	if (plan->gfp & __GFP_NOMEMALLOC)
+		return 0;
+	if (plan->gfp & __GFP_MEMALLOC)
+		return PG_ALLOC_NO_WATERMARKS;
+	if (memalloc && (in_task || (plan->task & PAGUS_TASK_SOFTIRQ)))
+		return PG_ALLOC_NO_WATERMARKS;
+	return in_task && (plan->task & PAGUS_TASK_OOM_VICTIM) ? PG_ALLOC_OOM : 0;
+}
+
+void pg_plan_prefer(const struct pagus_state *st, struct pg_plan *plan)
+{
+	plan->preferred = 0;
+	for (uint32_t n = 1; n <= plan->zonelist[0] && plan->preferred == 0; n++)
+		if (pg_plan_allows(st, plan, n))
+			plan->preferred = n;
+}
+
+/* The mask as the scopes that the task is in leave it. */
+static uint32_t scoped_gfp(uint32_t gfp, uint32_t task)
+{
+	if (task & PAGUS_TASK_MEMALLOC_NOIO)
+		gfp &= ~(__GFP_IO | __GFP_FS);
+	else if (task & PAGUS_TASK_MEMALLOC_NOFS)
+		gfp &= ~__GFP_FS;
+	return task & PAGUS_TASK_MEMALLOC_PIN ? gfp & ~__GFP_MOVABLE : gfp;
+}
+
+/* Nodes of the first walk: the task's, unless the caller names some, which its cpuset then checks. */
+static void bind_to_cpuset(const struct pg_asker *asker, struct pg_plan *plan)
+{
+	if (!asker->cpusets)
+		return;
+	plan->gfp |= __GFP_HARDWALL;
+	if (plan->nodemask || (asker->task & PAGUS_TASK_INTERRUPT))
+		plan->fast_flags |= PG_ALLOC_CPUSET;
+	else
+		plan->nodemask = asker->mems_allowed;
+}
+
+enum pagus_status pg_plan_make(const struct pagus_state *st, const struct pg_asker *asker,
 			       const struct pagus_request *req, struct pg_plan *plan)
 {
-	uint32_t type = req->gfp >> 3 & 3, cma;
+	uint32_t gfp = scoped_gfp(req->gfp, asker->task), type = pg_gfp_type(gfp), cma;
 
 	if (req->order > st->max_order)
 		return PAGUS_BAD_ORDER;
 	if (type == PAGUS_HIGHATOMIC)
 		return PAGUS_BAD_TYPE_BITS;
-	plan->highest = highest_zone(st, req->gfp);
+	plan->highest = highest_zone(st, gfp);
 	if (plan->highest == BAD)
 		return PAGUS_BAD_ZONE_BITS;
-	plan->node = req->node == PAGUS_NO_NODE ? pg_cpu_node(st, cpu) : req->node;
+	plan->node = req->node == PAGUS_NO_NODE ? pg_cpu_node(st, asker->cpu) : req->node;
 	if (plan->node >= st->nr_nodes)
 		return PAGUS_BAD_NODE;
-	plan->gfp = req->gfp;
-	plan->order = req->order;
-	plan->type = pg_effective_type(st, type);
-	plan->nodemask = req->nodemask;
-	plan->zonelist = pg_zonelist(st, plan->node, req->gfp & __GFP_THISNODE);
-	plan->preferred = 0;
-	for (uint32_t n = 1; n <= plan->zonelist[0] && plan->preferred == 0; n++)
-		if (pg_plan_allows(st, plan, n))
-			plan->preferred = n;
 	cma = type == PAGUS_MOVABLE ? PG_ALLOC_CMA : 0;
-	plan->fast_flags = PAGUS_WMARK_LOW | cma | nofragment(st, plan);
-	plan->own_flags = own_flags(st, req, cma);
+	plan->gfp = plan->slow_gfp = gfp;
+	plan->order = req->order;
+	plan->task = asker->task;
+	plan->type = pg_effective_type(st, type);
+	plan->nodemask = plan->asked_nodemask = req->nodemask;
+	plan->zonelist = pg_zonelist(st, plan->node, gfp & __GFP_THISNODE);
+	plan->spread_dirty = gfp & __GFP_WRITE;
+	plan->fast_flags = PAGUS_WMARK_LOW | cma | (gfp & __GFP_KSWAPD_RECLAIM);
+	bind_to_cpuset(asker, plan);
+	pg_plan_prefer(st, plan);
+	plan->fast_flags |= nofragment(st, plan);
+	plan->slow_flags = slow_flags(st, plan, cma);
 	return PAGUS_OK;
 }

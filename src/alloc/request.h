@@ -1,26 +1,62 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From a request to a plan: a pure function of the request, the caller's CPU and the configuration.
+ * From a request to a plan: a pure function of the request, of who asks, and of the configuration.
  */
 #ifndef PG_ALLOC_REQUEST_H
 #define PG_ALLOC_REQUEST_H
 
 #include "pcp/pcp.h"
 
+/* Who asks. */
+struct pg_asker {
+	uint32_t cpu;
+	uint32_t task;         /* PAGUS_TASK_* */
+	bool cpusets;          /* there are any, and */
+	uint64_t mems_allowed; /* these are the nodes of the task's */
+};
+
 struct pg_plan {
-	uint32_t gfp, order;
+	uint32_t gfp;      /* as the task's scopes leave it; in the first walk, hardwalled by cpusets */
+	uint32_t slow_gfp; /* the same without cpusets' addition */
+	uint32_t order;
+	uint32_t task;
 	uint32_t type;     /* effective migratetype */
 	uint32_t highest;  /* highest zone type that may serve */
 	uint32_t node;     /* whose zonelist is walked */
-	uint64_t nodemask; /* 0: all */
+	uint64_t nodemask; /* 0: all; in the first walk also the task's mems_allowed */
+	uint64_t asked_nodemask; /* as the caller gave it */
 	const uint8_t *zonelist; /* count, then zone ids */
 	uint32_t preferred;      /* position of the first zone that may serve; 0: none may */
 	uint32_t fast_flags;     /* of the first walk, at the low mark */
-	uint32_t own_flags;      /* of the second, with the request's own rights */
+	uint32_t slow_flags;     /* of the slow path, at the min mark, with the request's own rights */
+	bool spread_dirty;       /* keep to nodes below their dirty limit */
 };
 
-enum pagus_status pg_plan_make(const struct pagus_state *st, uint32_t cpu,
+/* Migratetype that a mask asks for; HIGHATOMIC where it asks for two at once. */
+static inline uint32_t pg_gfp_type(uint32_t gfp)
+{
+	return gfp >> 3 & 3;
+}
+
+enum pagus_status pg_plan_make(const struct pagus_state *st, const struct pg_asker *asker,
 			       const struct pagus_request *req, struct pg_plan *plan);
+
+/* Find the first zone that may serve again, after the nodemask has changed. */
+void pg_plan_prefer(const struct pagus_state *st, struct pg_plan *plan);
+
+/*
+ * The right to reserves that who asks brings along: NO_WATERMARKS for who frees memory, OOM for who
+ * is about to; 0. (__gfp_pfmemalloc_flags)
+ */
+uint32_t pg_plan_rights(const struct pg_plan *plan);
+
+/* ---- cpuset.c, dirty.c: what else decides whether a node may serve ------------------------------ */
+
+/* May the task take memory of the node? Cpusets bind tasks, less so those that are about to end. */
+bool pg_cpuset_allows(const struct pg_call *c, const struct pg_plan *plan, uint32_t node);
+
+/* Is the node below its share of dirty pages? */
+bool pg_node_dirty_ok(const struct pg_call *c, uint32_t node, uint32_t task);
 
 /* May the zone at this position of the plan's zonelist serve it? */
 static inline bool pg_plan_allows(const struct pagus_state *st, const struct pg_plan *plan,

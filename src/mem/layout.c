@@ -144,6 +144,7 @@ bool pg_layout_compute(const struct pagus_config *cfg, struct pg_layout *l)
 	l->off_section_slot = place(&at, l->nr_sections * UINT64_C(4));
 	l->off_slot_section = place(&at, l->nr_slots * UINT64_C(4));
 	l->off_cpu_node = place(&at, cfg->nr_cpus * UINT64_C(4));
+	l->off_nodes = place(&at, l->nr_nodes * sizeof(struct pg_node));
 	l->off_zonelists = place(&at, l->nr_nodes * UINT64_C(2) * (l->nr_zones + 1));
 	l->off_zones = place(&at, l->nr_zones * sizeof(struct pg_zone));
 	l->off_pcps = place(&at, (uint64_t)l->nr_zones * cfg->nr_cpus * sizeof(struct pg_pcp));
@@ -251,7 +252,8 @@ void pg_layout_build(struct pagus_state *st, const struct pagus_config *cfg,
 	*st = (struct pagus_state){
 		.magic = PG_STATE_MAGIC, .bytes = l->bytes, .digest_bytes = l->off_counters,
 		.off_section_slot = l->off_section_slot, .off_slot_section = l->off_slot_section,
-		.off_cpu_node = l->off_cpu_node, .off_zonelists = l->off_zonelists,
+		.off_cpu_node = l->off_cpu_node, .off_nodes = l->off_nodes,
+		.off_zonelists = l->off_zonelists,
 		.off_zones = l->off_zones, .off_pcps = l->off_pcps, .off_pages = l->off_pages,
 		.off_blocks = l->off_blocks, .off_counters = l->off_counters,
 		.nr_nodes = l->nr_nodes, .nr_cpus = cfg->nr_cpus, .nr_zones = l->nr_zones,
@@ -261,6 +263,8 @@ void pg_layout_build(struct pagus_state *st, const struct pagus_config *cfg,
 		.first_page = l->first_page, .nr_pages = l->nr_pages, .thp = cfg->thp,
 	};
 	st->zone_types = configured_types(cfg);
+	for (uint32_t n = 0; n < st->nr_nodes; n++)
+		pg_node(st, n)->wanted_highest = PAGUS_NR_ZONE_TYPES;
 	cpu_node = pg_at(st, st->off_cpu_node);
 	for (uint32_t c = 0; c < cfg->nr_cpus; c++)
 		cpu_node[c] = cfg->cpu_node ? cfg->cpu_node[c] : cfg->ranges[0].node;

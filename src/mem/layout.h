@@ -6,8 +6,8 @@
 
 /* Sizes and places of everything in the region, from a configuration alone. */
 struct pg_layout {
-	uint64_t off_section_slot, off_slot_section, off_cpu_node, off_zonelists, off_zones,
-		off_pcps;
+	uint64_t off_section_slot, off_slot_section, off_cpu_node, off_nodes, off_zonelists;
+	uint64_t off_zones, off_pcps;
 	uint64_t off_pages, off_blocks, off_counters, bytes;
 	uint32_t nr_nodes, nr_zones, first_section, nr_sections, nr_slots, first_page, nr_pages;
 	uint8_t zone_id[PAGUS_MAX_NODES][PAGUS_NR_ZONE_TYPES]; /* PG_LAYOUT_NO_ZONE: no memory */

@@ -25,11 +25,30 @@ struct pg_release {
 	 * rounded up, and nothing where that is less than a pageblock.
 	 */
 	bool reserve_one_more_block;
-	/* A block from a pcp list too has its pageblock reserved. */
+	/*
+	 * A block from a pcp list too has its pageblock reserved, and an atomic request of higher
+	 * order refills an empty pcp list as any other does.
+	 */
 	bool reserve_after_pcp;
+	/* Watermarks leave out all that the reserve holds, not only what of it is free. */
+	bool reserve_hides_used;
+	/* What a pcp holds above its limit is drained a batch at a time, its lock dropped between. */
+	bool overflow_in_batches;
+	/* Frees of orders 1-3 in a row count as a burst from a batch and half of high_min on. */
+	bool burst_past_half_min;
+	/* A walk tries nodes whose kswapd is awake last. */
+	bool awake_nodes_last;
+	/* Frees that lift a zone over its high mark revive a kswapd that has given up, on NUMA machines. */
+	bool frees_revive_kswapd;
+	/* A request that must not leave its node and wants one round ends where compaction came first. */
+	bool thisnode_ends_early;
+	/* The slow path compacts before it reclaims at all, where fragmentation is the likelier cause. */
+	bool compact_first;
+	/* Any request wakes kswapd of a boosted zone, also one that does not name kswapd in its mask. */
+	bool boost_wakes_any;
 };
 
-enum { PG_RELEASE_7_2, PG_RELEASE_6_1, PG_NR_RELEASES };
+enum { PG_RELEASE_7_2, PG_RELEASE_6_18, PG_RELEASE_6_12, PG_RELEASE_6_1, PG_NR_RELEASES };
 
 extern const struct pg_release pg_releases[PG_NR_RELEASES];
 

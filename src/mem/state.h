@@ -2,15 +2,16 @@
 /*
  * Every byte of an instance's state. The region that the caller provides holds, in this order:
  *
- *   struct pagus_state | section tables | CPU nodes | zonelists | zones | pcps | page records | block types
- *   | counters
+ *   struct pagus_state | section tables | CPU nodes | nodes | zonelists | zones | pcps | page records
+ *   | block types | counters
  *
  * Everything before the counters is what pagus_digest covers. There is no pointer in it: page
  * records link by 32-bit index, and the offsets below are from the start of the region. Padding is
  * explicit and zero.
  *
  * Lock letters: Z the zone's lock, P the pcp's lock, I written only while the instance is set up or
- * otherwise idle, O the owner of the block (whoever holds it, without a lock).
+ * otherwise idle, O the owner of the block (whoever holds it, without a lock), W the node's worker
+ * (one at a time), A atomic, without a lock.
  */
 #ifndef PG_MEM_STATE_H
 #define PG_MEM_STATE_H
@@ -34,7 +35,8 @@
  * exactly in O(1).
  */
 struct pg_page {
-	uint32_t prev, next; /* Z or P: list neighbours; both 0 when on no list */
+	uint32_t prev, next; /* Z or P: list neighbours; both 0 when on no list. O: in a block that is
+	                      * handed out, 0 and its marks */
 	uint32_t tag;        /* O */
 	uint16_t zone;       /* I: zone id; PG_NO_ZONE in a hole */
 	uint8_t order;       /* Z, P or O: of the block; 0 in tails */
@@ -44,9 +46,14 @@ struct pg_page {
 };
 PG_STATIC_ASSERT(sizeof(struct pg_page) == 16, "page record");
 
+/* Marks of a block that is handed out. */
+#define PG_MARK_PFMEMALLOC 0x1u /* taken without watermarks: to be used to free memory */
+#define PG_MARK_CHARGED    0x2u /* the port has charged it to somebody */
+
 /* Zone flags. */
 #define PG_ZONE_RECLAIM_ACTIVE 0x1u /* kswapd works on it */
 #define PG_ZONE_BELOW_HIGH     0x2u /* an allocation found the zone under its high mark */
+#define PG_ZONE_BOOSTED        0x4u /* its marks were boosted: kswapd is to be woken */
 
 struct pg_zone {
 	uint64_t start_pfn, end_pfn;               /* I: span, end exclusive */
@@ -58,13 +65,14 @@ struct pg_zone {
 	int64_t free_highatomic;                   /* Z: of these on HIGHATOMIC lists */
 	uint64_t nr_free[PAGUS_NR_ORDERS];         /* Z: blocks a list order, all types */
 	uint64_t wmark[PAGUS_NR_WMARKS];           /* I */
-	uint64_t boost;                            /* Z */
+	uint64_t boost;                            /* Z: pages added to each mark */
+	uint64_t boost_taken;                      /* W: of these, what kswapd pays back in this run */
 	uint64_t reserved_highatomic;              /* Z: pages of HIGHATOMIC pageblocks, free or not */
 	uint64_t lowmem_reserve[PAGUS_NR_ZONE_TYPES]; /* I */
 	uint32_t node, type, id;                   /* I */
 	uint32_t first_head;                       /* I: record of the list of order 0, type 0 */
 	uint32_t pcp_high_min, pcp_high_max, pcp_batch; /* I */
-	uint32_t flags;                            /* atomic, without a lock */
+	uint32_t flags;                            /* A */
 	uint32_t work;                             /* Z: list operations in this hold; 0 outside */
 	uint32_t stat_threshold;                   /* I: largest delta of a CPU; 0: counts are exact */
 };
@@ -87,12 +95,31 @@ struct pg_pcp {
 };
 PG_STATIC_ASSERT(sizeof(struct pg_pcp) == 48, "pcp");
 
+struct pg_node {
+	uint64_t totalreserve_pages; /* I: of its zones: what page caches must not count on */
+	uint64_t boost_left;         /* W: pages that are yet to be reclaimed for boosts */
+	uint32_t wanted_order;       /* A: largest order that kswapd was woken for and has not taken up */
+	uint32_t wanted_highest;     /* A: highest zone type, the same; PAGUS_NR_ZONE_TYPES: nothing is */
+	uint32_t awake;              /* A */
+	uint32_t failures;           /* A: runs in a row that reclaimed nothing */
+	uint32_t order, highest;     /* W: of this run */
+	uint32_t priority;           /* W: of the next turn; 0: no run goes on */
+	uint32_t reclaimed;          /* W: has this run freed anything */
+};
+PG_STATIC_ASSERT(sizeof(struct pg_node) == 48, "node");
+
+/* Reclaim has failed there too often in a row: its kswapd sleeps until some succeeds. */
+static inline bool pg_node_hopeless(const struct pg_node *node)
+{
+	return node->failures >= 16;
+}
+
 struct pagus_state {
 	uint64_t magic;
 	uint64_t bytes;          /* of the whole region that is in use */
 	uint64_t digest_bytes;   /* = off_counters */
-	uint64_t off_section_slot, off_slot_section, off_cpu_node, off_zonelists, off_zones,
-		off_pcps;
+	uint64_t off_section_slot, off_slot_section, off_cpu_node, off_nodes, off_zonelists;
+	uint64_t off_zones, off_pcps;
 	uint64_t off_pages, off_blocks, off_counters;
 	uint64_t totalreserve_pages;
 	uint32_t nr_nodes, nr_cpus, nr_zones;
@@ -137,6 +164,11 @@ static inline struct pg_zone *pg_zone(const struct pagus_state *st, uint32_t id)
 static inline struct pg_zone *pg_zone_of(const struct pagus_state *st, uint32_t i)
 {
 	return pg_zone(st, pg_page(st, i)->zone);
+}
+
+static inline struct pg_node *pg_node(const struct pagus_state *st, uint32_t node)
+{
+	return (struct pg_node *)pg_at(st, st->off_nodes) + node;
 }
 
 static inline struct pg_pcp *pg_pcp(const struct pagus_state *st, uint32_t zone, uint32_t cpu)

@@ -60,7 +60,7 @@ static void refill(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, str
 	 * An atomic request of higher order takes its own block, or the reserve's, and leaves the
 	 * rest whole.
 	 */
-	if (!(t->flags & PG_ALLOC_HIGHATOMIC))
+	if (!(t->flags & PG_ALLOC_HIGHATOMIC) || pg_release(c->st)->reserve_after_pcp)
 		pg_pcp_fill(c, z, pcp, t, asked);
 }
 
@@ -110,12 +110,17 @@ static uint32_t drain_pages(const struct pagus_state *st, const struct pg_pcp *p
  * A free of order 1-3 behind another such, with much freed lately: a burst that the zone can use at
  * once.
  */
-static bool free_high_order(struct pg_pcp *pcp, uint32_t order)
+static bool free_high_order(const struct pagus_state *st, struct pg_pcp *pcp, uint32_t order)
 {
 	bool high_order = order > 0 && order < PG_PCP_SMALL_ORDERS;
-	bool burst = high_order && pcp->free_count >= pcp->batch + pcp->high_min / 2 &&
-		     (pcp->flags & PG_PCP_PREV_FREE_HIGH_ORDER) &&
-		     (!(pcp->flags & PG_PCP_FREE_HIGH_BATCH) || pcp->count >= pcp->batch);
+	uint32_t much = pcp->batch;
+	bool burst;
+
+	if (pg_release(st)->burst_past_half_min)
+		much += pcp->high_min / 2;
+	burst = high_order && pcp->free_count >= much &&
+		(pcp->flags & PG_PCP_PREV_FREE_HIGH_ORDER) &&
+		(!(pcp->flags & PG_PCP_FREE_HIGH_BATCH) || pcp->count >= pcp->batch);
 
 	pcp->flags &= ~PG_PCP_PREV_FREE_HIGH_ORDER;
 	if (high_order)
@@ -130,7 +135,7 @@ static uint32_t over(const struct pagus_state *st, const struct pg_zone *z, stru
 	bool free_high;
 
 	pcp->alloc_factor >>= 1;
-	free_high = free_high_order(pcp, order);
+	free_high = free_high_order(st, pcp, order);
 	if (pcp->free_count < pcp->batch << scale_max(st))
 		pcp->free_count += 1u << order;
 	if (!may_drain)
@@ -141,5 +146,5 @@ static uint32_t over(const struct pagus_state *st, const struct pg_zone *z, stru
 
 const struct pg_pcp_ops pg_pcp_linux = {
 	.name = "linux", .about = "batches and self-tuning limits, as Linux 6.7 and later",
-	.cached = true, .in_pieces = true, .refill = refill, .over = over,
+	.cached = true, .refill = refill, .over = over,
 };

@@ -21,7 +21,6 @@
 struct pg_pcp_ops {
 	const char *name, *about;
 	bool cached;    /* orders 0-3 and the pageblock's go through lists; if not, no call below is made */
-	bool in_pieces; /* what is over the limit is drained a batch at a time */
 	/* Bring blocks onto the empty list that `t` needs. */
 	void (*refill)(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, struct pg_take *t);
 	/*

@@ -25,6 +25,13 @@ static uint32_t convert_one(struct pg_call *c, struct pg_zone *z, const struct p
 	return serve_own(c, z, t, found);
 }
 
+static uint32_t convert_smallest(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
+				 const struct pg_candidate *found)
+{
+	pg_watermark_boost(c, z, t->flags);
+	return convert_one(c, z, t, found);
+}
+
 static uint32_t convert_block(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
 			      const struct pg_candidate *found)
 {
@@ -43,6 +50,7 @@ static uint32_t convert_part(struct pg_call *c, struct pg_zone *z, const struct 
 	uint32_t start = pg_block_start(c->st, found->i), old = pg_block_type(c->st, found->i);
 	bool claim;
 
+	pg_watermark_boost(c, z, t->flags);
 	if (!pg_claim_inside(c->st, z, start))
 		return convert_one(c, z, t, found);
 	claim = pg_claimable(c, z, start, old, t->type);
@@ -82,7 +90,7 @@ static const struct pg_pass passes[NR_PASSES] = {
 	[CONVERT_ONE] = {
 		.name = "convert-one", .types = PG_TYPES_MOVABLE, .look = PG_LOOK_FALLBACK,
 		.search = PG_SMALLEST_FIRST, .lo = PG_BOUND_REQUEST, .hi = PG_BOUND_BELOW_BLOCK,
-		.needs = PG_NEED_MIX_RIGHT, .resume = OWN, .effect = convert_one,
+		.needs = PG_NEED_MIX_RIGHT, .resume = OWN, .effect = convert_smallest,
 		.why = "take the smallest foreign block alone",
 	},
 	[RESERVE] = PG_PASS_RESERVE,

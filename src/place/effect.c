@@ -135,6 +135,7 @@ uint32_t pg_effect_claim_part(struct pg_call *c, struct pg_zone *z, const struct
 {
 	uint32_t start = pg_block_start(c->st, found->i), i;
 
+	pg_watermark_boost(c, z, t->flags);
 	if (!pg_claimable(c, z, start, found->from, t->type)) {
 		pg_count(c, PAGUS_COUNTER_fallback_claim_refused, 1);
 		return PG_NONE;

@@ -166,7 +166,7 @@ static int check_pages(struct check *k)
 		const struct pg_page *page = pg_page(st, i);
 
 		if (page->kind != PAGUS_PAGE_FREE && page->kind != PAGUS_PAGE_PCP &&
-		    (page->prev || page->next))
+		    (page->prev || (page->next && page->kind != PAGUS_PAGE_ALLOCATED)))
 			BROKEN(INV_unlisted_clear, i);
 	}
 	return 0;

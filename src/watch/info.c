@@ -30,7 +30,7 @@ enum pagus_status pagus_zone_info(const struct pagus *p, uint32_t zone,
 		.free_pages = (uint64_t)z->free_pages, .free_cma_pages = (uint64_t)z->free_cma,
 		.reserved_highatomic_pages = z->reserved_highatomic,
 		.pcp_high_min = z->pcp_high_min, .pcp_high_max = z->pcp_high_max,
-		.pcp_batch = z->pcp_batch,
+		.pcp_batch = z->pcp_batch, .boost = z->boost,
 	};
 	for (uint32_t cpu = 0; cpu < st->nr_cpus; cpu++)
 		info->pcp_pages += pg_pcp(st, zone, cpu)->count;

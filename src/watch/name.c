@@ -70,6 +70,28 @@ const char *pagus_lock_reason_name(enum pagus_lock_reason reason)
 	return NAME_OF(names, reason);
 }
 
+const char *pagus_refusal_name(enum pagus_refusal refusal)
+{
+	static const char *const names[] = {
+#define PAGUS_X(NAME, name, text) #name,
+		PAGUS_REFUSALS(PAGUS_X)
+#undef PAGUS_X
+	};
+
+	return NAME_OF(names, refusal);
+}
+
+const char *pagus_refusal_text(enum pagus_refusal refusal)
+{
+	static const char *const texts[] = {
+#define PAGUS_X(NAME, name, text) text,
+		PAGUS_REFUSALS(PAGUS_X)
+#undef PAGUS_X
+	};
+
+	return NAME_OF(texts, refusal);
+}
+
 const char *pagus_zone_name(enum pagus_zone_type type)
 {
 	static const char *const names[] = { "DMA", "DMA32", "Normal", "HighMem", "Movable" };

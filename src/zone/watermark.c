@@ -8,6 +8,7 @@
 #include "zone/zone.h"
 
 #include "base/bits.h"
+#include "mem/release.h"
 
 /* Pages of low memory above the high marks, over the zones of index <= Normal. */
 static uint64_t free_buffer_pages(const struct pagus_state *st, uint32_t *nr_populated)
@@ -91,13 +92,17 @@ static void setup_lowmem_reserve(struct pagus_state *st)
 static void setup_totalreserve(struct pagus_state *st)
 {
 	st->totalreserve_pages = 0;
+	for (uint32_t n = 0; n < st->nr_nodes; n++)
+		pg_node(st, n)->totalreserve_pages = 0;
 	for (uint32_t id = 0; id < st->nr_zones; id++) {
 		const struct pg_zone *z = pg_zone(st, id);
 		uint64_t most = 0;
 
 		for (uint32_t j = z->type; j < PAGUS_NR_ZONE_TYPES; j++)
 			most = pg_max(most, z->lowmem_reserve[j]);
-		st->totalreserve_pages += pg_min(most + pg_mark(z, PAGUS_WMARK_HIGH), z->managed);
+		most = pg_min(most + pg_mark(z, PAGUS_WMARK_HIGH), z->managed);
+		pg_node(st, z->node)->totalreserve_pages += most;
+		st->totalreserve_pages += most;
 	}
 }
 
@@ -165,12 +170,14 @@ void pg_watermark_setup(struct pagus_state *st)
 }
 
 /* Free pages that this request may not count: the rest of a last block, and others' reserves. */
-static int64_t unusable_pages(const struct pg_zone *z, uint32_t order, uint32_t flags)
+static int64_t unusable_pages(const struct pagus_state *st, const struct pg_zone *z, uint32_t order,
+			      uint32_t flags)
 {
 	int64_t pages = (INT64_C(1) << order) - 1;
 
 	if (!(flags & PG_ALLOC_RESERVES))
-		pages += z->free_highatomic;
+		pages += pg_release(st)->reserve_hides_used ? (int64_t)z->reserved_highatomic :
+			 z->free_highatomic;
 	if (!(flags & PG_ALLOC_CMA))
 		pages += z->free_cma;
 	return pages;
@@ -194,13 +201,35 @@ static bool block_for(const struct pagus_state *st, const struct pg_zone *z, uin
 	return false;
 }
 
+void pg_watermark_boost(const struct pg_call *c, struct pg_zone *z, uint32_t flags)
+{
+	uint64_t block_pages = UINT64_C(1) << c->st->pageblock_order;
+	uint64_t factor = c->st->tunable[PAGUS_TUNABLE_watermark_boost_factor];
+	uint64_t most = pg_mult_frac(z->wmark[PAGUS_WMARK_HIGH], factor, 10000);
+
+	/* In a small zone a boost would be most of it; before marks are set it would mean nothing. */
+	if (z->managed < 4 * block_pages || most == 0)
+		return;
+	z->boost = pg_min(z->boost + block_pages, pg_max(most, block_pages));
+	pg_count(c, PAGUS_COUNTER_boost, 1);
+	if (flags & PG_ALLOC_KSWAPD)
+		z->flags |= PG_ZONE_BOOSTED;
+}
+
 bool pg_watermark_ok(const struct pagus_state *st, const struct pg_zone *z, uint32_t order,
 		     uint64_t mark, uint32_t highest, uint32_t flags)
 {
 	int64_t seen = z->free_pages - z->unfolded;
-	int64_t free = (seen > 0 ? seen : 0) - unusable_pages(z, order, flags);
+
+	return pg_watermark_ok_with(st, z, order, mark, highest, flags, seen > 0 ? seen : 0);
+}
+
+bool pg_watermark_ok_with(const struct pagus_state *st, const struct pg_zone *z, uint32_t order,
+			  uint64_t mark, uint32_t highest, uint32_t flags, int64_t free)
+{
 	int64_t min = (int64_t)mark;
 
+	free -= unusable_pages(st, z, order, flags);
 	if (flags & PG_ALLOC_MIN_RESERVE) {
 		min -= min / 2;
 		if (flags & PG_ALLOC_NON_BLOCK)

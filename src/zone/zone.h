@@ -14,9 +14,11 @@
 #define PG_ALLOC_OOM           0x8u
 #define PG_ALLOC_NON_BLOCK     0x10u
 #define PG_ALLOC_MIN_RESERVE   0x20u
+#define PG_ALLOC_CPUSET        0x40u
 #define PG_ALLOC_CMA           0x80u
 #define PG_ALLOC_NOFRAGMENT    0x100u
 #define PG_ALLOC_HIGHATOMIC    0x200u
+#define PG_ALLOC_KSWAPD        0x800u
 #define PG_ALLOC_RESERVES                                                                          \
 	(PG_ALLOC_NON_BLOCK | PG_ALLOC_MIN_RESERVE | PG_ALLOC_HIGHATOMIC | PG_ALLOC_OOM)
 
@@ -108,10 +110,21 @@ void pg_watermark_set_pcp_limits(struct pagus_state *st, struct pg_zone *z, uint
 bool pg_watermark_ok(const struct pagus_state *st, const struct pg_zone *z, uint32_t order,
 		     uint64_t mark, uint32_t highest, uint32_t flags);
 
+/* The same if `free` pages were free: what reclaim could achieve, or a count that is more exact. */
+bool pg_watermark_ok_with(const struct pagus_state *st, const struct pg_zone *z, uint32_t order,
+			  uint64_t mark, uint32_t highest, uint32_t flags, int64_t free);
+
 static inline uint64_t pg_mark(const struct pg_zone *z, uint32_t which)
 {
 	return z->wmark[which] + z->boost;
 }
+
+/*
+ * Types are about to mix in the zone: raise its marks by a pageblock, so that kswapd frees some more
+ * before it mixes again, up to watermark_boost_factor of the high mark. A request that may wake
+ * kswapd leaves the zone marked for it.
+ */
+void pg_watermark_boost(const struct pg_call *c, struct pg_zone *z, uint32_t flags);
 
 /* ---- zonelist.c ---------------------------------------------------------------------------- */
 

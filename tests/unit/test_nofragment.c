@@ -163,7 +163,8 @@ static void an_empty_dma32_counts_on_a_single_node(void **state)
 	unit_close(&lab);
 }
 
-static void defrag_mode_never_mixes(void **state)
+/* Only who asks for no more than one round is refused rather than mixed. */
+static void defrag_mode_mixes_last(void **state)
 {
 	struct lab lab;
 
@@ -173,10 +174,13 @@ static void defrag_mode_never_mixes(void **state)
 	unit_seeded(&lab);
 	assert_int_equal(pagus_tunable_set(&lab.p, PAGUS_TUNABLE_defrag_mode, 1), PAGUS_OK);
 	lab_no_marks(&lab);
-	unit_no_memory(&lab, GFP_KERNEL, 0);
+	unit_no_memory(&lab, GFP_KERNEL | __GFP_NORETRY, 0);
 	assert_int_equal(unit_alloc(&lab, GFP_USER_PAGE, 0), NORMAL_START);
-	assert_int_equal(pagus_tunable_set(&lab.p, PAGUS_TUNABLE_defrag_mode, 0), PAGUS_OK);
 	assert_int_equal(unit_alloc(&lab, GFP_KERNEL, 0), NORMAL_START + 1);
+	unit_no_memory(&lab, GFP_KERNEL | __GFP_NORETRY, 0);
+	assert_int_equal(unit_alloc(&lab, GFP_NOWAIT, 0), NORMAL_START + 2);
+	assert_int_equal(pagus_tunable_set(&lab.p, PAGUS_TUNABLE_defrag_mode, 0), PAGUS_OK);
+	assert_int_equal(unit_alloc(&lab, GFP_KERNEL | __GFP_NORETRY, 0), NORMAL_START + 3);
 	unit_close(&lab);
 }
 
@@ -191,7 +195,7 @@ int main(void)
 		cmocka_unit_test(property_16_mixing_is_better_than_another_node),
 		cmocka_unit_test(without_a_configured_dma32_types_mix_at_once),
 		cmocka_unit_test(an_empty_dma32_counts_on_a_single_node),
-		cmocka_unit_test(defrag_mode_never_mixes),
+		cmocka_unit_test(defrag_mode_mixes_last),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

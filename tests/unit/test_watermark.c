@@ -313,10 +313,10 @@ static void open_marked(struct lab *lab, uint64_t free, uint64_t min, uint64_t l
 }
 
 static bool granted(uint64_t free, uint64_t min, uint64_t low, uint32_t order, uint32_t gfp,
-		    uint32_t rights)
+		    uint32_t task)
 {
 	const struct pagus_request req = {
-		.gfp = gfp, .order = order, .node = PAGUS_NO_NODE, .rights = rights,
+		.gfp = gfp, .order = order, .node = PAGUS_NO_NODE, .task = task,
 	};
 	struct pagus_result res;
 	struct lab lab;
@@ -343,7 +343,7 @@ static void property_20_discounts(void **state)
 {
 	/* The mark is 801. One half is taken off by 400, a quarter of the remaining 401 by 100. */
 	static const struct {
-		uint32_t gfp, rights;
+		uint32_t gfp, task;
 		uint64_t floor;
 	} rows[] = {
 		{ GFP_KERNEL, 0, 801 },
@@ -352,18 +352,18 @@ static void property_20_discounts(void **state)
 		{ GFP_ATOMIC, 0, 301 },
 		{ GFP_ATOMIC | __GFP_NOMEMALLOC, 0, 401 },
 		{ GFP_KERNEL | __GFP_MEMALLOC, 0, 0 },
-		{ GFP_KERNEL, PAGUS_RIGHT_NO_WATERMARKS, 0 },
+		{ GFP_KERNEL, PAGUS_TASK_MEMALLOC, 0 },
 		{ GFP_KERNEL | __GFP_MEMALLOC | __GFP_NOMEMALLOC, 0, 801 },
-		{ GFP_KERNEL | __GFP_NOMEMALLOC, PAGUS_RIGHT_NO_WATERMARKS, 801 },
+		{ GFP_KERNEL | __GFP_NOMEMALLOC, PAGUS_TASK_MEMALLOC, 801 },
 	};
 
 	(void)state;
 	for (size_t n = 0; n < NR_OF(rows); n++) {
 		if (rows[n].floor)
 			assert_false(granted(rows[n].floor, 801, NO_LIMIT, 0, rows[n].gfp,
-					     rows[n].rights));
+					     rows[n].task));
 		assert_true(
-			granted(rows[n].floor + 1, 801, NO_LIMIT, 0, rows[n].gfp, rows[n].rights));
+			granted(rows[n].floor + 1, 801, NO_LIMIT, 0, rows[n].gfp, rows[n].task));
 	}
 }
 

@@ -152,7 +152,7 @@ static enum pagus_status ask(struct replay *r, const struct birth *b, struct pag
 	/*
 	 * The recorded kernel granted it, so its task had rights that the GFP mask does not show.
 	 */
-	req.rights = PAGUS_RIGHT_NO_WATERMARKS;
+	req.task = PAGUS_TASK_MEMALLOC;
 	req.gfp &= ~(uint32_t)__GFP_NOMEMALLOC;
 	if (pagus_alloc(&r->machine->pagus, &req, res) == PAGUS_OK)
 		r->outcome.rights_inferred++;

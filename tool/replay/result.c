@@ -162,7 +162,7 @@ static json_t *map_json(const struct replay *r)
 
 static json_t *locks_json(const struct machine *m)
 {
-	static const char *const names[] = { "pcp", "zone" };
+	static const char *const names[PAGUS_NR_LOCK_CLASSES] = { "pcp", "zone", "oom" };
 	json_t *locks = json_object();
 
 	for (uint32_t cls = 0; cls < PAGUS_NR_LOCK_CLASSES; cls++) {

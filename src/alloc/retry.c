@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* (should_reclaim_retry, should_compact_retry) */
+#include "alloc/retry.h"
+
+#include "alloc/highatomic.h"
+
+#define MAX_RETRIES 16 /* MAX_RECLAIM_RETRIES, MAX_COMPACT_RETRIES */
+
+uint64_t pg_slow_mems(const struct pg_call *c)
+{
+	const struct pagus_port *port = c->p->port;
+
+	return port->mems_allowed ? port->mems_allowed(c->p->port_ctx, false) : 0;
+}
+
+void pg_slow_wait(struct pg_call *c, enum pagus_wait why)
+{
+	if (!c->p->port->wait)
+		return;
+	pg_call_end(c);
+	c->p->port->wait(c->p->port_ctx, why);
+	*c = pg_call_begin(c->p);
+}
+
+static uint64_t reclaimable(const struct pg_call *c, const struct pg_zone *z)
+{
+	const struct pagus_port *port = c->p->port;
+
+	return port->reclaimable ? port->reclaimable(c->p->port_ctx, z->node, z->type) : 0;
+}
+
+typedef bool judge_zone(const struct pg_call *c, const struct pg_slow *s, const struct pg_zone *z);
+
+static bool any_zone(const struct pg_call *c, const struct pg_slow *s, judge_zone *judge)
+{
+	const struct pg_plan *plan = &s->plan;
+
+	for (uint32_t n = 1; n <= plan->zonelist[0]; n++) {
+		const struct pg_zone *z = pg_zone(c->st, plan->zonelist[n]);
+
+		if (!pg_plan_allows(c->st, plan, n) ||
+		    ((s->flags & PG_ALLOC_CPUSET) && !pg_cpuset_allows(c, plan, z->node)))
+			continue;
+		if (judge(c, s, z))
+			return true;
+	}
+	return false;
+}
+
+/* ---- reclaim ------------------------------------------------------------------------------------- */
+
+static bool fits_if_reclaimed(const struct pg_call *c, const struct pg_slow *s,
+			      const struct pg_zone *z)
+{
+	int64_t free = z->free_pages + (int64_t)reclaimable(c, z);
+
+	return pg_watermark_ok_with(c->st, z, s->plan.order, pg_mark(z, PAGUS_WMARK_MIN),
+				    s->plan.highest, s->flags, free);
+}
+
+bool pg_retry_reclaim(struct pg_call *c, struct pg_slow *s)
+{
+	bool retry = false;
+
+	if (s->progress && s->plan.order <= PG_COSTLY_ORDER)
+		s->no_progress = 0;
+	else
+		s->no_progress++;
+	if (s->no_progress <= MAX_RETRIES) {
+		retry = any_zone(c, s, fits_if_reclaimed);
+		pg_slow_wait(c, PAGUS_WAIT_RECLAIM);
+	}
+	return retry || pg_highatomic_unreserve(c, &s->plan, true);
+}
+
+/* ---- compaction ---------------------------------------------------------------------------------- */
+
+/* Compaction needs twice the block free besides the mark to work with. */
+static bool suits_if_reclaimed(const struct pg_call *c, const struct pg_slow *s,
+			       const struct pg_zone *z)
+{
+	uint32_t order = s->plan.order;
+	uint64_t mark = pg_mark(z, PAGUS_WMARK_MIN) + (UINT64_C(2) << order);
+	int64_t free = z->free_pages + (int64_t)(reclaimable(c, z) / order);
+
+	if (order > PG_COSTLY_ORDER)
+		mark += z->wmark[PAGUS_WMARK_LOW] - z->wmark[PAGUS_WMARK_MIN];
+	return pg_watermark_ok_with(c->st, z, 0, mark, s->plan.highest, PG_ALLOC_CMA, free);
+}
+
+static bool page_fits(const struct pg_call *c, const struct pg_slow *s, const struct pg_zone *z)
+{
+	return pg_watermark_ok(c->st, z, 0, pg_mark(z, PAGUS_WMARK_MIN), s->plan.highest, s->flags);
+}
+
+static bool raise_mode(struct pg_slow *s)
+{
+	const enum pagus_compact_mode most = s->plan.order > PG_COSTLY_ORDER ?
+		PAGUS_COMPACT_SYNC_LIGHT : PAGUS_COMPACT_SYNC_FULL;
+
+	if (s->mode <= most)
+		return false;
+	s->mode--;
+	s->compactions = 0;
+	return true;
+}
+
+bool pg_retry_compact(struct pg_call *c, struct pg_slow *s)
+{
+	const uint32_t most = s->plan.order > PG_COSTLY_ORDER ? MAX_RETRIES / 4 : MAX_RETRIES;
+
+	if (s->plan.order == 0)
+		return false;
+	/* Without compaction, small orders may still come together as reclaim goes on. */
+	if (!c->p->port->compact)
+		return s->plan.order <= PG_COSTLY_ORDER && any_zone(c, s, page_fits);
+	if (s->plan.task & PAGUS_TASK_FATAL_SIGNAL)
+		return false;
+	if (s->compacted == PAGUS_COMPACT_SKIPPED)
+		return any_zone(c, s, suits_if_reclaimed);
+	if (s->compacted == PAGUS_COMPACT_SUCCESS && ++s->compactions <= most)
+		return true;
+	return raise_mode(s);
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/* The slow path's acts, and the facts that its table asks for. */
+#include "alloc/slow.h"
+
+#include "alloc/highatomic.h"
+#include "alloc/retry.h"
+#include "alloc/walk.h"
+#include "reclaim/reclaim.h"
+
+#define MAX_ROUNDS 256
+
+static uint32_t facts(const struct pg_call *c, const struct pg_slow *s)
+{
+	const struct pg_plan *plan = &s->plan;
+	const struct pagus_port *port = c->p->port;
+	const struct pg_release *release = pg_release(c->st);
+	const uint32_t gfp = plan->gfp;
+	const bool fact[PG_NR_FACTS] = {
+		[PG_FACT_BIT_BLOCK] = gfp & __GFP_DIRECT_RECLAIM,
+		[PG_FACT_BIT_KSWAPD] = gfp & __GFP_KSWAPD_RECLAIM,
+		[PG_FACT_BIT_IO] = gfp & __GFP_IO,
+		[PG_FACT_BIT_COSTLY] = plan->order > PG_COSTLY_ORDER,
+		[PG_FACT_BIT_MIXES] = pg_slow_mixes(plan),
+		[PG_FACT_BIT_NORETRY] = gfp & __GFP_NORETRY,
+		[PG_FACT_BIT_MAYFAIL] = gfp & __GFP_RETRY_MAYFAIL,
+		[PG_FACT_BIT_NOFAIL] = (gfp & __GFP_NOFAIL) && port->wait,
+		[PG_FACT_BIT_THISNODE] = gfp & __GFP_THISNODE,
+		[PG_FACT_BIT_MEMALLOC] = plan->task & PAGUS_TASK_MEMALLOC,
+		[PG_FACT_BIT_RIGHTS] = pg_plan_rights(plan),
+		[PG_FACT_BIT_VICTIM] = (plan->task & PAGUS_TASK_OOM_VICTIM) &&
+			((s->flags & PG_ALLOC_OOM) || (gfp & __GFP_NOMEMALLOC)),
+		[PG_FACT_BIT_NO_ZONE] = plan->preferred == 0,
+		[PG_FACT_BIT_CHANGED] = pg_slow_mems(c) != s->mems,
+		[PG_FACT_BIT_PLAIN] = c->st->tunable[PAGUS_TUNABLE_defrag_mode] &&
+			(s->flags & PG_ALLOC_NOFRAGMENT),
+		[PG_FACT_BIT_COMPACT_FIRST] = s->compact_first,
+		[PG_FACT_BIT_EARLY_ONLY] = !release->compact_first,
+		[PG_FACT_BIT_DEFERRED] = s->compacted <= PAGUS_COMPACT_DEFERRED,
+		[PG_FACT_BIT_PROGRESS] = s->progress,
+		[PG_FACT_BIT_THISNODE_ENDS] = release->thisnode_ends_early,
+		[PG_FACT_BIT_OUT_OF_ROUNDS] = s->rounds > MAX_ROUNDS,
+	};
+	uint32_t bits = 0;
+
+	for (uint32_t n = 0; n < PG_NR_FACTS; n++)
+		bits |= (uint32_t)fact[n] << n;
+	return bits;
+}
+
+/* ---- acts ---------------------------------------------------------------------------------------- */
+
+static bool go(struct pg_call *c, struct pg_slow *s)
+{
+	(void)c;
+	(void)s;
+	return false;
+}
+
+static bool begin_round(struct pg_call *c, struct pg_slow *s)
+{
+	s->rounds++;
+	pg_count(c, PAGUS_COUNTER_slow_rounds, 1);
+	return false;
+}
+
+static bool restart(struct pg_call *c, struct pg_slow *s)
+{
+	const uint32_t needed = __GFP_DIRECT_RECLAIM | __GFP_IO;
+
+	s->flags = s->plan.slow_flags;
+	s->plan.nodemask = s->plan.asked_nodemask;
+	pg_plan_prefer(c->st, &s->plan);
+	s->mems = pg_slow_mems(c);
+	s->no_progress = s->compactions = 0;
+	s->progress = 0;
+	s->compacted = PAGUS_COMPACT_SKIPPED;
+	s->reset = false;
+	s->compact_first = pg_release(c->st)->compact_first && pg_slow_mixes(&s->plan) &&
+			   (s->plan.gfp & needed) == needed;
+	s->mode = s->compact_first ? PAGUS_COMPACT_ASYNC : PAGUS_COMPACT_SYNC_LIGHT;
+	return false;
+}
+
+/* The order that is made room for: with vm.defrag_mode, whole pageblocks for what cannot move. */
+static uint32_t wanted_order(const struct pagus_state *st, const struct pg_slow *s)
+{
+	const bool whole = st->tunable[PAGUS_TUNABLE_defrag_mode] && pg_release(st)->compact_first &&
+			   (s->flags & PG_ALLOC_NOFRAGMENT) && s->plan.type != PAGUS_MOVABLE;
+
+	return whole && s->plan.order < st->pageblock_order ? st->pageblock_order : s->plan.order;
+}
+
+static bool wake(struct pg_call *c, struct pg_slow *s)
+{
+	const struct pg_plan *plan = &s->plan;
+	uint32_t order = plan->order, last = PAGUS_NO_NODE;
+
+	if (c->st->tunable[PAGUS_TUNABLE_defrag_mode] && order < c->st->pageblock_order)
+		order = c->st->pageblock_order;
+	for (uint32_t n = 1; n <= plan->zonelist[0]; n++) {
+		const struct pg_zone *z = pg_zone(c->st, plan->zonelist[n]);
+
+		if (!pg_plan_allows(c->st, plan, n) || z->managed == 0 || z->node == last)
+			continue;
+		last = z->node;
+		if (pg_cpuset_allows(c, plan, z->node))
+			pg_kswapd_wake(c, z->node, order, plan->highest);
+	}
+	return false;
+}
+
+static bool walk_with(struct pg_call *c, struct pg_slow *s, uint32_t flags)
+{
+	if (s->plan.preferred)
+		s->i = pg_walk(c, &s->plan, flags, &s->res->from_pcp);
+	s->res->pfmemalloc = s->i != PG_NONE && (flags & PG_ALLOC_NO_WATERMARKS);
+	return s->i != PG_NONE;
+}
+
+static bool walk(struct pg_call *c, struct pg_slow *s)
+{
+	return walk_with(c, s, s->flags);
+}
+
+/* Who asks is at home in reserves, or is not bound: then other nodes than asked for serve too. */
+static bool take_rights(struct pg_call *c, struct pg_slow *s)
+{
+	const uint32_t rights = pg_plan_rights(&s->plan);
+	bool first;
+
+	if (rights)
+		s->flags = rights | (s->flags & (PG_ALLOC_KSWAPD | PG_ALLOC_CMA));
+	if (!rights && (s->flags & PG_ALLOC_CPUSET))
+		return false;
+	s->plan.nodemask = 0;
+	pg_plan_prefer(c->st, &s->plan);
+	first = !s->reset;
+	s->reset = true;
+	return first;
+}
+
+static uint64_t nodes_of(const struct pagus_state *st, const struct pg_plan *plan)
+{
+	uint64_t nodes = 0;
+
+	for (uint32_t n = 1; n <= plan->zonelist[0]; n++)
+		if (pg_plan_allows(st, plan, n))
+			nodes |= UINT64_C(1) << pg_zone(st, plan->zonelist[n])->node;
+	return nodes;
+}
+
+static void drain_everything(struct pg_call *c)
+{
+	for (uint32_t cpu = 0; cpu < c->st->nr_cpus; cpu++)
+		for (uint32_t id = 0; id < c->st->nr_zones; id++)
+			pg_pcp_drain_all(c, pg_zone(c->st, id), cpu);
+}
+
+/* What was reclaimed may lie on pcp lists of other CPUs, or in the high-atomic reserve. */
+static bool reclaim(struct pg_call *c, struct pg_slow *s)
+{
+	const struct pg_shortage shortage = {
+		.gfp = s->plan.gfp, .order = wanted_order(c->st, s), .highest = s->plan.highest,
+		.nodes = nodes_of(c->st, &s->plan),
+	};
+
+	s->progress = pg_reclaim_direct(c, &shortage);
+	if (s->progress == 0)
+		return false;
+	if (walk(c, s))
+		return true;
+	pg_highatomic_unreserve(c, &s->plan, false);
+	drain_everything(c);
+	return walk(c, s);
+}
+
+static bool compact_as(struct pg_call *c, struct pg_slow *s, enum pagus_compact_mode mode)
+{
+	const struct pagus_compact how = {
+		.node = s->plan.node, .highest = s->plan.highest, .order = wanted_order(c->st, s),
+		.gfp = s->plan.gfp, .nodemask = s->plan.nodemask, .mode = mode,
+	};
+	uint32_t task;
+
+	s->compacted = PAGUS_COMPACT_SKIPPED;
+	if (!c->p->port->compact || how.order == 0 || !(how.gfp & __GFP_IO))
+		return false;
+	task = pg_reclaim_enter(c);
+	s->compacted = c->p->port->compact(c->p->port_ctx, &how);
+	pg_reclaim_leave(c, task);
+	if (s->compacted == PAGUS_COMPACT_SKIPPED)
+		return false;
+	pg_count(c, PAGUS_COUNTER_compact_stall, 1);
+	walk(c, s);
+	pg_count(c, s->i == PG_NONE ? PAGUS_COUNTER_compact_fail : PAGUS_COUNTER_compact_success, 1);
+	return s->i != PG_NONE;
+}
+
+static bool compact(struct pg_call *c, struct pg_slow *s)
+{
+	return compact_as(c, s, s->mode);
+}
+
+static bool compact_async(struct pg_call *c, struct pg_slow *s)
+{
+	return compact_as(c, s, PAGUS_COMPACT_ASYNC);
+}
+
+static bool async_only(struct pg_call *c, struct pg_slow *s)
+{
+	(void)c;
+	s->mode = PAGUS_COMPACT_ASYNC;
+	return false;
+}
+
+static bool compacted(struct pg_call *c, struct pg_slow *s)
+{
+	(void)c;
+	s->compact_first = false;
+	if (!(s->plan.gfp & __GFP_NORETRY))
+		s->mode = PAGUS_COMPACT_SYNC_LIGHT;
+	return false;
+}
+
+static bool mix(struct pg_call *c, struct pg_slow *s)
+{
+	(void)c;
+	s->flags &= ~PG_ALLOC_NOFRAGMENT;
+	return false;
+}
+
+static bool oom(struct pg_call *c, struct pg_slow *s)
+{
+	const struct pagus_port *port = c->p->port;
+	bool served;
+
+	s->progress = 0;
+	if (!port->trylock(c->p->port_ctx, PAGUS_LOCK_OOM, 0, PAGUS_REASON_OOM)) {
+		s->progress = 1;
+		pg_slow_wait(c, PAGUS_WAIT_OOM);
+		return false;
+	}
+	/* Somebody else's kill may have freed enough by now: only that is taken, at the high mark. */
+	served = walk_with(c, s, PAGUS_WMARK_HIGH | PG_ALLOC_CPUSET);
+	if (!served)
+		s->progress = pg_oom(c, &s->plan);
+	port->unlock(c->p->port_ctx, PAGUS_LOCK_OOM, 0, 0);
+	if (!served && s->progress && (s->plan.gfp & __GFP_NOFAIL))
+		served = walk_with(c, s, PG_ALLOC_NO_WATERMARKS | PG_ALLOC_CPUSET) ||
+			 walk_with(c, s, PG_ALLOC_NO_WATERMARKS);
+	return served;
+}
+
+static bool forget(struct pg_call *c, struct pg_slow *s)
+{
+	s->no_progress = 0;
+	pg_slow_wait(c, PAGUS_WAIT_OOM);
+	return false;
+}
+
+static bool last_resort(struct pg_call *c, struct pg_slow *s)
+{
+	return walk_with(c, s, PG_ALLOC_MIN_RESERVE | PG_ALLOC_CPUSET) ||
+	       walk_with(c, s, PG_ALLOC_MIN_RESERVE);
+}
+
+static bool wait(struct pg_call *c, struct pg_slow *s)
+{
+	(void)s;
+	pg_slow_wait(c, PAGUS_WAIT_RECLAIM);
+	return false;
+}
+
+static bool (*const acts[])(struct pg_call *c, struct pg_slow *s) = {
+	[PG_ACT_GO] = go, [PG_ACT_ROUND] = begin_round, [PG_ACT_RESTART] = restart,
+	[PG_ACT_WAKE] = wake, [PG_ACT_WALK] = walk, [PG_ACT_RIGHTS] = take_rights,
+	[PG_ACT_RECLAIM] = reclaim, [PG_ACT_COMPACT] = compact,
+	[PG_ACT_COMPACT_ASYNC] = compact_async, [PG_ACT_ASYNC_ONLY] = async_only,
+	[PG_ACT_COMPACTED] = compacted, [PG_ACT_RETRY_RECLAIM] = pg_retry_reclaim,
+	[PG_ACT_RETRY_COMPACT] = pg_retry_compact, [PG_ACT_MIX] = mix, [PG_ACT_OOM] = oom,
+	[PG_ACT_FORGET] = forget, [PG_ACT_LAST_RESORT] = last_resort, [PG_ACT_WAIT] = wait,
+	[PG_ACT_GRANT] = go, [PG_ACT_REFUSE] = go,
+};
+
+uint32_t pg_slow(struct pg_call *c, const struct pg_plan *plan, struct pagus_result *res)
+{
+	struct pg_slow s = { .plan = *plan, .res = res, .i = PG_NONE };
+	uint32_t row = 0;
+	uint8_t act;
+
+	s.plan.spread_dirty = false;
+	restart(c, &s);
+	pg_count(c, PAGUS_COUNTER_second_attempt, 1);
+	do {
+		row = pg_slow_meets(row, facts(c, &s));
+		act = pg_slow_rows[row].act;
+		if (pg_slow_rows[row].refusal)
+			res->refusal = (enum pagus_refusal)pg_slow_rows[row].refusal;
+		row = pg_slow_next(row, acts[act](c, &s));
+	} while (act != PG_ACT_GRANT && act != PG_ACT_REFUSE);
+	if (s.i != PG_NONE)
+		res->refusal = PAGUS_REFUSED_NONE;
+	return s.i;
+}

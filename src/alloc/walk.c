@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The walk: zones of the zonelist -> cpuset, dirty limit, watermark -> pcp list, or the zone's free
+ * lists. (get_page_from_freelist)
+ *
+ * Three things make a walk begin anew with less to respect, each at most once: it would leave its
+ * node while it avoids fragmentation; it has passed over nodes whose kswapd is awake; it has avoided
+ * fragmentation and found nothing.
+ */
+#include "alloc/walk.h"
+
+#include "alloc/highatomic.h"
+#include "reclaim/reclaim.h"
+
+struct walk {
+	const struct pg_plan *plan;
+	uint32_t flags;
+	bool awake_last;     /* pass over nodes whose kswapd is awake, */
+	bool passed_over;    /* as has happened */
+	bool would_leave;    /* the node, while it avoids fragmentation */
+	bool spread_dirty;
+	uint64_t dirty_nodes; /* over their limit, as far as looked at */
+	uint64_t clean_nodes;
+	bool *hit;
+};
+
+static uint32_t take_from_pcp(struct pg_call *c, struct pg_zone *z, const struct walk *w)
+{
+	const struct pg_plan *plan = w->plan;
+	struct pg_pcp *pcp = pg_pcp(c->st, z->id, c->cpu);
+	uint32_t list = pg_pcp_list(plan->order, plan->type);
+	uint32_t i;
+
+	if (pg_unlikely(!pg_pcp_trylock(c, pcp, PAGUS_REASON_PCP_ALLOC)))
+		return PG_NONE;
+	pcp->free_count >>= 1;
+	i = pg_pcp_pop(c->st, pcp, list, plan->order);
+	*w->hit = i != PG_NONE;
+	if (pg_unlikely(i == PG_NONE)) {
+		struct pg_take take = {
+			.order = plan->order, .type = plan->type, .flags = w->flags
+		};
+
+		pg_count(c, PAGUS_COUNTER_pcp_alloc_miss, 1);
+		pg_pcps[c->st->pcp_policy]->refill(c, z, pcp, &take);
+		i = pg_pcp_pop(c->st, pcp, list, plan->order);
+	}
+	pg_pcp_unlock(c, pcp);
+	return i;
+}
+
+static uint32_t take_from_zone(struct pg_call *c, struct pg_zone *z, const struct walk *w)
+{
+	struct pg_take take = { .order = w->plan->order, .type = w->plan->type, .flags = w->flags,
+				.direct = true };
+	uint32_t i;
+
+	pg_zone_lock(c, z, PAGUS_REASON_ALLOC_DIRECT);
+	i = pg_place_take(c, z, &take);
+	pg_zone_unlock(c, z);
+	return i;
+}
+
+static uint32_t take(struct pg_call *c, struct pg_zone *z, const struct walk *w)
+{
+	const struct pg_plan *plan = w->plan;
+	uint32_t i = PG_NONE;
+	bool from_pcp;
+
+	*w->hit = false;
+	if (c->st->pcp_orders >> plan->order & 1)
+		i = take_from_pcp(c, z, w);
+	from_pcp = i != PG_NONE;
+	if (!from_pcp)
+		i = take_from_zone(c, z, w);
+	if (pg_unlikely(z->flags & PG_ZONE_BOOSTED) &&
+	    ((w->flags & PG_ALLOC_KSWAPD) || pg_release(c->st)->boost_wakes_any)) {
+		z->flags &= ~PG_ZONE_BOOSTED;
+		pg_kswapd_wake(c, z->node, 0, z->type);
+	}
+	if (pg_unlikely(w->flags & PG_ALLOC_HIGHATOMIC) && i != PG_NONE &&
+	    (!from_pcp || pg_release(c->st)->reserve_after_pcp))
+		pg_highatomic_reserve(c, i, plan->order);
+	return i;
+}
+
+/*
+ * A request that may use half of the min mark may use half of the mark without its boost: boosts are
+ * for requests that can wait for kswapd.
+ */
+static bool allowed_unboosted(const struct pagus_state *st, const struct pg_zone *z,
+			      const struct walk *w)
+{
+	return w->plan->order == 0 && (w->flags & PG_ALLOC_MIN_RESERVE) && z->boost &&
+	       (w->flags & PG_ALLOC_WMARK_MASK) == PAGUS_WMARK_MIN &&
+	       pg_watermark_ok(st, z, 0, z->wmark[PAGUS_WMARK_MIN], w->plan->highest, w->flags);
+}
+
+static bool watermark_allows(const struct pagus_state *st, struct pg_zone *z, const struct walk *w)
+{
+	const struct pg_plan *plan = w->plan;
+
+	/* The pcps tune themselves down once a zone has been seen below its high mark. */
+	if (!(z->flags & PG_ZONE_BELOW_HIGH)) {
+		if (pg_watermark_ok(st, z, plan->order, pg_mark(z, PAGUS_WMARK_HIGH), plan->highest,
+				    w->flags))
+			return true;
+		z->flags |= PG_ZONE_BELOW_HIGH;
+	}
+	return (w->flags & PG_ALLOC_NO_WATERMARKS) ||
+	       pg_watermark_ok(st, z, plan->order, pg_mark(z, w->flags & PG_ALLOC_WMARK_MASK),
+			       plan->highest, w->flags) ||
+	       allowed_unboosted(st, z, w);
+}
+
+/* A page that will be written should not go where too many dirty pages wait already. */
+static bool dirty_allows(struct pg_call *c, const struct pg_zone *z, struct walk *w)
+{
+	uint64_t bit = UINT64_C(1) << z->node;
+
+	if (!w->spread_dirty || (w->clean_nodes & bit))
+		return true;
+	if (!(w->dirty_nodes & bit)) {
+		if (pg_node_dirty_ok(c, z->node, w->plan->task))
+			w->clean_nodes |= bit;
+		else
+			w->dirty_nodes |= bit;
+	}
+	return w->clean_nodes & bit;
+}
+
+/*
+ * One pass over the zones. Avoiding fragmentation is for the own node: going to another is worse
+ * than mixing.
+ */
+static uint32_t pass(struct pg_call *c, struct walk *w)
+{
+	const struct pg_plan *plan = w->plan;
+	const struct pg_zone *preferred = pg_zone(c->st, plan->zonelist[plan->preferred]);
+	bool local_only =
+		(w->flags & PG_ALLOC_NOFRAGMENT) && !c->st->tunable[PAGUS_TUNABLE_defrag_mode];
+
+	for (uint32_t n = plan->preferred; n <= plan->zonelist[0]; n++) {
+		struct pg_zone *z = pg_zone(c->st, plan->zonelist[n]);
+		uint32_t i;
+
+		if (!pg_plan_allows(c->st, plan, n) ||
+		    ((w->flags & PG_ALLOC_CPUSET) && !pg_cpuset_allows(c, plan, z->node)) ||
+		    !dirty_allows(c, z, w))
+			continue;
+		if (local_only && z->node != preferred->node) {
+			w->would_leave = true;
+			return PG_NONE;
+		}
+		if (w->awake_last && pg_node(c->st, z->node)->awake) {
+			w->passed_over = true;
+			continue;
+		}
+		if (!watermark_allows(c->st, z, w))
+			continue;
+		i = take(c, z, w);
+		if (i != PG_NONE)
+			return i;
+	}
+	return PG_NONE;
+}
+
+static bool next_pass(const struct pagus_state *st, struct walk *w)
+{
+	bool avoids = (w->flags & PG_ALLOC_NOFRAGMENT) && !st->tunable[PAGUS_TUNABLE_defrag_mode];
+
+	if (w->awake_last && w->passed_over && !w->would_leave) {
+		w->awake_last = false;
+		return true;
+	}
+	w->would_leave = false;
+	if (avoids)
+		w->flags &= ~PG_ALLOC_NOFRAGMENT;
+	return avoids;
+}
+
+uint32_t pg_walk(struct pg_call *c, const struct pg_plan *plan, uint32_t flags, bool *hit)
+{
+	struct walk w = {
+		.plan = plan, .flags = flags, .hit = hit, .spread_dirty = plan->spread_dirty,
+		.awake_last = pg_release(c->st)->awake_nodes_last && c->st->nr_nodes > 1,
+	};
+	uint32_t i;
+
+	do
+		i = pass(c, &w);
+	while (i == PG_NONE && next_pass(c->st, &w));
+	return i;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kswapd: one worker a node, which reclaims in the background until the node is balanced again: until
+ * one of its zones that the request may use has its high mark free and a block of the order.
+ *
+ *     woken -> run: up to 12 turns, each asks for the high marks' worth of pages, at rising urgency
+ *           -> balanced: the boosts that stood at the start are taken off; sleep
+ *
+ * While marks are boosted beyond balance, a run first reclaims the boosts' worth of pages gently,
+ * without writing. A run that frees nothing is a failure; after 16 in a row the node is given up, and
+ * requests reclaim for themselves; the first progress that anybody makes revives it. (balance_pgdat)
+ */
+#include "reclaim/reclaim.h"
+
+#include "base/bits.h"
+
+/* The zone, if it belongs to the node, has memory, and is of a type up to `highest`. */
+static struct pg_zone *zone_of_run(const struct pagus_state *st, uint32_t id, uint32_t node,
+				   uint32_t highest)
+{
+	struct pg_zone *z = pg_zone(st, id);
+
+	return z->node == node && z->type <= highest && z->managed ? z : NULL;
+}
+
+static bool balanced(const struct pagus_state *st, uint32_t node, uint32_t order, uint32_t highest)
+{
+	bool any = false;
+
+	for (uint32_t id = 0; id < st->nr_zones; id++) {
+		const struct pg_zone *z = zone_of_run(st, id, node, highest);
+
+		if (!z)
+			continue;
+		any = true;
+		if (pg_watermark_ok(st, z, order, pg_mark(z, PAGUS_WMARK_HIGH), highest, 0))
+			return true;
+	}
+	/* Nothing to balance. */
+	return !any;
+}
+
+static bool boosted(const struct pagus_state *st, uint32_t node, uint32_t highest)
+{
+	for (uint32_t id = 0; id < st->nr_zones; id++) {
+		const struct pg_zone *z = zone_of_run(st, id, node, highest);
+
+		if (z && z->boost)
+			return true;
+	}
+	return false;
+}
+
+static void note_wanted(struct pg_node *n, uint32_t order, uint32_t highest)
+{
+	if (n->wanted_highest == PAGUS_NR_ZONE_TYPES || n->wanted_highest < highest)
+		n->wanted_highest = highest;
+	n->wanted_order = (uint32_t)pg_max(n->wanted_order, order);
+}
+
+void pg_kswapd_wake(struct pg_call *c, uint32_t node, uint32_t order, uint32_t highest)
+{
+	struct pg_node *n = pg_node(c->st, node);
+
+	if (!c->p->port->wake)
+		return;
+	note_wanted(n, order, highest);
+	if (n->awake || pg_node_hopeless(n) ||
+	    (balanced(c->st, node, order, highest) && !boosted(c->st, node, highest)))
+		return;
+	n->awake = 1;
+	pg_count(c, PAGUS_COUNTER_kswapd_wake, 1);
+	c->p->port->wake(c->p->port_ctx, PAGUS_WORKER_KSWAPD, node);
+}
+
+/* ---- a run --------------------------------------------------------------------------------------- */
+
+static void set_active(struct pagus_state *st, uint32_t node, uint32_t highest, bool active)
+{
+	for (uint32_t id = 0; id < st->nr_zones; id++) {
+		struct pg_zone *z = zone_of_run(st, id, node, highest);
+
+		if (z && active)
+			z->flags |= PG_ZONE_RECLAIM_ACTIVE;
+		else if (z)
+			z->flags &= ~PG_ZONE_RECLAIM_ACTIVE;
+	}
+}
+
+static void begin_run(struct pg_call *c, uint32_t node)
+{
+	struct pg_node *n = pg_node(c->st, node);
+
+	if (n->wanted_highest != PAGUS_NR_ZONE_TYPES) {
+		n->order = n->wanted_order;
+		n->highest = n->wanted_highest;
+	}
+	n->wanted_order = 0;
+	n->wanted_highest = PAGUS_NR_ZONE_TYPES;
+	n->priority = PG_RECLAIM_PRIORITY;
+	n->reclaimed = 0;
+	n->boost_left = 0;
+	for (uint32_t id = 0; id < c->st->nr_zones; id++) {
+		struct pg_zone *z = zone_of_run(c->st, id, node, n->highest);
+
+		if (!z)
+			continue;
+		z->boost_taken = z->boost;
+		n->boost_left += z->boost;
+	}
+	set_active(c->st, node, n->highest, true);
+	pg_count(c, PAGUS_COUNTER_pageoutrun, 1);
+}
+
+static void end_run(struct pg_call *c, uint32_t node)
+{
+	struct pg_node *n = pg_node(c->st, node);
+
+	n->priority = 0;
+	set_active(c->st, node, n->highest, false);
+	for (uint32_t id = 0; id < c->st->nr_zones; id++) {
+		struct pg_zone *z = zone_of_run(c->st, id, node, n->highest);
+
+		if (!z || !z->boost_taken)
+			continue;
+		pg_zone_lock(c, z, PAGUS_REASON_BOOST);
+		z->boost -= pg_min(z->boost, z->boost_taken);
+		pg_zone_unlock(c, z);
+		z->boost_taken = 0;
+	}
+}
+
+/* Ask the port once: how many pages came. */
+static uint64_t reclaim_once(struct pg_call *c, uint32_t node)
+{
+	struct pg_node *n = pg_node(c->st, node);
+	struct pagus_reclaim how = {
+		.node = node, .highest = n->highest, .order = n->order, .priority = n->priority,
+		.gfp = GFP_KERNEL, .kswapd = true,
+		.may_writepage = n->boost_left == 0, .may_swap = n->boost_left == 0,
+	};
+	uint64_t got = 0;
+	uint32_t task;
+
+	for (uint32_t id = 0; id < c->st->nr_zones; id++) {
+		const struct pg_zone *z = zone_of_run(c->st, id, node, n->highest);
+
+		how.nr_pages += z ? pg_max(pg_mark(z, PAGUS_WMARK_HIGH), PG_RECLAIM_CLUSTER) : 0;
+	}
+	if (!c->p->port->reclaim)
+		return 0;
+	task = pg_reclaim_enter(c);
+	got = c->p->port->reclaim(c->p->port_ctx, &how);
+	pg_reclaim_leave(c, task);
+	pg_count(c, PAGUS_COUNTER_pgsteal_kswapd, got);
+	pg_reclaim_note(n, got);
+	n->reclaimed |= got > 0;
+	/* Twice the block is free for compaction to work with: the rest of the run is for single pages. */
+	if (n->order && got >= UINT64_C(2) << n->order)
+		n->order = 0;
+	return got;
+}
+
+/* Is the run over? */
+static bool turn(struct pg_call *c, uint32_t node)
+{
+	struct pg_node *n = pg_node(c->st, node);
+	bool is_balanced = balanced(c->st, node, n->order, n->highest);
+	bool gentle = n->boost_left > 0;
+	uint64_t got;
+
+	if (!is_balanced && gentle) {
+		/* Requests need pages now: the boosts are not what this run is for. */
+		n->boost_left = 0;
+		n->priority = PG_RECLAIM_PRIORITY;
+		return false;
+	}
+	if (is_balanced && !gentle)
+		return true;
+	got = reclaim_once(c, node);
+	n->boost_left -= pg_min(n->boost_left, got);
+	if (gentle && n->boost_left == 0)
+		return true;
+	/* While there is progress, a boost is not worth more urgency than two steps. */
+	if (got == 0 || !gentle || n->priority != PG_RECLAIM_PRIORITY - 2)
+		n->priority--;
+	if (n->priority > 0)
+		return false;
+	n->failures += n->reclaimed ? 0 : 1;
+	return true;
+}
+
+bool pg_kswapd_turn(struct pg_call *c, uint32_t node)
+{
+	struct pg_node *n = pg_node(c->st, node);
+
+	if (!n->awake)
+		return false;
+	if (n->priority == 0)
+		begin_run(c, node);
+	if (!turn(c, node))
+		return true;
+	end_run(c, node);
+	n->awake = !pg_node_hopeless(n) && (n->wanted_highest != PAGUS_NR_ZONE_TYPES ||
+					    !balanced(c->st, node, n->order, n->highest));
+	return n->awake;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reclaim: what is done when memory is short. What can be freed, and freeing it, is the port's; here
+ * is who asks for how much, and when.
+ */
+#ifndef PG_RECLAIM_RECLAIM_H
+#define PG_RECLAIM_RECLAIM_H
+
+#include "pcp/pcp.h"
+
+#define PG_RECLAIM_PRIORITY   12 /* DEF_PRIORITY: where each run begins */
+#define PG_RECLAIM_CLUSTER    32 /* SWAP_CLUSTER_MAX: pages that one request reclaims for itself */
+
+/*
+ * Around calls of the port that may come back into the instance: the CPU is given up, and the task
+ * marked as one that reclaims. Returns the task's flags as they were.
+ */
+uint32_t pg_reclaim_enter(struct pg_call *c);
+void pg_reclaim_leave(struct pg_call *c, uint32_t task);
+
+/* ---- kswapd.c ---------------------------------------------------------------------------------- */
+
+/*
+ * A request of `order` for zones up to type `highest` found the node short. If its kswapd sleeps, has
+ * not given up, and has something to do, it is woken. Needs no lock.
+ */
+void pg_kswapd_wake(struct pg_call *c, uint32_t node, uint32_t order, uint32_t highest);
+
+/* One turn of the node's kswapd: true if there is more to do. */
+bool pg_kswapd_turn(struct pg_call *c, uint32_t node);
+
+/* Pages were reclaimed from the node, by anybody. */
+static inline void pg_reclaim_note(struct pg_node *node, uint64_t pages)
+{
+	if (pages)
+		node->failures = 0;
+}
+
+/* ---- direct.c ---------------------------------------------------------------------------------- */
+
+/* For whom. */
+struct pg_shortage {
+	uint32_t gfp, order, highest;
+	uint64_t nodes; /* that may serve */
+};
+
+/*
+ * Reclaim on a request's behalf until PG_RECLAIM_CLUSTER pages are free: how many became so. At most
+ * 13 turns over the nodes.
+ */
+uint64_t pg_reclaim_direct(struct pg_call *c, const struct pg_shortage *shortage);
+
+#endif
