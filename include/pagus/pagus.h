@@ -82,6 +82,29 @@ enum pagus_refusal {
 	PAGUS_NR_REFUSALS
 };
 
+/* What came of a zone or of a row of a table: X(NAME, name, text), for events ZONE_TRIED, PASS_TRIED. */
+#define PAGUS_VERDICTS(X)                                                                          \
+	X(SERVED, served, "it serves the request")                                                \
+	X(OTHER_ZONE, other_zone, "the request may not use this zone type or node")               \
+	X(CPUSET, cpuset, "the task's cpuset leaves this node out")                               \
+	X(DIRTY, dirty, "the node is over its limit of dirty pages")                              \
+	X(LEAVES_NODE, leaves_node, "mixing types at home is better than going to another node")  \
+	X(AWAKE, awake, "the node's kswapd is awake: others first")                               \
+	X(BELOW_MARK, below_mark, "the watermark forbids it")                                     \
+	X(NOTHING, nothing, "the watermark allows it, but no pass serves")                        \
+	X(BEHIND, behind, "an earlier take of this hold found nothing up to here")                \
+	X(OTHER_TYPE, other_type, "not for this migratetype")                                     \
+	X(NO_RIGHT, no_right, "the request lacks the right that this pass needs")                 \
+	X(NO_BLOCK, no_block, "no such block is free")                                            \
+	X(TOO_FOREIGN, too_foreign, "too little of the pageblock is free or alike")
+
+enum pagus_verdict {
+#define PAGUS_X(NAME, name, text) PAGUS_VERDICT_##NAME,
+	PAGUS_VERDICTS(PAGUS_X)
+#undef PAGUS_X
+	PAGUS_NR_VERDICTS
+};
+
 /* Zone types in index order: the kernel's, with HIGHMEM always counted. */
 enum pagus_zone_type {
 	PAGUS_ZONE_DMA,
@@ -179,7 +202,10 @@ struct pagus_event {
 	pagus_pfn_t pfn;
 };
 
-/* Called at the instant of the event, zone or pcp lock possibly held: must not call back. */
+/*
+ * Called at the instant of the event, zone or pcp lock possibly held: may look at the instance, must
+ * not change it.
+ */
 typedef void pagus_listener(void *ctx, const struct pagus_event *event);
 
 /*
@@ -408,7 +434,7 @@ struct pagus_zone_info {
 	enum pagus_zone_type type;
 	pagus_pfn_t start_pfn;
 	uint64_t spanned, present, managed;
-	uint64_t free_pages, pcp_pages, free_cma_pages;
+	uint64_t free_pages, pcp_pages, free_cma_pages, free_highatomic_pages;
 	uint64_t reserved_highatomic_pages;
 	uint64_t boost;    /* pages by which all of `wmark` are raised at present */
 	uint64_t nr_free[PAGUS_NR_ORDERS];

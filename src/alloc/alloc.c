@@ -80,6 +80,9 @@ static void serve(struct pg_call *c, struct pg_plan *plan, struct pagus_result *
 {
 	uint32_t i = PG_NONE;
 
+	if (pg_event_wanted(c, PAGUS_EVENT_PLAN))
+		pg_event_raise(c, PAGUS_EVENT_PLAN, PG_NO_ZONE, PAGUS_NO_PFN, plan->order,
+			       plan->type, plan->fast_flags, plan->highest);
 	if (plan->preferred)
 		i = pg_walk(c, plan, plan->fast_flags, &res->from_pcp);
 	if (pg_unlikely(i == PG_NONE)) {

@@ -286,6 +286,7 @@ uint32_t pg_slow(struct pg_call *c, const struct pg_plan *plan, struct pagus_res
 {
 	struct pg_slow s = { .plan = *plan, .res = res, .i = PG_NONE };
 	uint32_t row = 0;
+	bool yes;
 	uint8_t act;
 
 	s.plan.spread_dirty = false;
@@ -296,7 +297,11 @@ uint32_t pg_slow(struct pg_call *c, const struct pg_plan *plan, struct pagus_res
 		act = pg_slow_rows[row].act;
 		if (pg_slow_rows[row].refusal)
 			res->refusal = (enum pagus_refusal)pg_slow_rows[row].refusal;
-		row = pg_slow_next(row, acts[act](c, &s));
+		yes = acts[act](c, &s);
+		if (pg_event_wanted(c, PAGUS_EVENT_SLOW_STEP))
+			pg_event_raise(c, PAGUS_EVENT_SLOW_STEP, PG_NO_ZONE, PAGUS_NO_PFN,
+				       plan->order, plan->type, row, yes);
+		row = pg_slow_next(row, yes);
 	} while (act != PG_ACT_GRANT && act != PG_ACT_REFUSE);
 	if (s.i != PG_NONE)
 		res->refusal = PAGUS_REFUSED_NONE;

@@ -129,40 +129,58 @@ static bool dirty_allows(struct pg_call *c, const struct pg_zone *z, struct walk
 	return w->clean_nodes & bit;
 }
 
-/*
- * One pass over the zones. Avoiding fragmentation is for the own node: going to another is worse
- * than mixing.
- */
+/* Avoiding fragmentation is for the own node: going to another is worse than mixing. */
+static bool would_leave(const struct pagus_state *st, const struct walk *w, const struct pg_zone *z)
+{
+	const struct pg_plan *plan = w->plan;
+
+	return (w->flags & PG_ALLOC_NOFRAGMENT) && !st->tunable[PAGUS_TUNABLE_defrag_mode] &&
+	       z->node != pg_zone(st, plan->zonelist[plan->preferred])->node;
+}
+
+/* The n-th zone of the zonelist: what it comes to, and the block that it gives. */
+static enum pagus_verdict visit(struct pg_call *c, struct walk *w, uint32_t n, uint32_t *i)
+{
+	const struct pg_plan *plan = w->plan;
+	struct pg_zone *z = pg_zone(c->st, plan->zonelist[n]);
+
+	if (!pg_plan_allows(c->st, plan, n))
+		return PAGUS_VERDICT_OTHER_ZONE;
+	if ((w->flags & PG_ALLOC_CPUSET) && !pg_cpuset_allows(c, plan, z->node))
+		return PAGUS_VERDICT_CPUSET;
+	if (!dirty_allows(c, z, w))
+		return PAGUS_VERDICT_DIRTY;
+	if (would_leave(c->st, w, z))
+		return PAGUS_VERDICT_LEAVES_NODE;
+	if (w->awake_last && pg_node(c->st, z->node)->awake)
+		return PAGUS_VERDICT_AWAKE;
+	if (!watermark_allows(c->st, z, w))
+		return PAGUS_VERDICT_BELOW_MARK;
+	*i = take(c, z, w);
+	return *i == PG_NONE ? PAGUS_VERDICT_NOTHING : PAGUS_VERDICT_SERVED;
+}
+
+/* One pass over the zones. */
 static uint32_t pass(struct pg_call *c, struct walk *w)
 {
 	const struct pg_plan *plan = w->plan;
-	const struct pg_zone *preferred = pg_zone(c->st, plan->zonelist[plan->preferred]);
-	bool local_only =
-		(w->flags & PG_ALLOC_NOFRAGMENT) && !c->st->tunable[PAGUS_TUNABLE_defrag_mode];
+	uint32_t i = PG_NONE;
 
 	for (uint32_t n = plan->preferred; n <= plan->zonelist[0]; n++) {
-		struct pg_zone *z = pg_zone(c->st, plan->zonelist[n]);
-		uint32_t i;
+		enum pagus_verdict verdict = visit(c, w, n, &i);
 
-		if (!pg_plan_allows(c->st, plan, n) ||
-		    ((w->flags & PG_ALLOC_CPUSET) && !pg_cpuset_allows(c, plan, z->node)) ||
-		    !dirty_allows(c, z, w))
-			continue;
-		if (local_only && z->node != preferred->node) {
-			w->would_leave = true;
-			return PG_NONE;
-		}
-		if (w->awake_last && pg_node(c->st, z->node)->awake) {
-			w->passed_over = true;
-			continue;
-		}
-		if (!watermark_allows(c->st, z, w))
-			continue;
-		i = take(c, z, w);
-		if (i != PG_NONE)
-			return i;
+		if (pg_event_wanted(c, PAGUS_EVENT_ZONE_TRIED))
+			pg_event_raise(c, PAGUS_EVENT_ZONE_TRIED, plan->zonelist[n],
+				       i == PG_NONE ? PAGUS_NO_PFN : pg_pfn(c->st, i), plan->order,
+				       plan->type, w->flags, verdict);
+		if (verdict == PAGUS_VERDICT_SERVED)
+			break;
+		w->passed_over |= verdict == PAGUS_VERDICT_AWAKE;
+		w->would_leave = verdict == PAGUS_VERDICT_LEAVES_NODE;
+		if (w->would_leave)
+			break;
 	}
-	return PG_NONE;
+	return i;
 }
 
 static bool next_pass(const struct pagus_state *st, struct walk *w)

@@ -77,7 +77,7 @@ static bool find(const struct pagus_state *st, const struct pg_zone *z, const st
 }
 
 static uint32_t run_pass(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
-			 const struct pg_pass *pass)
+			 const struct pg_pass *pass, enum pagus_verdict *verdict)
 {
 	uint32_t lo = bound(c->st, t, pass->lo), hi = bound(c->st, t, pass->hi);
 
@@ -89,10 +89,28 @@ static uint32_t run_pass(struct pg_call *c, struct pg_zone *z, const struct pg_t
 		if (z->nr_free[order] == 0 || !find(c->st, z, t, pass, order, &found))
 			continue;
 		i = pass->effect(c, z, t, &found);
+		*verdict = i != PG_NONE ? PAGUS_VERDICT_SERVED : PAGUS_VERDICT_TOO_FOREIGN;
 		if (i != PG_NONE)
 			return i;
 	}
 	return PG_NONE;
+}
+
+/* Try the n-th row of the table. */
+static uint32_t try_pass(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
+			 const struct pg_pass *pass, uint32_t n, enum pagus_verdict *verdict)
+{
+	*verdict = PAGUS_VERDICT_BEHIND;
+	if (n < t->resume && !pass->always)
+		return PG_NONE;
+	*verdict = PAGUS_VERDICT_OTHER_TYPE;
+	if (!(pass->types >> t->type & 1))
+		return PG_NONE;
+	*verdict = PAGUS_VERDICT_NO_RIGHT;
+	if (!needs_met(z, t, pass->needs))
+		return PG_NONE;
+	*verdict = PAGUS_VERDICT_NO_BLOCK;
+	return run_pass(c, z, t, pass, verdict);
 }
 
 uint32_t pg_place_take(struct pg_call *c, struct pg_zone *z, struct pg_take *t)
@@ -101,12 +119,13 @@ uint32_t pg_place_take(struct pg_call *c, struct pg_zone *z, struct pg_take *t)
 
 	for (uint32_t n = 0; n < place->nr_passes; n++) {
 		const struct pg_pass *pass = &place->passes[n];
-		uint32_t i;
+		enum pagus_verdict verdict;
+		uint32_t i = try_pass(c, z, t, pass, n, &verdict);
 
-		if ((n < t->resume && !pass->always) || !(pass->types >> t->type & 1) ||
-		    !needs_met(z, t, pass->needs))
-			continue;
-		i = run_pass(c, z, t, pass);
+		if (pg_event_wanted(c, PAGUS_EVENT_PASS_TRIED))
+			pg_event_raise(c, PAGUS_EVENT_PASS_TRIED, z->id,
+				       i == PG_NONE ? PAGUS_NO_PFN : pg_pfn(c->st, i), t->order,
+				       t->type, n, verdict);
 		if (i == PG_NONE)
 			continue;
 		if (!pass->always)
@@ -114,4 +133,15 @@ uint32_t pg_place_take(struct pg_call *c, struct pg_zone *z, struct pg_take *t)
 		return i;
 	}
 	return PG_NONE;
+}
+
+const char *pg_pass_name(const struct pagus_state *st, uint32_t row, const char **why)
+{
+	const struct pg_place *place = pg_places[st->place_policy];
+
+	if (row >= place->nr_passes)
+		return NULL;
+	if (why)
+		*why = place->passes[row].why;
+	return place->passes[row].name;
 }

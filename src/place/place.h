@@ -105,6 +105,9 @@ bool pg_claimable(const struct pg_call *c, const struct pg_zone *z, uint32_t sta
 		  uint32_t block_type, uint32_t type);
 void pg_claim_move(struct pg_call *c, struct pg_zone *z, uint32_t start, uint32_t type);
 
+/* Name of a row of the placement's table, and one line about it; NULL past the last. */
+const char *pg_pass_name(const struct pagus_state *st, uint32_t row, const char **why);
+
 #define PG_TYPES_ALL     ((1u << PAGUS_UNMOVABLE) | (1u << PAGUS_MOVABLE) | (1u << PAGUS_RECLAIMABLE))
 #define PG_TYPES_MOVABLE (1u << PAGUS_MOVABLE)
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Names and texts of everything that the tables declare. */
-#include <pagus/pagus.h>
+#include <pagus/explain.h>
 
 #define NAME_OF(table, n) ((size_t)(n) < sizeof(table) / sizeof((table)[0]) ? (table)[n] : "?")
 
@@ -90,6 +90,28 @@ const char *pagus_refusal_text(enum pagus_refusal refusal)
 	};
 
 	return NAME_OF(texts, refusal);
+}
+
+const char *pagus_verdict_name(enum pagus_verdict verdict)
+{
+	static const char *const names[] = {
+#define PAGUS_X(NAME, name, text) #name,
+		PAGUS_VERDICTS(PAGUS_X)
+#undef PAGUS_X
+	};
+
+	return NAME_OF(names, verdict);
+}
+
+const char *pagus_verdict_text(enum pagus_verdict verdict)
+{
+	static const char *const texts[] = {
+#define PAGUS_X(NAME, name, text) text,
+		PAGUS_VERDICTS(PAGUS_X)
+#undef PAGUS_X
+	};
+
+	return NAME_OF(texts, verdict);
 }
 
 const char *pagus_zone_name(enum pagus_zone_type type)

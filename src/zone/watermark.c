@@ -216,6 +216,25 @@ void pg_watermark_boost(const struct pg_call *c, struct pg_zone *z, uint32_t fla
 		z->flags |= PG_ZONE_BOOSTED;
 }
 
+struct pg_weight pg_watermark_weigh(const struct pagus_state *st, const struct pg_zone *z,
+				    uint32_t order, uint64_t mark, uint32_t highest, uint32_t flags,
+				    int64_t free)
+{
+	struct pg_weight w = {
+		.free = free, .unusable = unusable_pages(st, z, order, flags), .min = (int64_t)mark,
+		.reserve = (int64_t)z->lowmem_reserve[highest],
+	};
+
+	if (flags & PG_ALLOC_MIN_RESERVE) {
+		w.min -= w.min / 2;
+		if (flags & PG_ALLOC_NON_BLOCK)
+			w.min -= w.min / 4;
+	}
+	if (flags & PG_ALLOC_OOM)
+		w.min -= w.min / 2;
+	return w;
+}
+
 bool pg_watermark_ok(const struct pagus_state *st, const struct pg_zone *z, uint32_t order,
 		     uint64_t mark, uint32_t highest, uint32_t flags)
 {
@@ -227,17 +246,8 @@ bool pg_watermark_ok(const struct pagus_state *st, const struct pg_zone *z, uint
 bool pg_watermark_ok_with(const struct pagus_state *st, const struct pg_zone *z, uint32_t order,
 			  uint64_t mark, uint32_t highest, uint32_t flags, int64_t free)
 {
-	int64_t min = (int64_t)mark;
+	const struct pg_weight w = pg_watermark_weigh(st, z, order, mark, highest, flags, free);
 
-	free -= unusable_pages(st, z, order, flags);
-	if (flags & PG_ALLOC_MIN_RESERVE) {
-		min -= min / 2;
-		if (flags & PG_ALLOC_NON_BLOCK)
-			min -= min / 4;
-	}
-	if (flags & PG_ALLOC_OOM)
-		min -= min / 2;
-	if (free <= min + (int64_t)z->lowmem_reserve[highest])
-		return false;
-	return order == 0 || block_for(st, z, order, flags);
+	return w.free - w.unusable > w.min + w.reserve &&
+	       (order == 0 || block_for(st, z, order, flags));
 }

@@ -104,6 +104,17 @@ void pg_watermark_set_pcp_limits(struct pagus_state *st, struct pg_zone *z, uint
 				 uint32_t high_max, uint32_t batch);
 
 /*
+ * What the test below weighs: free pages less those that the request may not count, against the mark
+ * as its rights lower it and the reserve for lower zones.
+ */
+struct pg_weight {
+	int64_t free, unusable, min, reserve;
+};
+struct pg_weight pg_watermark_weigh(const struct pagus_state *st, const struct pg_zone *z,
+				    uint32_t order, uint64_t mark, uint32_t highest, uint32_t flags,
+				    int64_t free);
+
+/*
  * May a request of `order` with `flags` and highest zone `highest` take from this zone and leave
  * `mark` pages? Also false if no block large enough is there. Reads without the zone's lock.
  */

@@ -6,6 +6,7 @@
 #ifndef TEST_LAB_H
 #define TEST_LAB_H
 
+#include <pagus/explain.h>
 #include <pagus/sim.h>
 
 #include <stdlib.h>

@@ -21,9 +21,10 @@ static void expect_sequence(const struct lab *lab, const char *want)
 	static const char letters[] = "AFLPXTRDB";
 	char got[256] = "";
 
-	assert_int_equal(PAGUS_NR_EVENTS, strlen(letters));
-	for (uint32_t n = 0; n < lab->nr_events && n < sizeof(got) - 1; n++)
+	for (uint32_t n = 0; n < lab->nr_events && n < sizeof(got) - 1; n++) {
+		assert_true(lab->log[n].id < strlen(letters));
 		got[n] = letters[lab->log[n].id];
+	}
 	assert_string_equal(got, want);
 }
 

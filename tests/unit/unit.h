@@ -12,7 +12,8 @@
 
 #include "unit/lab.h"
 
-#define UNIT_ALL_EVENTS UINT32_MAX
+/* All but those that tell how decisions are made. */
+#define UNIT_ALL_EVENTS (~PAGUS_DECISION_EVENTS)
 #define UNIT_CLAIMED    0x100u /* in arg_b of EXTFRAG: ownership of the pageblock changed */
 #define GFP_RECLAIM_SLAB (GFP_KERNEL | __GFP_RECLAIMABLE)
 #define GFP_USER_PAGE    (GFP_KERNEL | __GFP_MOVABLE)
