@@ -561,6 +561,166 @@ static void show_request(void)
 	drop(&m);
 }
 
+/* ---- when memory is short ---- */
+
+/* A zone with nothing free, and a port that can free some of it. */
+struct short_of {
+	struct machine m; /* first: the port's ctx lies in it */
+	struct pagus_port port;
+	pagus_pfn_t held[4096];
+	uint32_t nr_held, nr_reclaimable, nr_of_victim;
+};
+
+static struct short_of *short_of(void *ctx)
+{
+	return (struct short_of *)((char *)ctx - offsetof(struct short_of, m.sim));
+}
+
+static uint32_t give_back(struct short_of *s, uint32_t *from, uint64_t most)
+{
+	uint32_t nr = 0;
+
+	for (; nr < most && *from > 0; nr++, --*from)
+		put(&s->m, s->held[--s->nr_held], 0);
+	return nr;
+}
+
+static uint64_t reclaim_some(void *ctx, const struct pagus_reclaim *how)
+{
+	uint32_t freed = give_back(short_of(ctx), &short_of(ctx)->nr_reclaimable, how->nr_pages);
+
+	if (freed || how->priority == 12)
+		printf(" [%" PRIu64 " pages wanted, %" PRIu32 " reclaimed]", how->nr_pages, freed);
+	return freed;
+}
+
+static enum pagus_compact_result compact_in_vain(void *ctx, const struct pagus_compact *how)
+{
+	static const char *const modes[] = { "thoroughly", "lightly", "without waiting" };
+
+	(void)ctx;
+	printf(" [compacted %s, in vain]", modes[how->mode]);
+	return PAGUS_COMPACT_COMPLETE;
+}
+
+static enum pagus_oom_answer kill_somebody(void *ctx, const struct pagus_oom *what)
+{
+	struct short_of *s = short_of(ctx);
+
+	(void)what;
+	if (s->nr_of_victim == 0)
+		return PAGUS_OOM_NOTHING;
+	printf(" [killed: %" PRIu32 " pages]", give_back(s, &s->nr_of_victim, UINT64_MAX));
+	return PAGUS_OOM_KILLED;
+}
+
+static void print_step(void *ctx, const struct pagus_event *e)
+{
+	(void)ctx;
+	printf(" %s", pagus_slow_row_name(e->a));
+}
+
+static void try_short(const char *what, uint32_t gfp, uint32_t order, uint32_t nr_reclaimable,
+		      uint32_t nr_of_victim)
+{
+	static struct short_of s;
+	const struct pagus_request take = { .gfp = GFP_KERNEL, .task = PAGUS_TASK_MEMALLOC };
+	const struct pagus_request req = { .gfp = gfp, .order = order };
+	struct pagus_result res;
+
+	s = (struct short_of){ .nr_reclaimable = nr_reclaimable, .nr_of_victim = nr_of_victim };
+	start_toy(&s.m, COUNT_OF(s.held), 10, 9, "linux");
+	while (pagus_alloc(&s.m.p, &take, &res) == PAGUS_OK)
+		s.held[s.nr_held++] = res.pfn;
+	s.port = pagus_sim_port;
+	s.port.reclaim = reclaim_some;
+	s.port.compact = compact_in_vain;
+	s.port.oom = kill_somebody;
+	s.m.p.port = &s.port;
+	pagus_listen(&s.m.p, print_step, NULL, BIT(SLOW_STEP));
+	printf("%s\n   ", what);
+	pagus_alloc(&s.m.p, &req, &res);
+	printf("\n    %s\n", res.status == PAGUS_OK ? "served" : pagus_refusal_text(res.refusal));
+	drop(&s.m);
+}
+
+static void show_slow(void)
+{
+	try_short("GFP_ATOMIC", GFP_ATOMIC, 0, 64, 0);
+	try_short("GFP_KERNEL, 64 pages can be reclaimed", GFP_KERNEL, 0, 64, 0);
+	try_short("GFP_KERNEL | __GFP_NORETRY, order 4", GFP_KERNEL | __GFP_NORETRY, 4, 64, 0);
+	try_short("GFP_KERNEL, nothing can be reclaimed", GFP_KERNEL, 0, 0, 100);
+	try_short("GFP_KERNEL, nor is there anybody to kill", GFP_KERNEL, 0, 0, 0);
+}
+
+static void print_wake(void *ctx, enum pagus_worker worker, uint32_t node)
+{
+	(void)ctx;
+	(void)worker;
+	printf("kswapd of node %" PRIu32 " is woken\n", node);
+}
+
+static void print_level(const struct machine *m, const char *when)
+{
+	struct pagus_zone_info info = zone_info(m, 0);
+
+	printf("%-26s free %6" PRIu64 "  low %5" PRIu64 "  high %5" PRIu64 "  boost %5" PRIu64
+	       "\n", when, info.free_pages, info.wmark[PAGUS_WMARK_LOW],
+	       info.wmark[PAGUS_WMARK_HIGH], info.boost);
+}
+
+static void run_kswapd(struct short_of *s)
+{
+	bool more = true;
+
+	for (uint32_t turn = 1; more; turn++) {
+		char what[32];
+
+		printf("  turn %" PRIu32, turn);
+		more = pagus_work(&s->m.p, PAGUS_WORKER_KSWAPD, 0);
+		putchar('\n');
+		snprintf(what, sizeof(what), "    %s", more ? "goes on" : "sleeps");
+		print_level(&s->m, what);
+	}
+}
+
+/*
+ * Movable pages fill 1 GiB down to the low mark; every 64th can be reclaimed. Then an unmovable one has
+ * to mix.
+ */
+static void show_kswapd(void)
+{
+	static struct short_of s;
+	const struct pagus_request take = { .gfp = GFP_HIGHUSER_MOVABLE,
+					    .task = PAGUS_TASK_MEMALLOC };
+	struct pagus_result res;
+
+	s = (struct short_of){ .nr_held = 0 };
+	start_gib(&s.m, 1, "nopcp");
+	s.port = pagus_sim_port;
+	s.port.reclaim = reclaim_some;
+	s.port.wake = print_wake;
+	s.m.p.port = &s.port;
+	for (uint32_t n = 0; zone_info(&s.m, 0).free_pages > 1286; n++) {
+		pagus_pfn_t pfn = get(&s.m, GFP_HIGHUSER_MOVABLE, 0);
+
+		if (n % 64 == 0)
+			s.held[s.nr_held++] = pfn;
+	}
+	s.nr_reclaimable = s.nr_held;
+	print_level(&s.m, "at the low mark");
+	get(&s.m, GFP_HIGHUSER_MOVABLE, 0);
+	print_level(&s.m, "served at the min mark");
+	while (pagus_alloc(&s.m.p, &take, &res) == PAGUS_OK)
+		;
+	print_level(&s.m, "reserves are used");
+	run_kswapd(&s);
+	get(&s.m, GFP_KERNEL, 0);
+	print_level(&s.m, "an unmovable page");
+	run_kswapd(&s);
+	drop(&s.m);
+}
+
 /* ---- all of them ---- */
 
 static const struct transcript {
@@ -575,7 +735,8 @@ static const struct transcript {
 	{ "majority", show_majority }, { "steal", show_steal },
 	{ "nofragment", show_nofragment }, { "pcp", show_pcp }, { "lifo", show_lifo },
 	{ "refill", show_refill }, { "drain", show_drain }, { "locks", show_locks },
-	{ "request", show_request }, { "unusable", show_unusable },
+	{ "request", show_request }, { "unusable", show_unusable }, { "slow", show_slow },
+	{ "kswapd", show_kswapd },
 };
 
 int main(int argc, char **argv)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <pagus/pagus.h>
+#include <pagus/explain.h>
 #include <pagus/sim.h>
 
 #define COUNT_OF(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
@@ -271,7 +271,7 @@ static void listen(struct machine *m, uint32_t mask)
 }
 
 #define BIT(event)  (1u << PAGUS_EVENT_##event)
-#define ALL_EVENTS  ((1u << PAGUS_NR_EVENTS) - 1)
+#define ALL_EVENTS  (~PAGUS_DECISION_EVENTS)
 #define FALLBACKS   (BIT(ZONE_LOCKED) | BIT(EXTFRAG) | BIT(RETYPE))
 
 static const char *zone_name(const struct machine *m, uint32_t zone)
