@@ -8,6 +8,7 @@ int cmd_info(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
+int cmd_proc(int argc, char **argv);
 
 /* Print "pagus: TEXT" as one line on standard error. Always 1. */
 int cmd_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

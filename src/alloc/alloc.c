@@ -52,6 +52,8 @@ static void grant(struct pg_call *c, const struct pg_plan *plan, uint32_t i,
 	pg_count(c, PAGUS_COUNTER_alloc_ok, 1);
 	pg_count(c, PAGUS_COUNTER_pgalloc, UINT64_C(1) << plan->order);
 	count_numa(c, plan, pg_zone(c->st, page->zone));
+	pg_count(c, (enum pagus_counter)(PAGUS_COUNTER_pgalloc_dma + pg_zone_of(c->st, i)->type),
+		 UINT64_C(1) << plan->order);
 	if (res->from_pcp)
 		pg_count(c, PAGUS_COUNTER_pcp_alloc_hit, 1);
 }

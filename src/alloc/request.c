@@ -17,7 +17,7 @@ static const uint8_t zone_table[16] = {
 	[0xc] = PAGUS_ZONE_DMA32,  [0xd] = BAD,            [0xe] = BAD,                [0xf] = BAD,
 };
 
-static uint32_t highest_zone(const struct pagus_state *st, uint32_t gfp)
+uint32_t pg_highest_zone(const struct pagus_state *st, uint32_t gfp)
 {
 	uint32_t type = zone_table[gfp & GFP_ZONEMASK];
 
@@ -138,7 +138,7 @@ enum pagus_status pg_plan_make(const struct pagus_state *st, const struct pg_ask
 		return PAGUS_BAD_ORDER;
 	if (type == PAGUS_HIGHATOMIC)
 		return PAGUS_BAD_TYPE_BITS;
-	plan->highest = highest_zone(st, gfp);
+	plan->highest = pg_highest_zone(st, gfp);
 	if (plan->highest == BAD)
 		return PAGUS_BAD_ZONE_BITS;
 	plan->node = req->node == PAGUS_NO_NODE ? pg_cpu_node(st, asker->cpu) : req->node;

@@ -38,6 +38,9 @@ static inline uint32_t pg_gfp_type(uint32_t gfp)
 	return gfp >> 3 & 3;
 }
 
+/* Highest zone type that a GFP mask allows; PAGUS_NR_ZONE_TYPES where its bits name two at once. */
+uint32_t pg_highest_zone(const struct pagus_state *st, uint32_t gfp);
+
 enum pagus_status pg_plan_make(const struct pagus_state *st, const struct pg_asker *asker,
 			       const struct pagus_request *req, struct pg_plan *plan);
 

@@ -43,5 +43,5 @@ static uint32_t over(const struct pagus_state *st, const struct pg_zone *z, stru
 
 const struct pg_pcp_ops pg_pcp_fixed = {
 	.name = "fixed", .about = "one batch and a fixed limit, as Linux 5.14 to 6.6",
-	.cached = true, .refill = refill, .over = over,
+	.cached = true, .fixed_limit = true, .refill = refill, .over = over,
 };

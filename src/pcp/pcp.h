@@ -21,6 +21,7 @@
 struct pg_pcp_ops {
 	const char *name, *about;
 	bool cached;    /* orders 0-3 and the pageblock's go through lists; if not, no call below is made */
+	bool fixed_limit; /* high_min is the one limit; `high` is not kept */
 	/* Bring blocks onto the empty list that `t` needs. */
 	void (*refill)(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, struct pg_take *t);
 	/*
@@ -36,6 +37,12 @@ extern const struct pg_pcp_ops pg_pcp_none, pg_pcp_linux, pg_pcp_fixed;
 /* All of them; the state holds a row number. */
 extern const struct pg_pcp_ops *const pg_pcps[];
 extern const uint32_t pg_nr_pcps;
+
+/* The limit above which frees drain, as the kernel shows it. */
+static inline uint32_t pg_pcp_high(const struct pagus_state *st, const struct pg_pcp *pcp)
+{
+	return pg_pcps[st->pcp_policy]->fixed_limit ? pcp->high_min : pcp->high;
+}
 
 static inline uint32_t pg_pcp_list(uint32_t order, uint32_t type)
 {

@@ -52,9 +52,10 @@ enum pagus_status pagus_pcp_info(const struct pagus *p, uint32_t zone, uint32_t 
 	if (zone >= p->state->nr_zones || cpu >= p->state->nr_cpus)
 		return PAGUS_BAD_VALUE;
 	*info = (struct pagus_pcp_info){
-		.count = pcp->count, .high = pcp->high, .high_min = pcp->high_min,
-		.high_max = pcp->high_max, .batch = pcp->batch, .alloc_factor = pcp->alloc_factor,
-		.free_count = pcp->free_count, .flags = pcp->flags,
+		.count = pcp->count, .high = pg_pcp_high(p->state, pcp),
+		.high_min = pcp->high_min, .high_max = pcp->high_max, .batch = pcp->batch,
+		.alloc_factor = pcp->alloc_factor, .free_count = pcp->free_count,
+		.flags = pcp->flags,
 	};
 	return PAGUS_OK;
 }

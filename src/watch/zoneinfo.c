@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* /proc/zoneinfo. */
+#include "base/bits.h"
+#include "pcp/pcp.h"
+#include "watch/vmstat.h"
+#include "zone/seed.h"
+#include "zone/zone.h"
+
+enum field { FREE, BOOST, MIN, LOW, HIGH, PROMO, SPANNED, PRESENT, MANAGED, CMA, START_PFN,
+	RESERVED_HIGHATOMIC, FREE_HIGHATOMIC, UNRECLAIMABLE, NR_ZONE_FIELDS };
+enum pcp_field { COUNT, PCP_HIGH, BATCH, HIGH_MIN, HIGH_MAX, NR_PCP_FIELDS };
+
+struct line {
+	const char *label;
+	uint32_t field;
+	struct pg_span span;
+};
+
+static const struct line page_lines[] = {
+	{ "  pages free     ", FREE, { 0 } },
+	{ "        boost    ", BOOST, { 0 } },
+	{ "        min      ", MIN, { 0 } },
+	{ "        low      ", LOW, { 0 } },
+	{ "        high     ", HIGH, { 0 } },
+	{ "        promo    ", PROMO, { PG_KERNEL(6, 12), 0 } },
+	{ "        spanned  ", SPANNED, { 0 } },
+	{ "        present  ", PRESENT, { 0 } },
+	{ "        managed  ", MANAGED, { 0 } },
+	{ "        cma      ", CMA, { 0 } },
+};
+
+static const struct line pcp_lines[] = {
+	{ "              count: ", COUNT, { 0, PG_KERNEL(6, 18) } },
+	{ "              high:  ", PCP_HIGH, { 0, PG_KERNEL(6, 18) } },
+	{ "              batch: ", BATCH, { 0, PG_KERNEL(6, 18) } },
+	{ "              count:    ", COUNT, { PG_KERNEL(6, 18), 0 } },
+	{ "              high:     ", PCP_HIGH, { PG_KERNEL(6, 18), 0 } },
+	{ "              batch:    ", BATCH, { PG_KERNEL(6, 18), 0 } },
+	{ "              high_min: ", HIGH_MIN, { PG_KERNEL(6, 18), 0 } },
+	{ "              high_max: ", HIGH_MAX, { PG_KERNEL(6, 18), 0 } },
+};
+
+static const struct line tail_lines[] = {
+	{ "  node_unreclaimable:  ", UNRECLAIMABLE, { 0 } },
+	{ "  start_pfn:           ", START_PFN, { 0 } },
+	{ "  reserved_highatomic: ", RESERVED_HIGHATOMIC, { PG_KERNEL(7, 0), 0 } },
+	{ "  free_highatomic:     ", FREE_HIGHATOMIC, { PG_KERNEL(7, 0), 0 } },
+};
+
+#define NR_OF(lines) (sizeof(lines) / sizeof((lines)[0]))
+
+static const struct pg_row_style counter_style = { "      ", 12 };
+
+static void put_lines(const struct pagus_state *st, struct pagus_text *t, const struct line *lines,
+		      size_t nr, const uint64_t *fields)
+{
+	uint32_t kernel = pg_text_kernel(st);
+
+	for (size_t n = 0; n < nr; n++)
+		if (pg_span_has(lines[n].span, kernel))
+			pg_put_pair(t, lines[n].label, fields[lines[n].field], "\n");
+}
+
+static void read_zone(const struct pagus_state *st, const struct pg_zone *z, uint64_t *fields)
+{
+	uint64_t nr_blocks[PAGUS_NR_MIGRATETYPES];
+
+	pg_text_count_blocks(st, z, nr_blocks);
+	fields[FREE] = pg_text_free_pages(z);
+	fields[BOOST] = z->boost;
+	for (uint32_t w = 0; w < PAGUS_NR_WMARKS; w++)
+		fields[MIN + w] = pg_mark(z, w);
+	fields[SPANNED] = z->end_pfn - z->start_pfn;
+	fields[PRESENT] = z->present;
+	fields[MANAGED] = z->managed;
+	fields[CMA] = nr_blocks[PAGUS_CMA] << st->pageblock_order;
+	fields[START_PFN] = z->start_pfn;
+	fields[RESERVED_HIGHATOMIC] = z->reserved_highatomic;
+	fields[FREE_HIGHATOMIC] = (uint64_t)z->free_highatomic;
+}
+
+/*
+ * The marks of a zone without memory: 0; but HighMem, and Movable since it has no share in the marks
+ * of low memory, have at least 32.
+ */
+static void read_empty_zone(const struct pagus_state *st, uint32_t type, uint64_t *fields)
+{
+	bool least = type == PAGUS_ZONE_HIGHMEM ||
+		     (type == PAGUS_ZONE_MOVABLE && pg_text_kernel(st) >= PG_KERNEL(6, 12));
+
+	for (uint32_t w = 0; w < PAGUS_NR_WMARKS; w++)
+		fields[MIN + w] = least ? 32 : 0;
+}
+
+static void put_protection(const struct pagus_state *st, struct pagus_text *t,
+			   const struct pg_zone *z)
+{
+	const char *before = "        protection: (";
+
+	for (uint32_t type = 0; type < PG_TEXT_ZONES; type++) {
+		if (!pg_text_lists_zone(st, type))
+			continue;
+		pg_put_pair(t, before, z ? pg_text_lowmem_reserve(z, type) : 0, "");
+		before = ", ";
+	}
+	pg_put(t, ")\n");
+}
+
+static uint64_t bit_length(uint64_t x)
+{
+	return x ? 64 - (uint64_t)__builtin_clzll(x) : 0;
+}
+
+/*
+ * The largest delta of a CPU, by the kernel's calculate_normal_threshold: 2 for each bit of the
+ * number of CPUs, by one more than the bits of the managed memory in 128 MiB; at most 125.
+ */
+static uint64_t stat_threshold(const struct pagus_state *st, const struct pg_zone *z)
+{
+	if (z->stat_threshold)
+		return z->stat_threshold;
+	return pg_min(2 * bit_length(st->nr_cpus) * (1 + bit_length(z->managed >> 15)), 125);
+}
+
+static void put_pagesets(const struct pagus_state *st, struct pagus_text *t,
+			 const struct pg_zone *z)
+{
+	pg_put(t, "  pagesets\n");
+	for (uint32_t cpu = 0; cpu < st->nr_cpus; cpu++) {
+		const struct pg_pcp *pcp = pg_pcp(st, z->id, cpu);
+		const uint64_t fields[NR_PCP_FIELDS] = {
+			[COUNT] = pcp->count, [PCP_HIGH] = pg_pcp_high(st, pcp),
+			[BATCH] = pcp->batch, [HIGH_MIN] = pcp->high_min,
+			[HIGH_MAX] = pcp->high_max,
+		};
+
+		pg_put_pair(t, "    cpu: ", cpu, "\n");
+		put_lines(st, t, pcp_lines, NR_OF(pcp_lines), fields);
+		pg_put_pair(t, "  vm stats threshold: ", stat_threshold(st, z), "\n");
+	}
+}
+
+static void put_zone(const struct pagus *p, struct pagus_text *t, uint32_t node, uint32_t type,
+		     bool first_of_node)
+{
+	const struct pagus_state *st = p->state;
+	const struct pg_zone *z = pg_seed_find_zone(st, node, type);
+	uint64_t fields[NR_ZONE_FIELDS] = { 0 };
+
+	pg_put_pair(t, "Node ", node, ", zone ");
+	pg_put_right(t, pg_text_zone_name(type), 8);
+	pg_put(t, "\n");
+	if (z && first_of_node) {
+		pg_put(t, "  per-node stats\n");
+		pg_put_node_counters(p, t, &counter_style);
+	}
+	if (z)
+		read_zone(st, z, fields);
+	else
+		read_empty_zone(st, type, fields);
+	put_lines(st, t, page_lines, NR_OF(page_lines), fields);
+	put_protection(st, t, z);
+	if (!z)
+		return;
+	pg_put_zone_counters(p, t, z, &counter_style);
+	put_pagesets(st, t, z);
+	put_lines(st, t, tail_lines, NR_OF(tail_lines), fields);
+}
+
+void pagus_text_zoneinfo(const struct pagus *p, struct pagus_text *t)
+{
+	const struct pagus_state *st = p->state;
+
+	for (uint32_t node = 0; node < st->nr_nodes; node++) {
+		bool first = true;
+
+		for (uint32_t type = 0; type < PG_TEXT_ZONES && st->node_online[node]; type++) {
+			if (!pg_text_lists_zone(st, type))
+				continue;
+			put_zone(p, t, node, type, first);
+			first = first && !pg_seed_find_zone(st, node, type);
+		}
+	}
+}
