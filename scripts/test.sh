@@ -18,6 +18,7 @@ step() {
 	if "$@" >"$log" 2>&1; then
 		passed=$((passed + 1))
 		printf 'ok      %-62s %4d s\n' "$name" $(($(date +%s) - start))
+		sed -n 's/^skipped: /        skipped: /p' "$log"
 	else
 		failed=$((failed + 1))
 		printf 'FAILED  %-62s %4d s\n' "$name" $(($(date +%s) - start))
@@ -38,11 +39,12 @@ build_default() {
 	make all && { [ -x build/tests/test_model ] || { meson setup --reconfigure build && make all; }; }
 }
 
-# Suites of a build folder; no test at all is a failure too.
+# Suites of a build folder; no test at all is a failure too. Why a test was skipped goes into the log.
 suites() {
 	folder=$1
 	shift
 	meson test -C "$folder" --no-rebuild --print-errorlogs "$@" &&
+		sed -n '/^skipped: /p' "$folder/meson-logs/testlog.txt" &&
 		grep -q '^Ok: *[1-9]' "$folder/meson-logs/testlog.txt"
 }
 

@@ -13,7 +13,7 @@
 #include "outfile.h"
 #include "replay/replay.h"
 
-#define USAGE "proc TRACE NAME... [--policy NAME] [--at start|end] [--dir DIR]"
+#define USAGE "proc TRACE [NAME...] [--policy NAME] [--at start|end] [--dir DIR]"
 
 /* Mem-Info as the first CPU would print it. */
 static void show_mem(const struct pagus *p, struct pagus_text *t)
@@ -197,7 +197,8 @@ int cmd_proc(int argc, char **argv)
 	else
 		m = machine_build(trace_meta(t), trace_start(t), o.policy, trace_start(t)->nr_cpus,
 				  &err);
-	if (r || m)
+	/* Of a trace that has been replayed the rest is intact too. */
+	if ((r && (trace_end(t, &err) || !err.text[0])) || m)
 		status = show(r ? &r->machine->pagus : &m->pagus, &o);
 	else
 		status = cmd_fail("%s", err.text);

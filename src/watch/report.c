@@ -194,7 +194,7 @@ static void put_orders(const struct pagus_state *st, struct pagus_text *t, const
 
 	put_zone_name(t, z);
 	pg_put(t, ": ");
-	for (uint32_t o = 0; o <= st->max_order; o++) {
+	for (uint32_t o = 0; o < PAGUS_NR_ORDERS && o <= st->max_order; o++) {
 		pg_put_pair(t, "", z->nr_free[o], "*");
 		pg_put_pair(t, "", pages_to_kib(1) << o, "kB ");
 		if (z->nr_free[o])
@@ -275,7 +275,7 @@ static uint64_t online_nodes(const struct pagus_state *st)
 {
 	uint64_t nodes = 0;
 
-	for (uint32_t node = 0; node < st->nr_nodes; node++)
+	for (uint32_t node = 0; node < PAGUS_MAX_NODES; node++)
 		nodes |= (uint64_t)st->node_online[node] << node;
 	return nodes;
 }

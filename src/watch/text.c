@@ -118,5 +118,9 @@ const char *pg_text_zone_name(uint32_t type)
 
 bool pg_text_lists_type(const struct pagus_state *st, uint32_t type)
 {
-	return type != PAGUS_CMA || pg_text_kernel(st) >= PG_KERNEL(6, 12);
+	static const struct pg_span spans[PAGUS_NR_MIGRATETYPES] = {
+		[PAGUS_CMA] = { PG_KERNEL(6, 12), 0 },
+	};
+
+	return pg_span_has(spans[type], pg_text_kernel(st));
 }

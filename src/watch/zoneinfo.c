@@ -79,17 +79,21 @@ static void read_zone(const struct pagus_state *st, const struct pg_zone *z, uin
 	fields[FREE_HIGHATOMIC] = (uint64_t)z->free_highatomic;
 }
 
-/*
- * The marks of a zone without memory: 0; but HighMem, and Movable since it has no share in the marks
- * of low memory, have at least 32.
- */
+/* Zones whose min mark is no share of that of low memory: it is 32 at least, with or without memory. */
+static const struct {
+	uint32_t type;
+	struct pg_span span;
+} own_marks[] = {
+	{ PAGUS_ZONE_HIGHMEM, { 0 } },
+	{ PAGUS_ZONE_MOVABLE, { PG_KERNEL(6, 12), 0 } },
+};
+
 static void read_empty_zone(const struct pagus_state *st, uint32_t type, uint64_t *fields)
 {
-	bool least = type == PAGUS_ZONE_HIGHMEM ||
-		     (type == PAGUS_ZONE_MOVABLE && pg_text_kernel(st) >= PG_KERNEL(6, 12));
-
-	for (uint32_t w = 0; w < PAGUS_NR_WMARKS; w++)
-		fields[MIN + w] = least ? 32 : 0;
+	for (size_t n = 0; n < NR_OF(own_marks); n++)
+		if (own_marks[n].type == type && pg_span_has(own_marks[n].span, pg_text_kernel(st)))
+			for (uint32_t w = 0; w < PAGUS_NR_WMARKS; w++)
+				fields[MIN + w] = 32;
 }
 
 static void put_protection(const struct pagus_state *st, struct pagus_text *t,

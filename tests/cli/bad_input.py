@@ -36,6 +36,7 @@ def check_unreadable(pagus, what, name, path):
     check_refused(f"info: {what}", name, run(pagus, "info", path))
     check_refused(f"replay: {what}", name, run(pagus, "replay", "--policy", "plain", path))
     check_refused(f"verify: {what}", name, run(pagus, "verify", "--json", path))
+    check_refused(f"proc: {what}", name, run(pagus, "proc", path, "vmstat", "--at", "end"))
 
 
 def check_convert(pagus, folder, what, path):

@@ -1,0 +1,613 @@
+/* SPDX-License-Identifier: MIT */
+/* Texts in the kernel's formats, where a small machine shows them whole. */
+#include "unit/unit.h"
+
+#include <pagus/text.h>
+
+#include <string.h>
+
+static const struct pagus_range zone_8192 = { 0, 8192, 0, PAGUS_ZONE_BY_CEILING };
+
+static char text[1 << 16];
+
+static const char *file_text(const struct lab *lab, pagus_text_file *write)
+{
+	struct pagus_text t;
+
+	pagus_text_init(&t, text, sizeof(text));
+	write(&lab->p, &t);
+	assert_true(t.length < sizeof(text));
+	assert_int_equal(strlen(text), t.length);
+	return text;
+}
+
+static void open_8192(struct lab *lab, const char *policy)
+{
+	const struct pagus_config cfg = lab_config(&zone_8192, 1, policy);
+
+	unit_open(lab, &cfg);
+}
+
+/* `nr` free blocks of an order from pfn on, none beside its buddy. */
+static pagus_pfn_t seed_blocks(struct lab *lab, pagus_pfn_t pfn, uint32_t nr, uint32_t order)
+{
+	pagus_pfn_t pages = UINT64_C(1) << order;
+
+	pfn = (pfn + 2 * pages - 1) & ~(2 * pages - 1);
+	for (uint32_t n = 0; n < nr; n++, pfn += 2 * pages)
+		unit_seed_free(lab, pfn, order);
+	return pfn;
+}
+
+/* ---- GFP masks ------------------------------------------------------------------------------- */
+
+static const char *gfp_text(const struct pagus *p, uint32_t gfp)
+{
+	struct pagus_text t;
+
+	pagus_text_init(&t, text, sizeof(text));
+	pagus_text_gfp(p, &t, gfp);
+	return text;
+}
+
+static void names_are_taken_greedily(void **state)
+{
+	(void)state;
+	assert_string_equal(gfp_text(NULL, 0), "none");
+	assert_string_equal(gfp_text(NULL, GFP_KERNEL), "GFP_KERNEL");
+	assert_string_equal(gfp_text(NULL, GFP_KERNEL | __GFP_HARDWALL), "GFP_USER");
+	assert_string_equal(gfp_text(NULL, GFP_ATOMIC), "GFP_ATOMIC");
+	assert_string_equal(gfp_text(NULL, GFP_ATOMIC | __GFP_NOWARN), "GFP_ATOMIC|__GFP_NOWARN");
+	assert_string_equal(gfp_text(NULL, GFP_NOWAIT), "GFP_NOWAIT");
+	assert_string_equal(gfp_text(NULL, GFP_TRANSHUGE), "GFP_TRANSHUGE");
+	assert_string_equal(gfp_text(NULL, GFP_TRANSHUGE_LIGHT | __GFP_NORETRY),
+			    "GFP_TRANSHUGE_LIGHT|__GFP_NORETRY");
+	assert_string_equal(gfp_text(NULL, 0x140dca), /* a page fault's */
+			    "GFP_HIGHUSER_MOVABLE|__GFP_ZERO|__GFP_COMP");
+	assert_string_equal(gfp_text(NULL, __GFP_DMA | __GFP_KSWAPD_RECLAIM),
+			    "GFP_DMA|__GFP_KSWAPD_RECLAIM");
+	assert_string_equal(gfp_text(NULL, GFP_NOIO | 0x80000200u), "GFP_NOIO|0x80000200");
+	assert_string_equal(gfp_text(NULL, 0x200), "0x200");
+	assert_string_equal(gfp_text(NULL, __GFP_NO_OBJ_EXT), "__GFP_NO_OBJ_EXT");
+}
+
+static void names_of_6_1_are_its_own(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	open_8192(&lab, "linux-6.1");
+	assert_string_equal(gfp_text(&lab.p, 0xa20), "GFP_ATOMIC");
+	assert_string_equal(gfp_text(&lab.p, 0x820), "GFP_NOWAIT|__GFP_HIGH");
+	assert_string_equal(gfp_text(&lab.p, 0x800), "GFP_NOWAIT");
+	assert_string_equal(gfp_text(&lab.p, 0x200), "__GFP_ATOMIC");
+	assert_string_equal(gfp_text(&lab.p, GFP_KERNEL | __GFP_MOVABLE | __GFP_ZERO),
+			    "GFP_KERNEL|__GFP_ZERO|__GFP_MOVABLE");
+	assert_string_equal(gfp_text(&lab.p, 0x1000000), "0x1000000");
+	unit_close(&lab);
+	open_8192(&lab, "linux");
+	assert_string_equal(gfp_text(&lab.p, 0x820), "GFP_ATOMIC");
+	assert_string_equal(gfp_text(&lab.p, GFP_KERNEL | __GFP_MOVABLE | __GFP_ZERO),
+			    "GFP_KERNEL|__GFP_MOVABLE|__GFP_ZERO");
+	unit_close(&lab);
+}
+
+static void expect_round_trip(const struct pagus *p, uint32_t gfp)
+{
+	uint32_t back = ~gfp;
+
+	assert_int_equal(pagus_gfp_parse(p, gfp_text(p, gfp), &back), PAGUS_OK);
+	assert_int_equal(back, gfp);
+}
+
+static void masks_are_read_back(void **state)
+{
+	static const uint32_t composites[] = {
+		0, GFP_ATOMIC, GFP_KERNEL, GFP_KERNEL_ACCOUNT, GFP_NOWAIT, GFP_NOIO, GFP_NOFS, GFP_USER,
+		GFP_DMA, GFP_DMA32, GFP_HIGHUSER, GFP_HIGHUSER_MOVABLE, GFP_TRANSHUGE_LIGHT,
+		GFP_TRANSHUGE, UINT32_MAX,
+	};
+	struct lab lab;
+
+	(void)state;
+	open_8192(&lab, "linux-6.1");
+	for (uint32_t a = 0; a < 32; a++) {
+		for (uint32_t b = a; b < 32; b++) {
+			expect_round_trip(NULL, 1u << a | 1u << b);
+			expect_round_trip(&lab.p, 1u << a | 1u << b);
+		}
+		for (size_t n = 0; n < NR_OF(composites); n++) {
+			expect_round_trip(NULL, composites[n] | 1u << a);
+			expect_round_trip(&lab.p, composites[n] | 1u << a);
+		}
+	}
+	for (size_t n = 0; n < NR_OF(composites); n++)
+		expect_round_trip(NULL, composites[n]);
+	unit_close(&lab);
+}
+
+static void other_texts_are_no_masks(void **state)
+{
+	static const char *const wrong[] = {
+		"", "|", "GFP_KERNEL|", "|GFP_KERNEL", "GFP_KERNEL||__GFP_ZERO", "gfp_kernel", "GFP_KERNE",
+		"GFP_KERNEL ", "GFP_KERNELS", "0x", "0xg", "0x123456789", "12", "none|GFP_KERNEL",
+		"__GFP_ATOMIC",
+	};
+	uint32_t gfp = 77;
+
+	(void)state;
+	for (size_t n = 0; n < NR_OF(wrong); n++) {
+		assert_int_equal(pagus_gfp_parse(NULL, wrong[n], &gfp), PAGUS_BAD_VALUE);
+		assert_int_equal(gfp, 77);
+	}
+	assert_int_equal(pagus_gfp_parse(NULL, "__GFP_ZERO|GFP_KERNEL|0xF0000000", &gfp), PAGUS_OK);
+	assert_int_equal(gfp, GFP_KERNEL | __GFP_ZERO | 0xf0000000);
+	assert_int_equal(pagus_gfp_parse(NULL, "__GFP_DMA|__GFP_DMA32", &gfp), PAGUS_OK);
+	assert_int_equal(gfp, 5);
+}
+
+/* ---- the sink ---------------------------------------------------------------------------------- */
+
+static void a_small_buffer_gets_the_beginning(void **state)
+{
+	static const char whole[] = "GFP_KERNEL|__GFP_ZERO|0x80000000";
+	char buf[64];
+
+	(void)state;
+	for (size_t room = 0; room <= sizeof(whole) + 1; room++) {
+		struct pagus_text t;
+
+		memset(buf, '#', sizeof(buf));
+		pagus_text_init(&t, room ? buf : NULL, room);
+		pagus_text_gfp(NULL, &t, GFP_KERNEL | __GFP_ZERO | 0x80000000);
+		assert_int_equal(t.length, strlen(whole));
+		assert_int_equal(buf[room], '#');
+		if (room == 0)
+			continue;
+		assert_int_equal(strlen(buf), room <= strlen(whole) ? room - 1 : strlen(whole));
+		assert_memory_equal(buf, whole, strlen(buf));
+	}
+}
+
+static void texts_append(void **state)
+{
+	struct pagus_text t;
+	struct lab lab;
+
+	(void)state;
+	open_8192(&lab, "linux");
+	pagus_text_init(&t, text, sizeof(text));
+	assert_string_equal(text, "");
+	pagus_text_buddyinfo(&lab.p, &t);
+	pagus_text_gfp(&lab.p, &t, GFP_DMA);
+	assert_string_equal(text, "Node 0, zone   Normal      0      0      0      0      0      0"
+				  "      0      0      0      0      0 \nGFP_DMA");
+	unit_close(&lab);
+}
+
+/* ---- files -------------------------------------------------------------------------------------- */
+
+static void indices_have_three_decimals(void **state)
+{
+	static const uint32_t nr[] = { 1024, 200, 40, 8, 1 };
+	pagus_pfn_t pfn = 0;
+	struct lab lab;
+
+	(void)state;
+	open_8192(&lab, "linux");
+	for (uint32_t o = 0; o < NR_OF(nr); o++)
+		pfn = seed_blocks(&lab, pfn, nr[o], o);
+	assert_string_equal(file_text(&lab, pagus_text_buddyinfo),
+			    "Node 0, zone   Normal   1024    200     40      8      1      0"
+			    "      0      0      0      0      0 \n");
+	assert_string_equal(file_text(&lab, pagus_text_extfrag_index),
+			    "Node 0, zone   Normal -1.000 -1.000 -1.000 -1.000 -1.000  0.959"
+			    "  0.979  0.990  0.995  0.997  0.998 \n");
+	assert_string_equal(file_text(&lab, pagus_text_unusable_index),
+			    "Node 0, zone   Normal 0.000 0.615 0.855 0.951 0.990 1.000"
+			    " 1.000 1.000 1.000 1.000 1.000 \n");
+	unit_close(&lab);
+}
+
+/* The kernel divides the whole and the rest apart, so a rest below zero has the sign. */
+static void negative_indices_are_printed_as_the_kernel_does(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	open_8192(&lab, "linux");
+	seed_blocks(&lab, 0, 1, 3);
+	assert_string_equal(file_text(&lab, pagus_text_extfrag_index),
+			    "Node 0, zone   Normal -1.000 -1.000 -1.000 -1.000  0.-500  0.-250"
+			    "  0.-125  0.-62  0.-31  0.-15  0.-07 \n");
+	unit_close(&lab);
+	open_8192(&lab, "linux");
+	assert_string_equal(file_text(&lab, pagus_text_extfrag_index),
+			    "Node 0, zone   Normal  0.000  0.000  0.000  0.000  0.000  0.000"
+			    "  0.000  0.000  0.000  0.000  0.000 \n");
+	unit_close(&lab);
+}
+
+static void long_lists_are_counted_to_100000(void **state)
+{
+	static const struct pagus_range zone_262144 = { 0, 262144, 0, PAGUS_ZONE_BY_CEILING };
+	const struct pagus_config cfg = lab_config(&zone_262144, 1, "linux");
+	struct lab lab;
+
+	(void)state;
+	unit_open(&lab, &cfg);
+	seed_blocks(&lab, 0, 99999, 0);
+	assert_non_null(strstr(file_text(&lab, pagus_text_pagetypeinfo), "type      Movable  99999 "));
+	unit_seed_free(&lab, 262142, 0);
+	assert_non_null(strstr(file_text(&lab, pagus_text_pagetypeinfo),
+			       "type      Movable >100000      0 "));
+	unit_seed_free(&lab, 262140, 0);
+	assert_non_null(strstr(file_text(&lab, pagus_text_pagetypeinfo),
+			       "type      Movable >100000      0 "));
+	unit_close(&lab);
+}
+
+static void pagetypeinfo_has_the_types_of_the_release(void **state)
+{
+	static const char *const policies[] = { "linux", "linux-6.1" };
+	static const char *const headers[] = {
+		"\nNumber of blocks type     Unmovable      Movable  Reclaimable   HighAtomic"
+		"          CMA      Isolate \n"
+		"Node 0, zone   Normal            0           16            0            0"
+		"            0            0 \n",
+		"\nNumber of blocks type     Unmovable      Movable  Reclaimable   HighAtomic"
+		"      Isolate \n"
+		"Node 0, zone   Normal            0           16            0            0"
+		"            0 \n",
+	};
+
+	(void)state;
+	for (size_t n = 0; n < NR_OF(policies); n++) {
+		struct lab lab;
+		const char *at;
+
+		open_8192(&lab, policies[n]);
+		at = file_text(&lab, pagus_text_pagetypeinfo);
+		assert_memory_equal(at, "Page block order: 9\nPages per block:  512\n\n", 43);
+		assert_string_equal(strstr(at, "\nNumber"), headers[n]);
+		unit_close(&lab);
+	}
+}
+
+static void isolated_blocks_are_free_but_no_free_pages(void **state)
+{
+	struct lab lab;
+	const char *at;
+
+	(void)state;
+	open_8192(&lab, "linux");
+	unit_seed_block(&lab, 512, PAGUS_ISOLATE);
+	unit_seed_block(&lab, 1024, PAGUS_HIGHATOMIC);
+	unit_seed_free(&lab, 512, 9);
+	unit_seed_free(&lab, 1024, 9);
+	unit_seed_free(&lab, 2048, 3);
+	at = file_text(&lab, pagus_text_vmstat);
+	assert_memory_equal(at, "nr_free_pages 520\nnr_free_pages_blocks 512\n", 43);
+	at = file_text(&lab, pagus_text_zoneinfo);
+	assert_non_null(strstr(at, "\n  pages free     520\n"));
+	assert_non_null(strstr(at, "\n  reserved_highatomic: 512\n  free_highatomic:     512\n"));
+	at = file_text(&lab, pagus_text_buddyinfo);
+	assert_non_null(strstr(at, "      2      0 \n"));
+	unit_close(&lab);
+}
+
+static void vmstat_counts_what_the_library_counts(void **state)
+{
+	const struct pagus_config cfg = lab_config(&zone_8192, 1, "linux");
+	struct lab lab;
+	const char *at;
+
+	(void)state;
+	unit_boot(&lab, &cfg);
+	unit_free(&lab, unit_alloc(&lab, GFP_KERNEL, 3), 3);
+	unit_alloc(&lab, GFP_KERNEL, 0);
+	at = file_text(&lab, pagus_text_vmstat);
+	assert_non_null(strstr(at, "\npgalloc_normal 9\npgalloc_movable 0\npgalloc_device 0\n"
+				   "allocstall_normal 0\n"));
+	assert_non_null(strstr(at, "\npgfree 8\n"));
+	assert_null(strstr(at, "pgalloc_dma"));
+	assert_null(strstr(at, "pgalloc_high"));
+	assert_string_equal(at + strlen(at) - 15, "\nnr_unstable 0\n");
+	unit_close(&lab);
+}
+
+/* ---- the kernel log ------------------------------------------------------------------------------- */
+
+#define MACHINE_LINES(free)                                                                        \
+	"Mem-Info:\n"                                                                             \
+	"active_anon:0 inactive_anon:0 isolated_anon:0\n"                                         \
+	" active_file:0 inactive_file:0 isolated_file:0\n"                                        \
+	" unevictable:0 dirty:0 writeback:0\n"                                                    \
+	" slab_reclaimable:0 slab_unreclaimable:0\n"                                              \
+	" mapped:0 shmem:0 pagetables:0\n"                                                        \
+	" sec_pagetables:0 bounce:0\n"                                                            \
+	" kernel_misc_reclaimable:0\n"                                                            \
+	" free:" free " free_pcp:0 free_cma:0\n"
+
+#define NODE_BEGIN                                                                                 \
+	" active_anon:0kB inactive_anon:0kB active_file:0kB inactive_file:0kB unevictable:0kB"    \
+	" isolated(anon):0kB isolated(file):0kB mapped:0kB dirty:0kB writeback:0kB shmem:0kB"
+#define NODE_END " kernel_stack:0kB pagetables:0kB sec_pagetables:0kB all_unreclaimable? no"
+#define ZONE_LRU                                                                                   \
+	" active_anon:0kB inactive_anon:0kB active_file:0kB inactive_file:0kB unevictable:0kB"    \
+	" writepending:0kB"
+
+static const struct pagus_range three_zones[] = {
+	{ 0, 4096, 0, PAGUS_ZONE_DMA }, { 4096, 4096, 0, PAGUS_ZONE_NORMAL },
+	{ 8192, 4096, 1, PAGUS_ZONE_NORMAL },
+};
+
+/* Zones of 16 MiB: DMA and Normal on node 0, Normal on node 1; marks of zero; one free block each. */
+static void open_three(struct lab *lab, const char *policy)
+{
+	const struct pagus_config cfg = lab_config(three_zones, 3, policy);
+
+	unit_open(lab, &cfg);
+	unit_seed_free(lab, 0, 10);
+	unit_seed_free(lab, 4096, 0);
+	unit_seed_free(lab, 8192, 1);
+}
+
+static void mem_info_in_7_2(void **state)
+{
+	struct pagus_text t;
+	struct lab lab;
+
+	(void)state;
+	open_three(&lab, "linux");
+	pagus_text_init(&t, text, sizeof(text));
+	pagus_text_show_mem(&lab.p, &t, 0);
+	assert_string_equal(text,
+		MACHINE_LINES("1027")
+		"Node 0" NODE_BEGIN " shmem_thp:0kB shmem_pmdmapped:0kB anon_thp:0kB" NODE_END
+		" Balloon:0kB gpu_active:0kB gpu_reclaim:0kB\n"
+		"Node 1" NODE_BEGIN " shmem_thp:0kB shmem_pmdmapped:0kB anon_thp:0kB" NODE_END
+		" Balloon:0kB gpu_active:0kB gpu_reclaim:0kB\n"
+		"Node 0 DMA free:4096kB boost:0kB min:0kB low:0kB high:0kB reserved_highatomic:0KB"
+		" free_highatomic:0KB" ZONE_LRU " zspages:0kB present:16384kB managed:4096kB"
+		" mlocked:0kB bounce:0kB free_pcp:0kB local_pcp:0kB free_cma:0kB\n"
+		"lowmem_reserve[]: 0 0 0 0\n"
+		"Node 0 Normal free:4kB boost:0kB min:0kB low:0kB high:0kB reserved_highatomic:0KB"
+		" free_highatomic:0KB" ZONE_LRU " zspages:0kB present:16384kB managed:4kB"
+		" mlocked:0kB bounce:0kB free_pcp:0kB local_pcp:0kB free_cma:0kB\n"
+		"lowmem_reserve[]: 0 0 0 0\n"
+		"Node 1 Normal free:8kB boost:0kB min:0kB low:0kB high:0kB reserved_highatomic:0KB"
+		" free_highatomic:0KB" ZONE_LRU " zspages:0kB present:16384kB managed:8kB"
+		" mlocked:0kB bounce:0kB free_pcp:0kB local_pcp:0kB free_cma:0kB\n"
+		"lowmem_reserve[]: 0 0 0 0\n"
+		"Node 0 DMA: 0*4kB 0*8kB 0*16kB 0*32kB 0*64kB 0*128kB 0*256kB 0*512kB 0*1024kB"
+		" 0*2048kB 1*4096kB (M) = 4096kB\n"
+		"Node 0 Normal: 1*4kB (M) 0*8kB 0*16kB 0*32kB 0*64kB 0*128kB 0*256kB 0*512kB 0*1024kB"
+		" 0*2048kB 0*4096kB = 4kB\n"
+		"Node 1 Normal: 0*4kB 1*8kB (M) 0*16kB 0*32kB 0*64kB 0*128kB 0*256kB 0*512kB 0*1024kB"
+		" 0*2048kB 0*4096kB = 8kB\n"
+		"0 total pagecache pages\n0 pages in swap cache\nFree swap  = 0kB\nTotal swap = 0kB\n"
+		"12288 pages RAM\n0 pages HighMem/MovableOnly\n11261 pages reserved\n"
+		"0 pages cma reserved\n0 pages hwpoisoned\n");
+	unit_close(&lab);
+}
+
+static void mem_info_in_6_1(void **state)
+{
+	struct pagus_text t;
+	struct lab lab;
+
+	(void)state;
+	open_three(&lab, "linux-6.1");
+	pagus_text_init(&t, text, sizeof(text));
+	pagus_text_show_mem(&lab.p, &t, 0);
+	assert_non_null(strstr(text, "\nNode 1" NODE_BEGIN
+			       " shmem_thp: 0kB shmem_pmdmapped: 0kB anon_thp: 0kB"
+			       " writeback_tmp:0kB" NODE_END "\nNode 0 DMA free:"));
+	assert_non_null(strstr(text, "\nNode 0 DMA free:4096kB boost:0kB min:0kB low:0kB high:0kB"
+			       " reserved_highatomic:0KB" ZONE_LRU
+			       " present:16384kB managed:4096kB mlocked:0kB bounce:0kB"));
+	assert_null(strstr(text, "cma reserved"));
+	unit_close(&lab);
+}
+
+static void letters_name_the_types_of_free_blocks(void **state)
+{
+	struct pagus_text t;
+	struct lab lab;
+
+	(void)state;
+	open_8192(&lab, "linux");
+	for (uint32_t type = 0; type < PAGUS_NR_MIGRATETYPES; type++) {
+		unit_seed_block(&lab, 512 * type, (enum pagus_migratetype)type);
+		unit_seed_free(&lab, 512 * type, 2);
+	}
+	unit_seed_free(&lab, 512 * PAGUS_RECLAIMABLE + 8, 0);
+	unit_seed_free(&lab, 512 * PAGUS_HIGHATOMIC + 8, 0);
+	pagus_text_init(&t, text, sizeof(text));
+	pagus_text_show_mem(&lab.p, &t, 0);
+	assert_non_null(strstr(text, "\nNode 0 Normal: 2*4kB (EH) 0*8kB 6*16kB (UMEHCI) 0*32kB "));
+	assert_non_null(strstr(text, " 0*4096kB = 104kB\n"));
+	unit_close(&lab);
+}
+
+static const char *failure_text(const struct lab *lab, const struct pagus_alloc_failure *failure)
+{
+	struct pagus_text t;
+
+	pagus_text_init(&t, text, sizeof(text));
+	pagus_text_alloc_failure(&lab->p, &t, failure);
+	return text;
+}
+
+static void expect_first_line(const char *got, const char *want)
+{
+	assert_non_null(strchr(got, '\n'));
+	assert_int_equal(strchr(got, '\n') - got, strlen(want));
+	assert_memory_equal(got, want, strlen(want));
+	assert_memory_equal(got + strlen(want), "\nMem-Info:\n", 11);
+}
+
+static void a_failure_names_its_request(void **state)
+{
+	struct pagus_alloc_failure failure = { .comm = "modprobe", .gfp = 0xcc0, .order = 5 };
+	struct lab lab;
+
+	(void)state;
+	open_three(&lab, "linux");
+	expect_first_line(failure_text(&lab, &failure),
+			  "modprobe: page allocation failure: order:5, mode:0xcc0(GFP_KERNEL),"
+			  " nodemask=(null),cpuset=/,mems_allowed=0-1");
+	failure = (struct pagus_alloc_failure){
+		.comm = "kworker/0:1H", .gfp = 0x140dca, .order = 0, .nodemask = 0xb,
+		.cpuset = "system.slice", .mems_allowed = 0x8000000000000075,
+	};
+	expect_first_line(failure_text(&lab, &failure),
+			  "kworker/0:1H: page allocation failure: order:0,"
+			  " mode:0x140dca(GFP_HIGHUSER_MOVABLE|__GFP_ZERO|__GFP_COMP),"
+			  " nodemask=0-1,3,cpuset=system.slice,mems_allowed=0,2,4-6,63");
+	failure = (struct pagus_alloc_failure){ .comm = "a", .gfp = 0 };
+	expect_first_line(failure_text(&lab, &failure), "a: page allocation failure: order:0,"
+			  " mode:0x0(), nodemask=(null),cpuset=/,mems_allowed=0-1");
+	unit_close(&lab);
+}
+
+static void a_failure_shows_what_the_request_could_reach(void **state)
+{
+	struct pagus_alloc_failure failure = { .comm = "a", .gfp = GFP_DMA };
+	struct lab lab;
+
+	(void)state;
+	open_three(&lab, "linux");
+	assert_non_null(strstr(failure_text(&lab, &failure), "\nNode 0 DMA free:"));
+	assert_null(strstr(text, "Normal"));
+	assert_null(strstr(text, "\nNode 1 "));
+	failure.gfp = GFP_KERNEL;
+	failure.nodemask = 2;
+	assert_non_null(strstr(failure_text(&lab, &failure), "\nNode 1 Normal free:"));
+	assert_null(strstr(text, "\nNode 0 "));
+	failure.nodemask = 0;
+	failure.mems_allowed = 1;
+	assert_null(strstr(failure_text(&lab, &failure), "\nNode 1 "));
+	/* Who cannot reclaim may be in an interrupt: all nodes are shown. */
+	failure.gfp = GFP_ATOMIC;
+	assert_non_null(strstr(failure_text(&lab, &failure), "\nNode 1 Normal free:"));
+	unit_close(&lab);
+}
+
+/* ---- events ------------------------------------------------------------------------------------- */
+
+static const char *event_text(const struct lab *lab, const struct pagus_event *event)
+{
+	struct pagus_text t;
+
+	pagus_text_init(&t, text, sizeof(text));
+	pagus_text_event(&lab->p, &t, event);
+	return text;
+}
+
+static void events_as_the_tracepoints_print_them(void **state)
+{
+	const struct pagus_config cfg = lab_config(&zone_8192, 1, "linux");
+	struct lab lab;
+	pagus_pfn_t pfn;
+
+	(void)state;
+	unit_boot(&lab, &cfg);
+	lab_listen(&lab, UNIT_ALL_EVENTS);
+	pfn = unit_alloc(&lab, GFP_USER_PAGE, 4);
+	assert_int_equal(pfn, 0);
+	assert_int_equal(lab.nr_events, 2);
+	assert_string_equal(event_text(&lab, &lab.log[0]),
+			    "mm_page_alloc_zone_locked: page=ffffea0000000000 pfn=0x0 order=4"
+			    " migratetype=1 percpu_refill=0\n");
+	assert_string_equal(event_text(&lab, &lab.log[1]),
+			    "mm_page_alloc: page=ffffea0000000000 pfn=0x0 order=4 migratetype=1"
+			    " gfp_flags=GFP_KERNEL|__GFP_MOVABLE\n");
+	unit_free(&lab, pfn, 4);
+	assert_string_equal(event_text(&lab, &lab.log[2]),
+			    "mm_page_free: page=ffffea0000000000 pfn=0x0 order=4\n");
+	unit_close(&lab);
+}
+
+static void events_by_their_fields(void **state)
+{
+	static const struct {
+		struct pagus_event event;
+		const char *want;
+	} rows[] = {
+		{ { .id = PAGUS_EVENT_ALLOC, .order = 3, .pfn = PAGUS_NO_PFN, .a = 0,
+		    .b = PAGUS_NO_MEMORY, .zone = 255 },
+		  "mm_page_alloc: page=0000000000000000 pfn=0x0 order=3 migratetype=0"
+		  " gfp_flags=none\n" },
+		{ { .id = PAGUS_EVENT_PCPU_DRAIN, .order = 0, .pfn = 0x1abc, .migratetype = 2 },
+		  "mm_page_pcpu_drain: page=ffffea000006af00 pfn=0x1abc order=0 migratetype=2\n" },
+		{ { .id = PAGUS_EVENT_EXTFRAG, .order = 1, .pfn = 512, .migratetype = 0, .a = 10,
+		    .b = PAGUS_MOVABLE | UNIT_CLAIMED },
+		  "mm_page_alloc_extfrag: page=ffffea0000008000 pfn=0x200 alloc_order=1"
+		  " fallback_order=10 pageblock_order=9 alloc_migratetype=0"
+		  " fallback_migratetype=1 fragmenting=0 change_ownership=1\n" },
+		{ { .id = PAGUS_EVENT_EXTFRAG, .order = 0, .pfn = 512, .migratetype = 2, .a = 8,
+		    .b = PAGUS_UNMOVABLE },
+		  "mm_page_alloc_extfrag: page=ffffea0000008000 pfn=0x200 alloc_order=0"
+		  " fallback_order=8 pageblock_order=9 alloc_migratetype=2"
+		  " fallback_migratetype=0 fragmenting=1 change_ownership=0\n" },
+		{ { .id = PAGUS_EVENT_REFILL, .order = 2, .pfn = 16, .migratetype = 1, .a = 8, .b = 5 },
+		  "pcp_refill: page=ffffea0000000400 pfn=0x10 order=2 migratetype=1 asked=8 got=5\n" },
+		{ { .id = PAGUS_NR_EVENTS }, "" },
+	};
+	struct lab lab;
+
+	(void)state;
+	open_8192(&lab, "linux");
+	for (size_t n = 0; n < NR_OF(rows); n++)
+		assert_string_equal(event_text(&lab, &rows[n].event), rows[n].want);
+	unit_close(&lab);
+}
+
+/* 6.1 has no CMA, so that Isolate is its type 4, and numbers GFP bits in its own way. */
+static void events_number_types_as_the_release_does(void **state)
+{
+	const struct pagus_event drain = { .id = PAGUS_EVENT_PCPU_DRAIN, .pfn = 1,
+					   .migratetype = PAGUS_ISOLATE };
+	const struct pagus_event alloc = { .id = PAGUS_EVENT_ALLOC, .pfn = 1, .a = 0xa20 };
+	struct lab lab;
+
+	(void)state;
+	open_8192(&lab, "linux");
+	assert_non_null(strstr(event_text(&lab, &drain), " migratetype=5\n"));
+	assert_non_null(strstr(event_text(&lab, &alloc), " gfp_flags=GFP_ATOMIC|0x200\n"));
+	unit_close(&lab);
+	open_8192(&lab, "linux-6.1");
+	assert_non_null(strstr(event_text(&lab, &drain), " migratetype=4\n"));
+	assert_non_null(strstr(event_text(&lab, &alloc), " gfp_flags=GFP_ATOMIC\n"));
+	unit_close(&lab);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_are_taken_greedily),
+		cmocka_unit_test(names_of_6_1_are_its_own),
+		cmocka_unit_test(masks_are_read_back),
+		cmocka_unit_test(other_texts_are_no_masks),
+		cmocka_unit_test(a_small_buffer_gets_the_beginning),
+		cmocka_unit_test(texts_append),
+		cmocka_unit_test(indices_have_three_decimals),
+		cmocka_unit_test(negative_indices_are_printed_as_the_kernel_does),
+		cmocka_unit_test(long_lists_are_counted_to_100000),
+		cmocka_unit_test(pagetypeinfo_has_the_types_of_the_release),
+		cmocka_unit_test(isolated_blocks_are_free_but_no_free_pages),
+		cmocka_unit_test(vmstat_counts_what_the_library_counts),
+		cmocka_unit_test(mem_info_in_7_2),
+		cmocka_unit_test(mem_info_in_6_1),
+		cmocka_unit_test(letters_name_the_types_of_free_blocks),
+		cmocka_unit_test(a_failure_names_its_request),
+		cmocka_unit_test(a_failure_shows_what_the_request_could_reach),
+		cmocka_unit_test(events_as_the_tracepoints_print_them),
+		cmocka_unit_test(events_by_their_fields),
+		cmocka_unit_test(events_number_types_as_the_release_does),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
