@@ -9,9 +9,10 @@
  * and no page owner: their lines are left out. The zones listed are those of the configuration,
  * HighMem only with a Normal ceiling, and Device.
  *
- * Counters that a page allocator does not have (LRU, page cache, reclaim, numa_*) stand where
- * readers expect them and are 0. A counter of counters.def whose name is one of the kernel's shows
- * in vmstat under that name; it counts from the making of the instance.
+ * Counters that a page allocator does not have (LRU, page cache, and in zoneinfo numa_*, which are
+ * kept for the whole machine) stand where readers expect them and are 0. A counter of counters.def
+ * whose name is one of the kernel's shows in vmstat under that name; it counts from the making of the
+ * instance.
  *
  * A text goes into a buffer as snprintf writes: `length` grows by all that was written, the buffer
  * has what fits and always a terminating zero byte. One call with room 0 tells the size, a second

@@ -146,6 +146,15 @@ static void put_row(struct pagus_text *t, const struct pg_row_style *style, cons
 	pg_put_pair(t, " ", value, "\n");
 }
 
+/* The instance's counter of that name; 0 if it has none. */
+static uint64_t counter_named(const struct pagus *p, const char *name)
+{
+	for (uint32_t c = 0; c < PAGUS_NR_COUNTERS; c++)
+		if (pg_text_equal(pagus_counter_name((enum pagus_counter)c), name))
+			return pagus_counter_read(p, (enum pagus_counter)c);
+	return 0;
+}
+
 /* Free pages in blocks of at least a pageblock; isolated ones do not count. */
 static uint64_t free_in_blocks(const struct pagus *p, const struct pg_zone *z)
 {
@@ -171,7 +180,7 @@ void pg_put_zone_counters(const struct pagus *p, struct pagus_text *t, const str
 {
 	for (size_t n = 0; n < NR_OF(zone_rows); n++) {
 		const struct row *row = &zone_rows[n];
-		uint64_t sum = 0;
+		uint64_t sum = z ? 0 : counter_named(p, row->name);
 
 		if (!lists_row(p->state, row))
 			continue;
@@ -188,15 +197,6 @@ void pg_put_node_counters(const struct pagus *p, struct pagus_text *t,
 	for (size_t n = 0; n < NR_OF(node_rows); n++)
 		if (lists_row(p->state, &node_rows[n]))
 			put_row(t, style, node_rows[n].name, 0);
-}
-
-/* The instance's counter of that name; 0 if it has none. */
-static uint64_t counter_named(const struct pagus *p, const char *name)
-{
-	for (uint32_t c = 0; c < PAGUS_NR_COUNTERS; c++)
-		if (pg_text_equal(pagus_counter_name((enum pagus_counter)c), name))
-			return pagus_counter_read(p, (enum pagus_counter)c);
-	return 0;
 }
 
 static void put_machine_counters(const struct pagus *p, struct pagus_text *t,
