@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Placement as Linux 6.15 and later: own type, then CMA, then claim pageblocks from the largest
- * block down, then steal single blocks from the smallest up.
+ * Placement as Linux from 6.15 on, and Debian's 6.12: own type, then CMA, then claim pageblocks from
+ * the largest block down, then steal single blocks from the smallest up.
  */
 #include "place/place.h"
 
@@ -50,6 +50,6 @@ static const struct pg_pass passes[NR_PASSES] = {
 };
 
 const struct pg_place pg_place_linux = {
-	.name = "linux", .about = "migratetypes with claim and steal, as Linux 6.15 and later",
+	.name = "linux", .about = "migratetypes with claim and steal, as Linux from 6.15 on",
 	.passes = passes, .nr_passes = NR_PASSES,
 };
