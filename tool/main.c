@@ -16,6 +16,7 @@ static const struct {
 	{ "convert", "write any readable trace as a .pgt file", cmd_convert },
 	{ "replay", "serve a trace's requests under a policy and report on it", cmd_replay },
 	{ "verify", "check the library, page by page, against a recorded kernel", cmd_verify },
+	{ "explain", "say why one recorded event came out as it did", cmd_explain },
 	{ "proc", "print a machine's state as the kernel's /proc files do", cmd_proc },
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a decision was made: names for what the events PLAN, ZONE_TRIED, PASS_TRIED and SLOW_STEP tell,
- * and the arithmetic behind a watermark's answer. All of it reads; a listener may call it during an
+ * How a decision was made: names for what the events PLAN, ZONE_WEIGHED, ZONE_TRIED, PASS_TRIED and
+ * SLOW_STEP tell, and the arithmetic behind a watermark's answer. All of it reads; a listener may call it during an
  * event.
  */
 #ifndef PAGUS_EXPLAIN_H
@@ -11,8 +11,8 @@
 
 /* A listener's mask for these events. */
 #define PAGUS_DECISION_EVENTS                                                                      \
-	(1u << PAGUS_EVENT_PLAN | 1u << PAGUS_EVENT_ZONE_TRIED | 1u << PAGUS_EVENT_PASS_TRIED |    \
-	 1u << PAGUS_EVENT_SLOW_STEP)
+	(1u << PAGUS_EVENT_PLAN | 1u << PAGUS_EVENT_ZONE_WEIGHED | 1u << PAGUS_EVENT_ZONE_TRIED |  \
+	 1u << PAGUS_EVENT_PASS_TRIED | 1u << PAGUS_EVENT_SLOW_STEP)
 
 /*
  * A zone as a request weighs it; all in pages. The watermark allows it if

@@ -113,6 +113,16 @@ static bool watermark_allows(const struct pagus_state *st, struct pg_zone *z, co
 	       allowed_unboosted(st, z, w);
 }
 
+static bool weigh(struct pg_call *c, struct pg_zone *z, const struct walk *w)
+{
+	bool allowed = watermark_allows(c->st, z, w);
+
+	if (pg_event_wanted(c, PAGUS_EVENT_ZONE_WEIGHED))
+		pg_event_raise(c, PAGUS_EVENT_ZONE_WEIGHED, z->id, PAGUS_NO_PFN, w->plan->order,
+			       w->plan->type, w->flags, allowed);
+	return allowed;
+}
+
 /* A page that will be written should not go where too many dirty pages wait already. */
 static bool dirty_allows(struct pg_call *c, const struct pg_zone *z, struct walk *w)
 {
@@ -154,7 +164,7 @@ static enum pagus_verdict visit(struct pg_call *c, struct walk *w, uint32_t n, u
 		return PAGUS_VERDICT_LEAVES_NODE;
 	if (w->awake_last && pg_node(c->st, z->node)->awake)
 		return PAGUS_VERDICT_AWAKE;
-	if (!watermark_allows(c->st, z, w))
+	if (!weigh(c, z, w))
 		return PAGUS_VERDICT_BELOW_MARK;
 	*i = take(c, z, w);
 	return *i == PG_NONE ? PAGUS_VERDICT_NOTHING : PAGUS_VERDICT_SERVED;

@@ -50,15 +50,16 @@ static void a_claim_is_told_row_by_row(void **state)
 	plan = unit_event(&lab, 0, PAGUS_EVENT_PLAN);
 	assert_int_equal(plan.b, PAGUS_ZONE_NORMAL);
 	assert_int_equal(plan.order, 2);
-	expect_pass(&lab, 1, "highatomic", PAGUS_VERDICT_NO_RIGHT);
-	expect_pass(&lab, 2, "cma-balance", PAGUS_VERDICT_OTHER_TYPE);
-	expect_pass(&lab, 3, "own", PAGUS_VERDICT_NO_BLOCK);
-	expect_pass(&lab, 4, "cma", PAGUS_VERDICT_OTHER_TYPE);
-	expect_pass(&lab, 5, "claim-block", PAGUS_VERDICT_SERVED);
-	assert_int_equal(unit_event(&lab, 5, PAGUS_EVENT_PASS_TRIED).pfn, pfn);
-	expect_zone(&lab, 6, 1, PAGUS_VERDICT_SERVED);
-	assert_int_equal(unit_event(&lab, 6, PAGUS_EVENT_ZONE_TRIED).pfn, pfn);
-	assert_int_equal(lab.nr_events, 7);
+	assert_true(unit_event(&lab, 1, PAGUS_EVENT_ZONE_WEIGHED).b);
+	expect_pass(&lab, 2, "highatomic", PAGUS_VERDICT_NO_RIGHT);
+	expect_pass(&lab, 3, "cma-balance", PAGUS_VERDICT_OTHER_TYPE);
+	expect_pass(&lab, 4, "own", PAGUS_VERDICT_NO_BLOCK);
+	expect_pass(&lab, 5, "cma", PAGUS_VERDICT_OTHER_TYPE);
+	expect_pass(&lab, 6, "claim-block", PAGUS_VERDICT_SERVED);
+	assert_int_equal(unit_event(&lab, 6, PAGUS_EVENT_PASS_TRIED).pfn, pfn);
+	expect_zone(&lab, 7, 1, PAGUS_VERDICT_SERVED);
+	assert_int_equal(unit_event(&lab, 7, PAGUS_EVENT_ZONE_TRIED).pfn, pfn);
+	assert_int_equal(lab.nr_events, 8);
 	unit_close(&lab);
 }
 
@@ -72,15 +73,17 @@ static void zones_are_told_until_one_serves(void **state)
 	unit_alloc(&lab, GFP_KERNEL, 9);
 	lab.nr_events = 0;
 	unit_alloc(&lab, GFP_KERNEL, 9);
-	expect_zone(&lab, 1, 1, PAGUS_VERDICT_BELOW_MARK);
-	expect_pass(&lab, 2, "highatomic", PAGUS_VERDICT_NO_RIGHT);
+	assert_false(unit_event(&lab, 1, PAGUS_EVENT_ZONE_WEIGHED).b);
+	expect_zone(&lab, 2, 1, PAGUS_VERDICT_BELOW_MARK);
+	assert_true(unit_event(&lab, 3, PAGUS_EVENT_ZONE_WEIGHED).b);
+	expect_pass(&lab, 4, "highatomic", PAGUS_VERDICT_NO_RIGHT);
 	expect_zone(&lab, lab.nr_events - 1, 0, PAGUS_VERDICT_SERVED);
 	/* Both in vain, with and without mixing; then the slow path. */
 	lab.nr_events = 0;
 	unit_no_memory(&lab, GFP_NOWAIT, 10);
 	for (uint32_t n = 1; n <= 4; n++)
-		expect_zone(&lab, n, n % 2, PAGUS_VERDICT_BELOW_MARK);
-	assert_string_equal(pagus_slow_row_name(unit_event(&lab, 5, PAGUS_EVENT_SLOW_STEP).a),
+		expect_zone(&lab, 2 * n, n % 2, PAGUS_VERDICT_BELOW_MARK);
+	assert_string_equal(pagus_slow_row_name(unit_event(&lab, 9, PAGUS_EVENT_SLOW_STEP).a),
 			    "start");
 	assert_string_equal(pagus_slow_row_name(
 		unit_event(&lab, lab.nr_events - 1, PAGUS_EVENT_SLOW_STEP).a), "refuse");

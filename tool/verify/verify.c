@@ -204,40 +204,60 @@ static void lead_end(struct lead *l)
 	free(l->under_isolation);
 }
 
-bool verify_run(struct verify *v, struct trace *t, struct trace_error *err)
+/* All events, or those in front of the stop. */
+static bool lead_through(struct lead *l, struct trace *t, const struct verify_stop *stop,
+			 struct trace_error *err)
+{
+	int more;
+
+	while ((more = window_next(&l->window, err)) > 0) {
+		/* A copy: looking ahead may move what the window holds. */
+		const struct trace_event ev = *window_now(&l->window);
+
+		if (stop && l->window.number == stop->before) {
+			stop->fn(stop->ctx, l->machine);
+			return true;
+		}
+		if (ev.cpu >= l->start->nr_cpus) {
+			snprintf(err->text, sizeof(err->text), "%s: event %llu: CPU %u of %u",
+				 trace_meta(t)->path, (unsigned long long)l->window.number, ev.cpu,
+				 l->start->nr_cpus);
+			return false;
+		}
+		pagus_sim_on(&l->machine->sim, ev.cpu, ev.ts);
+		l->event(l, &ev);
+		l->v->events++;
+	}
+	return more == 0;
+}
+
+static bool verify_end_of(struct lead *l, struct trace *t, struct trace_error *err)
+{
+	pagus_pfn_t where;
+
+	l->v->broken_invariant = pagus_check(&l->machine->pagus, &where);
+	return verify_end_state(l->v, l->machine, t, err);
+}
+
+bool verify_until(struct verify *v, struct trace *t, const struct verify_stop *stop,
+		  struct trace_error *err)
 {
 	struct lead *l = malloc(sizeof(*l));
-	pagus_pfn_t where;
 	bool ok;
-	int more = 0;
 
 	*v = (struct verify){ 0 };
 	if (!l) {
 		snprintf(err->text, sizeof(err->text), "%s: no memory", trace_meta(t)->path);
 		return false;
 	}
-	ok = lead_begin(l, v, t, err);
-	while (ok && (more = window_next(&l->window, err)) > 0) {
-		/* A copy: looking ahead may move what the window holds. */
-		const struct trace_event ev = *window_now(&l->window);
-
-		if (ev.cpu >= l->start->nr_cpus) {
-			snprintf(err->text, sizeof(err->text), "%s: event %llu: CPU %u of %u",
-				 trace_meta(t)->path, (unsigned long long)l->window.number, ev.cpu,
-				 l->start->nr_cpus);
-			ok = false;
-			break;
-		}
-		pagus_sim_on(&l->machine->sim, ev.cpu, ev.ts);
-		l->event(l, &ev);
-		v->events++;
-	}
-	ok = ok && more == 0;
-	if (ok) {
-		v->broken_invariant = pagus_check(&l->machine->pagus, &where);
-		ok = verify_end_state(v, l->machine, t, err);
-	}
+	ok = lead_begin(l, v, t, err) && lead_through(l, t, stop, err) &&
+	     (stop || verify_end_of(l, t, err));
 	lead_end(l);
 	free(l);
 	return ok;
+}
+
+bool verify_run(struct verify *v, struct trace *t, struct trace_error *err)
+{
+	return verify_until(v, t, NULL, err);
 }

@@ -63,6 +63,15 @@ struct verify {
 /* Verify a whole trace. False with *err if it cannot be done. */
 bool verify_run(struct verify *v, struct trace *t, struct trace_error *err);
 
+/* Lead the library as far as to this event only: `fn` is called with the machine in front of it. */
+struct verify_stop {
+	uint64_t before;
+	void (*fn)(void *ctx, struct machine *m);
+	void *ctx;
+};
+bool verify_until(struct verify *v, struct trace *t, const struct verify_stop *stop,
+		  struct trace_error *err);
+
 /* Compare the machine's state with the trace's end state, if it has one. */
 bool verify_end_state(struct verify *v, const struct machine *m, struct trace *t,
 		      struct trace_error *err);

@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What `pagus explain` promises. Usage: explain.py PAGUS TRACES_FOLDER MANPAGE.scd"""
+import os
+import re
+import subprocess
+import sys
+import unittest
+
+PAGUS, TRACES, MANPAGE = (os.path.abspath(a) for a in sys.argv[1:4])
+FRAG = os.path.join(TRACES, "7.2-frag1.pgt")
+
+
+def explain(trace, *args):
+    return subprocess.run([PAGUS, "explain", trace, *args], capture_output=True, text=True)
+
+
+class Explain(unittest.TestCase):
+    def test_choices_are_the_same(self):
+        """A sample of each trace: what pagus chooses is what the kernel chose, or is about to."""
+        for name, events in (("7.2-frag1", 1825117), ("7.2-forkexec1", 272188), ("6.1-gccbuild2", 588581)):
+            trace, compared = os.path.join(TRACES, name + ".pgt"), 0
+            for n in range(12):
+                number = events * n // 12 + 7 * n
+                done = explain(trace, "--event", str(number))
+                if done.returncode:
+                    self.assertIn("decides nothing", done.stderr)
+                    continue
+                self.assertNotIn("another", done.stdout, (name, number))
+                compared += bool(re.search(r"^kernel +pfn .*(the same|block \d+ of)", done.stdout, re.M))
+            self.assertGreater(compared, 1, name)
+
+    def test_a_steal_is_told_zone_by_zone_and_row_by_row(self):
+        done = explain(FRAG, "--event", "723972")
+        self.assertEqual(done.returncode, 0)
+        want = [
+            "decided   at event 723374, pcp_refill",
+            "request   order 0, 0x2820 (GFP_ATOMIC|__GFP_NOWARN)",
+            "zone      Node 0 Normal, WMARK_LOW|NOFRAGMENT|KSWAPD",
+            "  pass    steal        the request lacks the right that this pass needs",
+            "zone      Node 0 DMA, WMARK_LOW|NOFRAGMENT|KSWAPD",
+            "          the watermark forbids it",
+            "zone      Node 0 Normal, WMARK_LOW|KSWAPD",
+            "  pass    claim-part   too little of the pageblock is free or alike",
+            "pagus     pfn 0x110314",
+            "kernel    pfn 0x1187dd: block 595 of what pagus takes here",
+        ]
+        lines = iter(done.stdout.splitlines())
+        for line in want:
+            self.assertTrue(any(line == got for got in lines), line)
+
+    def test_the_arithmetic_adds_up(self):
+        done = explain(FRAG, "--event", "723972")
+        marks = re.findall(r"free (\d+) - unusable (\d+) (<=|>) min (\d+) \(of mark (\d+)\) \+ reserve (\d+)",
+                           done.stdout)
+        self.assertGreater(len(marks), 2)
+        for free, unusable, sign, low, _, reserve in marks:
+            self.assertEqual(int(free) - int(unusable) > int(low) + int(reserve), sign == ">")
+
+    def test_bad_input_is_one_line(self):
+        for args, text in (
+                ([FRAG], "usage"), ([FRAG, "--event"], "usage"), ([FRAG, "--event", "-1"], '"-1"'),
+                ([FRAG, "--event", "1x"], '"1x"'), ([FRAG, "--event", "1825117"], "there are 1825117"),
+                ([FRAG, "--event", "0"], "decides nothing"), (["none.pgt", "--event", "1"], "none.pgt"),
+                ([FRAG, FRAG, "--event", "1"], "usage")):
+            done = explain(*args)
+            self.assertEqual((done.returncode, done.stdout), (1, ""), args)
+            self.assertEqual(done.stderr.count("\n"), 1, args)
+            self.assertIn(text, done.stderr)
+
+    def test_every_label_is_in_the_manual(self):
+        with open(MANPAGE) as f:
+            manual = f.read()
+        done = explain(FRAG, "--event", "723972")
+        for label in {line.split()[0] for line in done.stdout.splitlines() if not line.startswith("    ")}:
+            self.assertIn(f"*{label}*", manual)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
