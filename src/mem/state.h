@@ -54,6 +54,8 @@ PG_STATIC_ASSERT(sizeof(struct pg_page) == 16, "page record");
 #define PG_ZONE_RECLAIM_ACTIVE 0x1u /* kswapd works on it */
 #define PG_ZONE_BELOW_HIGH     0x2u /* an allocation found the zone under its high mark */
 #define PG_ZONE_BOOSTED        0x4u /* its marks were boosted: kswapd is to be woken */
+#define PG_ZONE_UNMERGED       0x8u /* free blocks of a pageblock and more may stand unmerged, since a
+                                     * pageblock of a type that does not merge has become one that does */
 
 struct pg_zone {
 	uint64_t start_pfn, end_pfn;               /* I: span, end exclusive */

@@ -116,9 +116,12 @@ static int check_pcp_lists(struct check *k, const struct pg_zone *z, uint32_t cp
 static int check_merged(struct check *k, uint32_t i, uint32_t order)
 {
 	const struct pagus_state *st = k->st;
+	const struct pg_zone *z = pg_zone_of(st, i);
 	uint32_t buddy = pg_buddy(i, order), type, buddy_type;
 
-	if (order >= st->max_order || !pg_store_holds(st, pg_zone_of(st, i), buddy, order))
+	if (order >= st->max_order || !pg_store_holds(st, z, buddy, order))
+		return 0;
+	if (order >= st->pageblock_order && (z->flags & PG_ZONE_UNMERGED))
 		return 0;
 	type = pg_block_type(st, i);
 	buddy_type = pg_block_type(st, buddy);

@@ -20,7 +20,7 @@ void pg_block_init(struct pagus_state *st)
 }
 
 /* A pageblock belongs to the zone of its first page; a hole's to none. */
-static void count_reserved(struct pagus_state *st, uint32_t block, uint32_t old, uint32_t type)
+static void note_change(struct pagus_state *st, uint32_t block, uint32_t old, uint32_t type)
 {
 	uint32_t start = st->first_page + (block << st->pageblock_order);
 	uint64_t pages = UINT64_C(1) << st->pageblock_order;
@@ -31,6 +31,8 @@ static void count_reserved(struct pagus_state *st, uint32_t block, uint32_t old,
 	z = pg_zone_of(st, start);
 	z->reserved_highatomic += type == PAGUS_HIGHATOMIC ? pages : 0;
 	z->reserved_highatomic -= old == PAGUS_HIGHATOMIC ? pages : 0;
+	if (!pg_type_mergeable(old) && pg_type_mergeable(type))
+		z->flags |= PG_ZONE_UNMERGED;
 }
 
 void pg_block_set_type(struct pg_call *c, uint32_t i, uint32_t order, uint32_t type)
@@ -47,7 +49,7 @@ void pg_block_set_type(struct pg_call *c, uint32_t i, uint32_t order, uint32_t t
 		if (old == type)
 			continue;
 		blocks[b] = (uint8_t)type;
-		count_reserved(st, b, old, type);
+		note_change(st, b, old, type);
 		pg_count(c, PAGUS_COUNTER_pageblock_retype, 1);
 		pg_event(c, PAGUS_EVENT_RETYPE, st->first_page + (b << st->pageblock_order),
 			 st->pageblock_order, type, old, 0);

@@ -144,6 +144,25 @@ static void property_29_unreserve_gives_the_failing_requests_type(void **state)
 	unit_close(&lab);
 }
 
+/* As in the kernel, what is given back is moved between lists, not freed: nothing merges. */
+static void a_block_given_back_stays_beside_its_free_buddy(void **state)
+{
+	static const struct pagus_range range = { 0, 2 * BLOCK, 0, PAGUS_ZONE_BY_CEILING };
+	const struct pagus_config cfg = lab_config(&range, 1, "linux");
+	struct lab lab;
+
+	(void)state;
+	unit_open(&lab, &cfg);
+	unit_seed_block(&lab, 0, PAGUS_HIGHATOMIC);
+	assert_int_equal(pagus_seed_free(&lab.p, 0, 9, PAGUS_HIGHATOMIC), PAGUS_OK);
+	unit_seed_free(&lab, BLOCK, 9);
+	unit_seeded(&lab);
+	unit_no_memory(&lab, GFP_KERNEL | __GFP_RETRY_MAYFAIL, 10);
+	assert_int_equal(reserved(&lab), 0);
+	assert_int_equal(unit_zone(&lab, 0).nr_free[9], 2);
+	unit_close(&lab);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -153,6 +172,7 @@ int main(void)
 		cmocka_unit_test(property_29_a_small_zone_reserves_nothing),
 		cmocka_unit_test(what_is_set_aside_serves_its_own_kind_first),
 		cmocka_unit_test(property_29_unreserve_gives_the_failing_requests_type),
+		cmocka_unit_test(a_block_given_back_stays_beside_its_free_buddy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
