@@ -141,6 +141,20 @@ enum pagus_status pagus_drain_cpu(struct pagus *p, uint32_t cpu)
 	IN_CALL(drain_cpu(&c, cpu));
 }
 
+static enum pagus_status drain_zone(struct pg_call *c, uint32_t zone)
+{
+	if (zone >= c->st->nr_zones)
+		return PAGUS_BAD_VALUE;
+	for (uint32_t cpu = 0; cpu < c->st->nr_cpus; cpu++)
+		pg_pcp_drain_all(c, pg_zone(c->st, zone), cpu);
+	return PAGUS_OK;
+}
+
+enum pagus_status pagus_drain_zone(struct pagus *p, uint32_t zone)
+{
+	IN_CALL(drain_zone(&c, zone));
+}
+
 void pagus_drain_all(struct pagus *p)
 {
 	for (uint32_t cpu = 0; cpu < p->state->nr_cpus; cpu++)

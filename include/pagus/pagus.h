@@ -393,8 +393,12 @@ enum pagus_status pagus_free_pages(struct pagus *p, pagus_pfn_t pfn, uint32_t or
  * Errors: as pagus_free_pages. */
 enum pagus_status pagus_split_pages(struct pagus *p, pagus_pfn_t pfn, uint32_t order, uint32_t to);
 
-/* Give every page on cpu's pcp lists back to the zones; on all CPUs. Error: BAD_VALUE. */
+/*
+ * Give every page on pcp lists back to the zones: of one CPU, of one zone, of all. CPUs in ascending
+ * order, of each the zones in ascending order. Error: BAD_VALUE.
+ */
 enum pagus_status pagus_drain_cpu(struct pagus *p, uint32_t cpu);
+enum pagus_status pagus_drain_zone(struct pagus *p, uint32_t zone);
 void pagus_drain_all(struct pagus *p);
 
 /*

@@ -393,6 +393,31 @@ static void each_cpu_has_its_own_lists(void **state)
 	unit_close(&lab);
 }
 
+static void a_zone_is_drained_of_all_cpus(void **state)
+{
+	static const struct pagus_range ranges[] = {
+		{ 0, 4096, 0, PAGUS_ZONE_BY_CEILING }, { 4096, 4096, 0, PAGUS_ZONE_MOVABLE },
+	};
+	struct pagus_config cfg = lab_config(ranges, 2, "linux");
+	struct lab lab;
+
+	(void)state;
+	cfg.nr_cpus = 2;
+	unit_boot(&lab, &cfg);
+	for (uint32_t zone = 0; zone < 2; zone++)
+		unit_limits(&lab, zone, 4, 16, 16);
+	for (uint32_t cpu = 0; cpu < 2; cpu++) {
+		pagus_sim_on(&lab.sim, cpu, 0);
+		unit_alloc(&lab, GFP_KERNEL, 0);
+		unit_alloc(&lab, GFP_HIGHUSER_MOVABLE, 0);
+	}
+	assert_int_equal(pagus_drain_zone(&lab.p, 1), PAGUS_OK);
+	assert_int_equal(unit_zone(&lab, 1).pcp_pages, 0);
+	assert_int_equal(unit_zone(&lab, 0).pcp_pages, 6);
+	assert_int_equal(pagus_drain_zone(&lab.p, 2), PAGUS_BAD_VALUE);
+	unit_close(&lab);
+}
+
 static void a_busy_pcp_is_passed_by(void **state)
 {
 	struct lab lab;
@@ -488,6 +513,7 @@ int main(void)
 		cmocka_unit_test(a_burst_drains_at_most_the_largest_batch),
 		cmocka_unit_test(without_pcps_a_recorded_pcp_goes_to_the_zone),
 		cmocka_unit_test(each_cpu_has_its_own_lists),
+		cmocka_unit_test(a_zone_is_drained_of_all_cpus),
 		cmocka_unit_test(a_busy_pcp_is_passed_by),
 		cmocka_unit_test(a_drain_is_done_even_if_the_pcp_is_busy),
 		cmocka_unit_test(policy_none_keeps_nothing),
