@@ -274,6 +274,42 @@ static void pagetypeinfo_has_the_types_of_the_release(void **state)
 	}
 }
 
+/* Lines that come and go from release to release. */
+static void files_have_the_lines_of_the_release(void **state)
+{
+	static const char *const policies[] = { "linux-6.1", "linux-6.12", "linux-6.18", "linux" };
+	static const struct {
+		pagus_text_file *write;
+		const char *line;
+		const char *releases; /* 1 where the policy's text has it */
+	} rows[] = {
+		{ pagus_text_zoneinfo, "\n        promo    ", "0111" },
+		{ pagus_text_zoneinfo, "\n              high_min: ", "0011" },
+		{ pagus_text_zoneinfo, "\n              high:  ", "1111" },
+		{ pagus_text_zoneinfo, "\n  reserved_highatomic: ", "0001" },
+		{ pagus_text_zoneinfo, "\n      nr_free_pages_blocks", "0011" },
+		{ pagus_text_zoneinfo, "\n      nr_bounce", "1100" },
+		{ pagus_text_vmstat, "\ncma_alloc_success ", "0111" },
+		{ pagus_text_vmstat, "\nnr_vmalloc ", "0001" },
+		{ pagus_text_vmstat, "\nallocstall_normal ", "1111" },
+	};
+
+	(void)state;
+	for (size_t p = 0; p < NR_OF(policies); p++) {
+		struct lab lab;
+
+		open_8192(&lab, policies[p]);
+		unit_seed_free(&lab, 0, 10);
+		unit_inherit(&lab, 1024, 7168, PAGUS_MOVABLE);
+		unit_seeded(&lab);
+		for (size_t n = 0; n < NR_OF(rows); n++)
+			if ((strstr(file_text(&lab, rows[n].write), rows[n].line) != NULL) !=
+			    (rows[n].releases[p] == '1'))
+				fail_msg("%s: %s", policies[p], rows[n].line);
+		unit_close(&lab);
+	}
+}
+
 static void isolated_blocks_are_free_but_no_free_pages(void **state)
 {
 	struct lab lab;
@@ -418,6 +454,7 @@ int main(void)
 		cmocka_unit_test(negative_indices_are_printed_as_the_kernel_does),
 		cmocka_unit_test(long_lists_are_counted_to_100000),
 		cmocka_unit_test(pagetypeinfo_has_the_types_of_the_release),
+		cmocka_unit_test(files_have_the_lines_of_the_release),
 		cmocka_unit_test(isolated_blocks_are_free_but_no_free_pages),
 		cmocka_unit_test(vmstat_counts_what_the_library_counts),
 		cmocka_unit_test(events_as_the_tracepoints_print_them),
