@@ -4,6 +4,7 @@
 
 #include "alloc/highatomic.h"
 #include "pcp/pcp.h"
+#include "reclaim/reclaim.h"
 
 static bool zone_valid(const struct pagus *p, uint32_t zone)
 {
@@ -81,6 +82,21 @@ void pagus_step_set_flag(struct pagus *p, uint32_t zone, enum pagus_step_flag fl
 		return;
 	z = pg_zone(p->state, zone);
 	z->flags = on ? z->flags | zone_flag(flag) : z->flags & ~zone_flag(flag);
+}
+
+enum pagus_status pagus_step_kswapd(struct pagus *p, uint32_t node, uint32_t highest, bool begins)
+{
+	struct pg_call c;
+
+	if (node >= p->state->nr_nodes || highest >= PAGUS_NR_ZONE_TYPES)
+		return PAGUS_BAD_VALUE;
+	c = pg_call_begin(p);
+	if (begins)
+		pg_kswapd_take_zones(c.st, node, highest);
+	else
+		pg_kswapd_leave_zones(&c, node, highest);
+	pg_call_end(&c);
+	return PAGUS_OK;
 }
 
 /* ---- allocation ------------------------------------------------------------------------------ */

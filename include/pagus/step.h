@@ -39,6 +39,12 @@ bool pagus_step_flag(const struct pagus *p, uint32_t zone, enum pagus_step_flag 
 void pagus_step_set_flag(struct pagus *p, uint32_t zone, enum pagus_step_flag flag, bool on);
 
 /*
+ * A run of the node's kswapd over zone types up to `highest` begins, or ends: the zones are under
+ * reclaim meanwhile, and at the end lose the boosts that stood at the beginning.
+ */
+enum pagus_status pagus_step_kswapd(struct pagus *p, uint32_t node, uint32_t highest, bool begins);
+
+/*
  * Pop a block off the acting CPU's pcp list: NO_MEMORY if it is empty. `quiet`: a bulk caller,
  * which does not halve free_count.
  */

@@ -75,15 +75,36 @@ void pg_kswapd_wake(struct pg_call *c, uint32_t node, uint32_t order, uint32_t h
 
 /* ---- a run --------------------------------------------------------------------------------------- */
 
-static void set_active(struct pagus_state *st, uint32_t node, uint32_t highest, bool active)
+uint64_t pg_kswapd_take_zones(struct pagus_state *st, uint32_t node, uint32_t highest)
 {
+	uint64_t boosts = 0;
+
 	for (uint32_t id = 0; id < st->nr_zones; id++) {
 		struct pg_zone *z = zone_of_run(st, id, node, highest);
 
-		if (z && active)
-			z->flags |= PG_ZONE_RECLAIM_ACTIVE;
-		else if (z)
-			z->flags &= ~PG_ZONE_RECLAIM_ACTIVE;
+		if (!z)
+			continue;
+		z->flags |= PG_ZONE_RECLAIM_ACTIVE;
+		z->boost_taken = z->boost;
+		boosts += z->boost;
+	}
+	return boosts;
+}
+
+void pg_kswapd_leave_zones(struct pg_call *c, uint32_t node, uint32_t highest)
+{
+	for (uint32_t id = 0; id < c->st->nr_zones; id++) {
+		struct pg_zone *z = zone_of_run(c->st, id, node, highest);
+
+		if (!z)
+			continue;
+		z->flags &= ~PG_ZONE_RECLAIM_ACTIVE;
+		if (!z->boost_taken)
+			continue;
+		pg_zone_lock(c, z, PAGUS_REASON_BOOST);
+		z->boost -= pg_min(z->boost, z->boost_taken);
+		pg_zone_unlock(c, z);
+		z->boost_taken = 0;
 	}
 }
 
@@ -99,35 +120,8 @@ static void begin_run(struct pg_call *c, uint32_t node)
 	n->wanted_highest = PAGUS_NR_ZONE_TYPES;
 	n->priority = PG_RECLAIM_PRIORITY;
 	n->reclaimed = 0;
-	n->boost_left = 0;
-	for (uint32_t id = 0; id < c->st->nr_zones; id++) {
-		struct pg_zone *z = zone_of_run(c->st, id, node, n->highest);
-
-		if (!z)
-			continue;
-		z->boost_taken = z->boost;
-		n->boost_left += z->boost;
-	}
-	set_active(c->st, node, n->highest, true);
+	n->boost_left = pg_kswapd_take_zones(c->st, node, n->highest);
 	pg_count(c, PAGUS_COUNTER_pageoutrun, 1);
-}
-
-static void end_run(struct pg_call *c, uint32_t node)
-{
-	struct pg_node *n = pg_node(c->st, node);
-
-	n->priority = 0;
-	set_active(c->st, node, n->highest, false);
-	for (uint32_t id = 0; id < c->st->nr_zones; id++) {
-		struct pg_zone *z = zone_of_run(c->st, id, node, n->highest);
-
-		if (!z || !z->boost_taken)
-			continue;
-		pg_zone_lock(c, z, PAGUS_REASON_BOOST);
-		z->boost -= pg_min(z->boost, z->boost_taken);
-		pg_zone_unlock(c, z);
-		z->boost_taken = 0;
-	}
 }
 
 /* Ask the port once: how many pages came. */
@@ -200,7 +194,8 @@ bool pg_kswapd_turn(struct pg_call *c, uint32_t node)
 		begin_run(c, node);
 	if (!turn(c, node))
 		return true;
-	end_run(c, node);
+	n->priority = 0;
+	pg_kswapd_leave_zones(c, node, n->highest);
 	n->awake = !pg_node_hopeless(n) && (n->wanted_highest != PAGUS_NR_ZONE_TYPES ||
 					    !balanced(c->st, node, n->order, n->highest));
 	return n->awake;

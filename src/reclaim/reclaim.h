@@ -29,6 +29,14 @@ void pg_kswapd_wake(struct pg_call *c, uint32_t node, uint32_t order, uint32_t h
 /* One turn of the node's kswapd: true if there is more to do. */
 bool pg_kswapd_turn(struct pg_call *c, uint32_t node);
 
+/*
+ * What the beginning and the end of a run do to the node's zones up to `highest`: they are marked as
+ * under reclaim, and their boosts noted, whose sum is returned; then the mark and those boosts are
+ * taken off.
+ */
+uint64_t pg_kswapd_take_zones(struct pagus_state *st, uint32_t node, uint32_t highest);
+void pg_kswapd_leave_zones(struct pg_call *c, uint32_t node, uint32_t highest);
+
 /* Pages were reclaimed from the node, by anybody. */
 static inline void pg_reclaim_note(struct pg_node *node, uint64_t pages)
 {

@@ -259,6 +259,25 @@ static void a_later_boost_is_not_paid_back(void **state)
 	world_close(w);
 }
 
+/* The same in single steps, for who follows a recorded kernel. */
+static void a_run_in_steps_pays_the_boosts_that_it_found(void **state)
+{
+	struct world *w = mixed("linux", 600);
+
+	(void)state;
+	world_ask(w, GFP_KERNEL, 0);
+	assert_int_equal(pagus_step_kswapd(&w->lab.p, 0, PAGUS_ZONE_MOVABLE, true), PAGUS_OK);
+	assert_true(active(w, 0));
+	world_ask(w, GFP_KERNEL | __GFP_RECLAIMABLE | __GFP_MEMALLOC, 0);
+	assert_int_equal(unit_zone(&w->lab, 0).boost, 900);
+	assert_int_equal(pagus_step_kswapd(&w->lab.p, 0, PAGUS_ZONE_MOVABLE, false), PAGUS_OK);
+	assert_false(active(w, 0));
+	assert_int_equal(unit_zone(&w->lab, 0).boost, 900 - 512);
+	assert_int_equal(pagus_step_kswapd(&w->lab.p, 1, 0, true), PAGUS_BAD_VALUE);
+	assert_int_equal(pagus_step_kswapd(&w->lab.p, 0, PAGUS_NR_ZONE_TYPES, true), PAGUS_BAD_VALUE);
+	world_close(w);
+}
+
 static void who_may_not_wake_kswapd_leaves_the_boost_to_others(void **state)
 {
 	struct world *w = mixed("linux", 400);
@@ -365,6 +384,7 @@ int main(void)
 		cmocka_unit_test(property_12_small_zones_and_factor_0_have_none),
 		cmocka_unit_test(kswapd_pays_boosts_back),
 		cmocka_unit_test(a_later_boost_is_not_paid_back),
+		cmocka_unit_test(a_run_in_steps_pays_the_boosts_that_it_found),
 		cmocka_unit_test(who_may_not_wake_kswapd_leaves_the_boost_to_others),
 		cmocka_unit_test(atomic_requests_do_not_pay_for_boosts),
 		cmocka_unit_test(nodes_under_reclaim_are_tried_last),
