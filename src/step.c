@@ -99,105 +99,7 @@ enum pagus_status pagus_step_kswapd(struct pagus *p, uint32_t node, uint32_t hig
 	return PAGUS_OK;
 }
 
-/* ---- allocation ------------------------------------------------------------------------------ */
-
-/* What a step took belongs to somebody now. */
-static void hand_out(const struct pagus_state *st, uint32_t i, uint32_t order, uint32_t type,
-		     pagus_pfn_t *pfn)
-{
-	struct pg_page *page = pg_page(st, i);
-
-	page->kind = PAGUS_PAGE_ALLOCATED;
-	page->order = (uint8_t)order;
-	page->type = type & 0xf;
-	*pfn = pg_pfn(st, i);
-}
-
-static bool request_valid(const struct pagus *p, uint32_t zone, uint32_t order, uint32_t type)
-{
-	return zone_valid(p, zone) && order <= p->state->max_order && pg_type_mergeable(type);
-}
-
-/* Nothing else is kept on pcp lists. */
-static bool cached_request_valid(const struct pagus *p, uint32_t zone, uint32_t order,
-				 uint32_t type)
-{
-	return request_valid(p, zone, order, type) && (p->state->pcp_orders >> order & 1);
-}
-
-enum pagus_status pagus_step_pop(struct pagus *p, uint32_t zone, uint32_t order, uint32_t type,
-				 bool quiet, pagus_pfn_t *pfn)
-{
-	struct pg_call c;
-	struct pg_pcp *pcp;
-	uint32_t i;
-
-	if (!cached_request_valid(p, zone, order, type))
-		return PAGUS_BAD_VALUE;
-	c = pg_call_begin(p);
-	pcp = pg_pcp(c.st, zone, c.cpu);
-	if (!quiet)
-		pcp->free_count >>= 1;
-	i = pg_pcp_pop(c.st, pcp, pg_pcp_list(order, type), order);
-	pg_call_end(&c);
-	if (i == PG_NONE)
-		return PAGUS_NO_MEMORY;
-	hand_out(c.st, i, order, type, pfn);
-	return PAGUS_OK;
-}
-
-enum pagus_status pagus_step_refill(struct pagus *p, uint32_t zone, uint32_t order, uint32_t type,
-				    uint32_t flags)
-{
-	struct pg_take take = { .order = order, .type = type, .flags = flags };
-	struct pg_call c;
-
-	if (!cached_request_valid(p, zone, order, type))
-		return PAGUS_BAD_VALUE;
-	c = pg_call_begin(p);
-	pg_pcps[c.st->pcp_policy]->refill(&c, pg_zone(c.st, zone), pg_pcp(c.st, zone, c.cpu),
-					  &take);
-	pg_call_end(&c);
-	return PAGUS_OK;
-}
-
-enum pagus_status pagus_step_take(struct pagus *p, uint32_t zone, uint32_t order, uint32_t type,
-				  uint32_t flags, pagus_pfn_t *pfn)
-{
-	struct pg_take take = { .order = order, .type = type, .flags = flags, .direct = true };
-	struct pg_call c;
-	struct pg_zone *z;
-	uint32_t i;
-
-	if (!request_valid(p, zone, order, type))
-		return PAGUS_BAD_VALUE;
-	c = pg_call_begin(p);
-	z = pg_zone(c.st, zone);
-	pg_zone_lock(&c, z, PAGUS_REASON_ALLOC_DIRECT);
-	i = pg_place_take(&c, z, &take);
-	pg_zone_unlock(&c, z);
-	pg_call_end(&c);
-	if (i == PG_NONE)
-		return PAGUS_NO_MEMORY;
-	hand_out(c.st, i, order, type, pfn);
-	return PAGUS_OK;
-}
-
-enum pagus_status pagus_step_reserve(struct pagus *p, pagus_pfn_t pfn, uint32_t order)
-{
-	struct pg_call c;
-	uint32_t i;
-	enum pagus_status status = pg_block_at(p->state, pfn, order, &i);
-
-	if (status != PAGUS_OK)
-		return status;
-	c = pg_call_begin(p);
-	pg_highatomic_reserve(&c, i, order);
-	pg_call_end(&c);
-	return PAGUS_OK;
-}
-
-/* ---- free ------------------------------------------------------------------------------------ */
+/* ---- blocks in use -------------------------------------------------------------------------- */
 
 /*
  * A block in use that a recorded kernel frees in parts: from now on each of its pages is by itself.
@@ -257,6 +159,209 @@ static enum pagus_status seize(const struct pagus_state *st, pagus_pfn_t pfn, ui
 	}
 	return PAGUS_OK;
 }
+
+/* ---- allocation ------------------------------------------------------------------------------ */
+
+/* What a step took belongs to somebody now. */
+static void hand_out(const struct pagus_state *st, uint32_t i, uint32_t order, uint32_t type,
+		     pagus_pfn_t *pfn)
+{
+	struct pg_page *page = pg_page(st, i);
+
+	page->kind = PAGUS_PAGE_ALLOCATED;
+	page->order = (uint8_t)order;
+	page->type = type & 0xf;
+	*pfn = pg_pfn(st, i);
+}
+
+static bool request_valid(const struct pagus *p, uint32_t zone, uint32_t order, uint32_t type)
+{
+	return zone_valid(p, zone) && order <= p->state->max_order && pg_type_mergeable(type);
+}
+
+/* Nothing else is kept on pcp lists. */
+static bool cached_request_valid(const struct pagus *p, uint32_t zone, uint32_t order,
+				 uint32_t type)
+{
+	return request_valid(p, zone, order, type) && (p->state->pcp_orders >> order & 1);
+}
+
+enum pagus_status pagus_step_pop(struct pagus *p, uint32_t zone, uint32_t order, uint32_t type,
+				 bool quiet, pagus_pfn_t *pfn)
+{
+	struct pg_call c;
+	struct pg_pcp *pcp;
+	uint32_t i;
+
+	if (!cached_request_valid(p, zone, order, type))
+		return PAGUS_BAD_VALUE;
+	c = pg_call_begin(p);
+	pcp = pg_pcp(c.st, zone, c.cpu);
+	if (!quiet)
+		pcp->free_count >>= 1;
+	i = pg_pcp_pop(c.st, pcp, pg_pcp_list(order, type), order);
+	pg_call_end(&c);
+	if (i == PG_NONE)
+		return PAGUS_NO_MEMORY;
+	hand_out(c.st, i, order, type, pfn);
+	return PAGUS_OK;
+}
+
+enum pagus_status pagus_step_refill(struct pagus *p, uint32_t zone, uint32_t order, uint32_t type,
+				    uint32_t flags)
+{
+	struct pg_take take = { .order = order, .type = type, .flags = flags };
+	struct pg_call c;
+
+	if (!cached_request_valid(p, zone, order, type))
+		return PAGUS_BAD_VALUE;
+	c = pg_call_begin(p);
+	pg_pcp_fill(&c, pg_zone(c.st, zone), pg_pcp(c.st, zone, c.cpu), &take);
+	pg_call_end(&c);
+	return PAGUS_OK;
+}
+
+enum pagus_status pagus_step_take(struct pagus *p, uint32_t zone, uint32_t order, uint32_t type,
+				  uint32_t flags, pagus_pfn_t *pfn)
+{
+	struct pg_take take = { .order = order, .type = type, .flags = flags, .direct = true };
+	struct pg_call c;
+	struct pg_zone *z;
+	uint32_t i;
+
+	if (!request_valid(p, zone, order, type))
+		return PAGUS_BAD_VALUE;
+	c = pg_call_begin(p);
+	z = pg_zone(c.st, zone);
+	pg_zone_lock(&c, z, PAGUS_REASON_ALLOC_DIRECT);
+	i = pg_place_take(&c, z, &take);
+	pg_zone_unlock(&c, z);
+	pg_call_end(&c);
+	if (i == PG_NONE)
+		return PAGUS_NO_MEMORY;
+	hand_out(c.st, i, order, type, pfn);
+	return PAGUS_OK;
+}
+
+static struct pg_take take_of(const struct pagus_step_hold *hold)
+{
+	return (struct pg_take){ .order = hold->order, .type = hold->type, .flags = hold->flags,
+				 .direct = hold->direct, .resume = hold->resume };
+}
+
+enum pagus_status pagus_step_ask(struct pagus *p, uint32_t zone, const struct pagus_step_hold *hold,
+				 uint32_t *blocks)
+{
+	struct pg_take take = take_of(hold);
+	struct pg_call c;
+
+	if (!cached_request_valid(p, zone, hold->order, hold->type))
+		return PAGUS_BAD_VALUE;
+	c = pg_call_begin(p);
+	*blocks = pg_pcps[c.st->pcp_policy]->refill_blocks(c.st, pg_zone(c.st, zone),
+							   pg_pcp(c.st, zone, c.cpu), &take);
+	pg_call_end(&c);
+	return PAGUS_OK;
+}
+
+enum pagus_status pagus_step_take_next(struct pagus *p, uint32_t zone, struct pagus_step_hold *hold,
+				       pagus_pfn_t *pfn)
+{
+	struct pg_take take = take_of(hold);
+	struct pg_call c;
+	struct pg_zone *z;
+	uint32_t i;
+
+	if (!request_valid(p, zone, hold->order, hold->type))
+		return PAGUS_BAD_VALUE;
+	c = pg_call_begin(p);
+	z = pg_zone(c.st, zone);
+	pg_zone_lock(&c, z, hold->direct ? PAGUS_REASON_ALLOC_DIRECT : PAGUS_REASON_REFILL);
+	i = pg_place_take(&c, z, &take);
+	pg_zone_unlock(&c, z);
+	pg_call_end(&c);
+	hold->resume = take.resume;
+	if (i == PG_NONE)
+		return PAGUS_NO_MEMORY;
+	hand_out(c.st, i, hold->order, hold->type, pfn);
+	return PAGUS_OK;
+}
+
+pagus_pfn_t pagus_step_look(struct pagus *p, uint32_t zone, const struct pagus_step_hold *hold)
+{
+	struct pg_take take = take_of(hold);
+	struct pg_call c;
+	struct pg_zone *z;
+	uint32_t i;
+
+	if (!request_valid(p, zone, hold->order, hold->type))
+		return PAGUS_NO_PFN;
+	c = pg_call_begin(p);
+	z = pg_zone(c.st, zone);
+	pg_zone_lock(&c, z, PAGUS_REASON_REFILL);
+	i = pg_place_look(&c, z, &take);
+	pg_zone_unlock(&c, z);
+	pg_call_end(&c);
+	return i == PG_NONE ? PAGUS_NO_PFN : pg_pfn(c.st, i);
+}
+
+enum pagus_status pagus_step_keep(struct pagus *p, pagus_pfn_t pfn, uint32_t order, uint32_t type,
+				  bool to_tail)
+{
+	struct pagus_state *st = p->state;
+	struct pg_call c;
+	uint32_t i;
+	enum pagus_status status;
+
+	if (order > st->max_order || !(st->pcp_orders >> order & 1) || !pg_type_mergeable(type))
+		return PAGUS_BAD_VALUE;
+	status = seize(st, pfn, order, &i);
+	if (status != PAGUS_OK)
+		return status;
+	c = pg_call_begin(p);
+	pg_pcp_put(st, pg_pcp(st, pg_page(st, i)->zone, c.cpu), pg_pcp_list(order, type), i, order,
+		   type, to_tail ? PG_TAIL : PG_HEAD);
+	pg_call_end(&c);
+	return PAGUS_OK;
+}
+
+bool pagus_step_visit(struct pagus *p, uint32_t zone, uint32_t order, enum pagus_zone_type highest,
+		      uint32_t flags)
+{
+	if (!zone_valid(p, zone) || order > p->state->max_order ||
+	    (uint32_t)highest >= PAGUS_NR_ZONE_TYPES)
+		return false;
+	return pg_zone_visit(p->state, pg_zone(p->state, zone), order, highest, flags);
+}
+
+enum pagus_status pagus_step_reserve(struct pagus *p, pagus_pfn_t pfn, uint32_t order)
+{
+	struct pg_call c;
+	uint32_t i;
+	enum pagus_status status = pg_block_at(p->state, pfn, order, &i);
+
+	if (status != PAGUS_OK)
+		return status;
+	c = pg_call_begin(p);
+	pg_highatomic_reserve(&c, i, order);
+	pg_call_end(&c);
+	return PAGUS_OK;
+}
+
+enum pagus_status pagus_step_unreserve(struct pagus *p, uint32_t zone, uint32_t type)
+{
+	struct pg_call c;
+	bool moved;
+
+	if (!zone_valid(p, zone) || !pg_type_mergeable(type))
+		return PAGUS_BAD_VALUE;
+	c = pg_call_begin(p);
+	moved = pg_highatomic_unreserve_zone(&c, pg_zone(c.st, zone), type);
+	pg_call_end(&c);
+	return moved ? PAGUS_OK : PAGUS_NO_MEMORY;
+}
+
+/* ---- free ------------------------------------------------------------------------------------ */
 
 enum pagus_status pagus_step_push(struct pagus *p, pagus_pfn_t pfn, uint32_t order, bool may_drain,
 				  uint32_t *list, uint32_t *over)

@@ -28,6 +28,7 @@ SHARED = {"watch/event.h": ("store", "zone", "place", "pcp", "reclaim", "alloc")
 EXCEPTIONS = {
     "pagus.c": ALL + ("policy.h",),
     "policy.c": ALL + ("policy.h",),
+    "repair.c": ALL,
     "step.c": ALL,
     "policy.h": ("mem",),
     "watch/check.c": ALL,

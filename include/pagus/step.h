@@ -55,6 +55,43 @@ enum pagus_status pagus_step_pop(struct pagus *p, uint32_t zone, uint32_t order,
 enum pagus_status pagus_step_refill(struct pagus *p, uint32_t zone, uint32_t order, uint32_t type,
 				    uint32_t flags);
 
+/*
+ * A refill in its parts. One hold of the zone lock, in which one block after the other is taken:
+ * zero `resume` at its start. `direct`: for the requester itself, not for a pcp list.
+ */
+struct pagus_step_hold {
+	uint32_t order, type, flags;
+	bool direct;
+	uint32_t resume;
+};
+
+/*
+ * How many blocks a refill of the acting CPU's list would ask for; the pcp remembers that it asked.
+ */
+enum pagus_status pagus_step_ask(struct pagus *p, uint32_t zone, const struct pagus_step_hold *hold,
+				 uint32_t *blocks);
+
+/* Take the next block of a hold: NO_MEMORY if no pass serves. It belongs to somebody now. */
+enum pagus_status pagus_step_take_next(struct pagus *p, uint32_t zone, struct pagus_step_hold *hold,
+				       pagus_pfn_t *pfn);
+
+/* The free block that the hold would look at first to go on; NO_PFN if there is none. */
+pagus_pfn_t pagus_step_look(struct pagus *p, uint32_t zone, const struct pagus_step_hold *hold);
+
+/*
+ * Put a block that is not free on the acting CPU's pcp list for such requests: on its tail, as a
+ * refill does, or on its head.
+ */
+enum pagus_status pagus_step_keep(struct pagus *p, pagus_pfn_t pfn, uint32_t order, uint32_t type,
+				  bool to_tail);
+
+/*
+ * A request comes to a zone: is the mark that its flags name met? Where the HIGH mark is not, the
+ * zone remembers that.
+ */
+bool pagus_step_visit(struct pagus *p, uint32_t zone, uint32_t order, enum pagus_zone_type highest,
+		      uint32_t flags);
+
 /* Take a block straight from the zone: NO_MEMORY if no pass serves. */
 enum pagus_status pagus_step_take(struct pagus *p, uint32_t zone, uint32_t order, uint32_t type,
 				  uint32_t flags, pagus_pfn_t *pfn);
@@ -64,6 +101,9 @@ enum pagus_status pagus_step_take(struct pagus *p, uint32_t zone, uint32_t order
  * event tells.
  */
 enum pagus_status pagus_step_reserve(struct pagus *p, pagus_pfn_t pfn, uint32_t order);
+
+/* Give one pageblock of a zone's reserve back, to `type`: NO_MEMORY if it has none to give. */
+enum pagus_status pagus_step_unreserve(struct pagus *p, uint32_t zone, uint32_t type);
 
 /*
  * Push a block that is not free onto the acting CPU's pcp list of its pageblock. *list: where it
@@ -103,6 +143,40 @@ enum pagus_status pagus_step_set_type(struct pagus *p, pagus_pfn_t pfn,
 				      enum pagus_migratetype type);
 enum pagus_status pagus_step_move_free(struct pagus *p, pagus_pfn_t pfn,
 				       enum pagus_migratetype from, enum pagus_migratetype to);
+
+/* ---- repairs, where the state is seen to differ from the recorded kernel's ------------------- */
+
+/*
+ * The inverse of a take from the list of `type`: free a block that was taken, to the head of the
+ * list that it merges onto.
+ */
+enum pagus_status pagus_step_put_back(struct pagus *p, pagus_pfn_t pfn, uint32_t order,
+				      uint32_t type);
+
+/* Move a free block to the head of its list. O(list). */
+enum pagus_status pagus_step_to_head(struct pagus *p, pagus_pfn_t pfn, uint32_t order);
+
+/*
+ * The block that a pop from this pcp list would give; the one that a drain beginning at this list
+ * would. NO_PFN if there is none.
+ */
+pagus_pfn_t pagus_step_first(const struct pagus *p, uint32_t zone, uint32_t cpu, uint32_t list);
+pagus_pfn_t pagus_step_last(const struct pagus *p, uint32_t zone, uint32_t cpu, uint32_t list);
+
+/* Where a block is on a pcp list. BUSY if it is on none. O(depth). */
+struct pagus_step_place {
+	uint32_t cpu, list;
+	uint64_t depth; /* blocks before it */
+};
+enum pagus_status pagus_step_find_cached(const struct pagus *p, pagus_pfn_t pfn,
+					 struct pagus_step_place *place);
+
+/* Take a block off its pcp list: it belongs to somebody now. */
+enum pagus_status pagus_step_uncache(struct pagus *p, pagus_pfn_t pfn);
+
+/* Set what a pcp remembers. */
+enum pagus_status pagus_step_tune(struct pagus *p, uint32_t zone, uint32_t cpu,
+				  const struct pagus_pcp_seed *seed);
 
 /* Rotate the free list that the block at pfn is on so that this block comes first. O(list). */
 enum pagus_status pagus_step_rotate(struct pagus *p, pagus_pfn_t pfn, uint32_t order);

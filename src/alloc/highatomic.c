@@ -47,7 +47,7 @@ void pg_highatomic_reserve(struct pg_call *c, uint32_t i, uint32_t order)
 }
 
 /* A reserved pageblock is known by a free block on a HIGHATOMIC list, the smallest first. */
-static bool unreserve_zone(struct pg_call *c, struct pg_zone *z, uint32_t type)
+static bool unreserve_locked(struct pg_call *c, struct pg_zone *z, uint32_t type)
 {
 	for (uint32_t order = 0; order <= c->st->max_order; order++) {
 		uint32_t i = pg_store_first(c->st, z, order, PAGUS_HIGHATOMIC);
@@ -66,20 +66,25 @@ static bool unreserve_zone(struct pg_call *c, struct pg_zone *z, uint32_t type)
 	return false;
 }
 
+bool pg_highatomic_unreserve_zone(struct pg_call *c, struct pg_zone *z, uint32_t type)
+{
+	bool moved;
+
+	pg_zone_lock(c, z, PAGUS_REASON_UNRESERVE);
+	moved = unreserve_locked(c, z, type);
+	pg_zone_unlock(c, z);
+	return moved;
+}
+
 bool pg_highatomic_unreserve(struct pg_call *c, const struct pg_plan *plan, bool last)
 {
 	uint64_t keep = last ? 0 : UINT64_C(1) << c->st->pageblock_order;
 
 	for (uint32_t n = 1; n <= plan->zonelist[0]; n++) {
 		struct pg_zone *z = pg_zone(c->st, plan->zonelist[n]);
-		bool moved;
 
-		if (!pg_plan_allows(c->st, plan, n) || z->reserved_highatomic <= keep)
-			continue;
-		pg_zone_lock(c, z, PAGUS_REASON_UNRESERVE);
-		moved = unreserve_zone(c, z, plan->type);
-		pg_zone_unlock(c, z);
-		if (moved)
+		if (pg_plan_allows(c->st, plan, n) && z->reserved_highatomic > keep &&
+		    pg_highatomic_unreserve_zone(c, z, plan->type))
 			return true;
 	}
 	return false;

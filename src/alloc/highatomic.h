@@ -18,4 +18,7 @@ void pg_highatomic_reserve(struct pg_call *c, uint32_t i, uint32_t order);
  */
 bool pg_highatomic_unreserve(struct pg_call *c, const struct pg_plan *plan, bool last);
 
+/* The same in one zone, in a hold of its lock. */
+bool pg_highatomic_unreserve_zone(struct pg_call *c, struct pg_zone *z, uint32_t type);
+
 #endif

@@ -42,7 +42,7 @@ static uint32_t take_from_pcp(struct pg_call *c, struct pg_zone *z, const struct
 		};
 
 		pg_count(c, PAGUS_COUNTER_pcp_alloc_miss, 1);
-		pg_pcps[c->st->pcp_policy]->refill(c, z, pcp, &take);
+		pg_pcp_fill(c, z, pcp, &take);
 		i = pg_pcp_pop(c->st, pcp, list, plan->order);
 	}
 	pg_pcp_unlock(c, pcp);
@@ -84,38 +84,9 @@ static uint32_t take(struct pg_call *c, struct pg_zone *z, const struct walk *w)
 	return i;
 }
 
-/*
- * A request that may use half of the min mark may use half of the mark without its boost: boosts are
- * for requests that can wait for kswapd.
- */
-static bool allowed_unboosted(const struct pagus_state *st, const struct pg_zone *z,
-			      const struct walk *w)
-{
-	return w->plan->order == 0 && (w->flags & PG_ALLOC_MIN_RESERVE) && z->boost &&
-	       (w->flags & PG_ALLOC_WMARK_MASK) == PAGUS_WMARK_MIN &&
-	       pg_watermark_ok(st, z, 0, z->wmark[PAGUS_WMARK_MIN], w->plan->highest, w->flags);
-}
-
-static bool watermark_allows(const struct pagus_state *st, struct pg_zone *z, const struct walk *w)
-{
-	const struct pg_plan *plan = w->plan;
-
-	/* The pcps tune themselves down once a zone has been seen below its high mark. */
-	if (!(z->flags & PG_ZONE_BELOW_HIGH)) {
-		if (pg_watermark_ok(st, z, plan->order, pg_mark(z, PAGUS_WMARK_HIGH), plan->highest,
-				    w->flags))
-			return true;
-		z->flags |= PG_ZONE_BELOW_HIGH;
-	}
-	return (w->flags & PG_ALLOC_NO_WATERMARKS) ||
-	       pg_watermark_ok(st, z, plan->order, pg_mark(z, w->flags & PG_ALLOC_WMARK_MASK),
-			       plan->highest, w->flags) ||
-	       allowed_unboosted(st, z, w);
-}
-
 static bool weigh(struct pg_call *c, struct pg_zone *z, const struct walk *w)
 {
-	bool allowed = watermark_allows(c->st, z, w);
+	bool allowed = pg_zone_visit(c->st, z, w->plan->order, w->plan->highest, w->flags);
 
 	if (pg_event_wanted(c, PAGUS_EVENT_ZONE_WEIGHED))
 		pg_event_raise(c, PAGUS_EVENT_ZONE_WEIGHED, z->id, PAGUS_NO_PFN, w->plan->order,

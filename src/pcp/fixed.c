@@ -8,16 +8,22 @@
 
 #include "base/bits.h"
 
-static void refill(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, struct pg_take *t)
+static uint32_t refill_blocks(const struct pagus_state *st, const struct pg_zone *z,
+			      struct pg_pcp *pcp, const struct pg_take *t)
 {
 	uint32_t blocks = pcp->batch;
 
-	pg_pcp_fill(c, z, pcp, t, blocks > 1 ? (uint32_t)pg_max(blocks >> t->order, 2) : blocks);
+	(void)st;
+	(void)z;
+	return blocks > 1 ? (uint32_t)pg_max(blocks >> t->order, 2) : blocks;
 }
 
 static uint32_t drain_pages(const struct pagus_state *st, struct pg_pcp *pcp, uint32_t high)
 {
-	uint32_t most, pages = pcp->batch << pcp->free_count;
+	/* A recorded state of another release counts otherwise. */
+	uint32_t grown = (uint32_t)pg_min(pcp->free_count,
+					  st->tunable[PAGUS_TUNABLE_pcp_batch_scale_max]);
+	uint32_t most, pages = pcp->batch << grown;
 
 	if (high < pcp->batch)
 		return 1;
@@ -43,5 +49,5 @@ static uint32_t over(const struct pagus_state *st, const struct pg_zone *z, stru
 
 const struct pg_pcp_ops pg_pcp_fixed = {
 	.name = "fixed", .about = "one batch and a fixed limit, as Linux 5.14 to 6.6",
-	.cached = true, .fixed_limit = true, .refill = refill, .over = over,
+	.cached = true, .fixed_limit = true, .refill_blocks = refill_blocks, .over = over,
 };

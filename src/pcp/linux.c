@@ -31,9 +31,8 @@ static void lower_high(struct pg_pcp *pcp, uint32_t pages)
 	pcp->high = (uint32_t)pg_max(lowered, pcp->high_min);
 }
 
-/* How many blocks a refill asks for. */
-static uint32_t refill_blocks(const struct pagus_state *st, const struct pg_zone *z,
-			      struct pg_pcp *pcp, uint32_t order)
+static uint32_t blocks_of_order(const struct pagus_state *st, const struct pg_zone *z,
+				struct pg_pcp *pcp, uint32_t order)
 {
 	uint32_t high = clamp_high(pcp), batch = pcp->batch;
 	uint32_t pages = order ? batch : batch << pcp->alloc_factor;
@@ -52,16 +51,16 @@ static uint32_t refill_blocks(const struct pagus_state *st, const struct pg_zone
 	return pages > 1 ? (uint32_t)pg_max(pages >> order, 2) : pages;
 }
 
-static void refill(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, struct pg_take *t)
+/*
+ * An atomic request of higher order takes its own block, or the reserve's, and leaves the rest
+ * whole.
+ */
+static uint32_t refill_blocks(const struct pagus_state *st, const struct pg_zone *z,
+			      struct pg_pcp *pcp, const struct pg_take *t)
 {
-	uint32_t asked = refill_blocks(c->st, z, pcp, t->order);
+	uint32_t blocks = blocks_of_order(st, z, pcp, t->order);
 
-	/*
-	 * An atomic request of higher order takes its own block, or the reserve's, and leaves the
-	 * rest whole.
-	 */
-	if (!(t->flags & PG_ALLOC_HIGHATOMIC) || pg_release(c->st)->reserve_after_pcp)
-		pg_pcp_fill(c, z, pcp, t, asked);
+	return (t->flags & PG_ALLOC_HIGHATOMIC) && !pg_release(st)->reserve_after_pcp ? 0 : blocks;
 }
 
 /*
@@ -146,5 +145,5 @@ static uint32_t over(const struct pagus_state *st, const struct pg_zone *z, stru
 
 const struct pg_pcp_ops pg_pcp_linux = {
 	.name = "linux", .about = "batches and self-tuning limits, as Linux 6.7 and later",
-	.cached = true, .refill = refill, .over = over,
+	.cached = true, .refill_blocks = refill_blocks, .over = over,
 };

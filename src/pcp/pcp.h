@@ -22,8 +22,12 @@ struct pg_pcp_ops {
 	const char *name, *about;
 	bool cached;    /* orders 0-3 and the pageblock's go through lists; if not, no call below is made */
 	bool fixed_limit; /* high_min is the one limit; `high` is not kept */
-	/* Bring blocks onto the empty list that `t` needs. */
-	void (*refill)(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, struct pg_take *t);
+	/*
+	 * How many blocks a refill of the empty list that `t` needs asks for; 0: the request goes
+	 * to the zone. Moves what the pcp remembers.
+	 */
+	uint32_t (*refill_blocks)(const struct pagus_state *st, const struct pg_zone *z,
+				  struct pg_pcp *pcp, const struct pg_take *t);
 	/*
 	 * A block of `order` was pushed: how many pages are to be drained; 0 where the caller may
 	 * not. Moves what the pcp remembers.
@@ -115,9 +119,11 @@ static inline void pg_pcp_put(struct pagus_state *st, struct pg_pcp *pcp, uint32
 	pcp->count += 1u << order;
 }
 
-/* Bring up to `asked` blocks onto the list that `t` needs, in one hold of the zone's lock. */
-void pg_pcp_fill(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, struct pg_take *t,
-		 uint32_t asked);
+/*
+ * Bring blocks onto the empty list that `t` needs, as many as the policy asks for and the zone has,
+ * in one hold of the zone's lock.
+ */
+void pg_pcp_fill(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, struct pg_take *t);
 
 /*
  * Give at least `pages` pages (or all) back to the zone in one hold of its lock: from the tail of

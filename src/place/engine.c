@@ -76,8 +76,9 @@ static bool find(const struct pagus_state *st, const struct pg_zone *z, const st
 	return false;
 }
 
+/* With the effect of the pass; without one, the first candidate and no change. */
 static uint32_t run_pass(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
-			 const struct pg_pass *pass, enum pagus_verdict *verdict)
+			 const struct pg_pass *pass, pg_effect *effect, enum pagus_verdict *verdict)
 {
 	uint32_t lo = bound(c->st, t, pass->lo), hi = bound(c->st, t, pass->hi);
 
@@ -88,7 +89,7 @@ static uint32_t run_pass(struct pg_call *c, struct pg_zone *z, const struct pg_t
 
 		if (z->nr_free[order] == 0 || !find(c->st, z, t, pass, order, &found))
 			continue;
-		i = pass->effect(c, z, t, &found);
+		i = effect ? effect(c, z, t, &found) : found.i;
 		*verdict = i != PG_NONE ? PAGUS_VERDICT_SERVED : PAGUS_VERDICT_TOO_FOREIGN;
 		if (i != PG_NONE)
 			return i;
@@ -96,9 +97,10 @@ static uint32_t run_pass(struct pg_call *c, struct pg_zone *z, const struct pg_t
 	return PG_NONE;
 }
 
-/* Try the n-th row of the table. */
+/* Try the n-th row of the table; with `look`, without any effect. */
 static uint32_t try_pass(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
-			 const struct pg_pass *pass, uint32_t n, enum pagus_verdict *verdict)
+			 const struct pg_pass *pass, uint32_t n, bool look,
+			 enum pagus_verdict *verdict)
 {
 	*verdict = PAGUS_VERDICT_BEHIND;
 	if (n < t->resume && !pass->always)
@@ -110,7 +112,18 @@ static uint32_t try_pass(struct pg_call *c, struct pg_zone *z, const struct pg_t
 	if (!needs_met(z, t, pass->needs))
 		return PG_NONE;
 	*verdict = PAGUS_VERDICT_NO_BLOCK;
-	return run_pass(c, z, t, pass, verdict);
+	return run_pass(c, z, t, pass, look ? NULL : pass->effect, verdict);
+}
+
+uint32_t pg_place_look(struct pg_call *c, struct pg_zone *z, const struct pg_take *t)
+{
+	const struct pg_place *place = pg_places[c->st->place_policy];
+	enum pagus_verdict verdict;
+	uint32_t i = PG_NONE;
+
+	for (uint32_t n = 0; n < place->nr_passes && i == PG_NONE; n++)
+		i = try_pass(c, z, t, &place->passes[n], n, true, &verdict);
+	return i;
 }
 
 uint32_t pg_place_take(struct pg_call *c, struct pg_zone *z, struct pg_take *t)
@@ -120,7 +133,7 @@ uint32_t pg_place_take(struct pg_call *c, struct pg_zone *z, struct pg_take *t)
 	for (uint32_t n = 0; n < place->nr_passes; n++) {
 		const struct pg_pass *pass = &place->passes[n];
 		enum pagus_verdict verdict;
-		uint32_t i = try_pass(c, z, t, pass, n, &verdict);
+		uint32_t i = try_pass(c, z, t, pass, n, false, &verdict);
 
 		if (pg_event_wanted(c, PAGUS_EVENT_PASS_TRIED))
 			pg_event_raise(c, PAGUS_EVENT_PASS_TRIED, z->id,

@@ -86,6 +86,12 @@ extern const uint32_t pg_nr_places;
  */
 uint32_t pg_place_take(struct pg_call *c, struct pg_zone *z, struct pg_take *t);
 
+/*
+ * The first candidate that any pass finds, PG_NONE if there is none. Changes nothing. The pass may
+ * still refuse it. Needs the zone's lock.
+ */
+uint32_t pg_place_look(struct pg_call *c, struct pg_zone *z, const struct pg_take *t);
+
 /* Effects. */
 pg_effect pg_effect_take;        /* cut it; the rest stays on its lists; mm_page_alloc_zone_locked */
 pg_effect pg_effect_steal;       /* the same from a foreign list; mm_page_alloc_extfrag */

@@ -251,3 +251,30 @@ bool pg_watermark_ok_with(const struct pagus_state *st, const struct pg_zone *z,
 	return w.free - w.unusable > w.min + w.reserve &&
 	       (order == 0 || block_for(st, z, order, flags));
 }
+
+/*
+ * A request that may use half of the min mark may use half of the mark without its boost: boosts are
+ * for requests that can wait for kswapd.
+ */
+static bool allowed_unboosted(const struct pagus_state *st, const struct pg_zone *z, uint32_t order,
+			      uint32_t highest, uint32_t flags)
+{
+	return order == 0 && (flags & PG_ALLOC_MIN_RESERVE) && z->boost &&
+	       (flags & PG_ALLOC_WMARK_MASK) == PAGUS_WMARK_MIN &&
+	       pg_watermark_ok(st, z, 0, z->wmark[PAGUS_WMARK_MIN], highest, flags);
+}
+
+bool pg_zone_visit(const struct pagus_state *st, struct pg_zone *z, uint32_t order,
+		   uint32_t highest, uint32_t flags)
+{
+	/* The pcps tune themselves down once a zone has been seen below its high mark. */
+	if (!(z->flags & PG_ZONE_BELOW_HIGH)) {
+		if (pg_watermark_ok(st, z, order, pg_mark(z, PAGUS_WMARK_HIGH), highest, flags))
+			return true;
+		z->flags |= PG_ZONE_BELOW_HIGH;
+	}
+	return (flags & PG_ALLOC_NO_WATERMARKS) ||
+	       pg_watermark_ok(st, z, order, pg_mark(z, flags & PG_ALLOC_WMARK_MASK), highest,
+			       flags) ||
+	       allowed_unboosted(st, z, order, highest, flags);
+}

@@ -125,6 +125,13 @@ bool pg_watermark_ok(const struct pagus_state *st, const struct pg_zone *z, uint
 bool pg_watermark_ok_with(const struct pagus_state *st, const struct pg_zone *z, uint32_t order,
 			  uint64_t mark, uint32_t highest, uint32_t flags, int64_t free);
 
+/*
+ * A request comes to the zone: may it take, at the mark that its flags name? Remembers that the
+ * zone was seen below its high mark.
+ */
+bool pg_zone_visit(const struct pagus_state *st, struct pg_zone *z, uint32_t order,
+		   uint32_t highest, uint32_t flags);
+
 static inline uint64_t pg_mark(const struct pg_zone *z, uint32_t which)
 {
 	return z->wmark[which] + z->boost;

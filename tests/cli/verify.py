@@ -44,6 +44,34 @@ class Verify(unittest.TestCase):
         for key in list(self.result) + list(self.result["end"]):
             self.assertIn(key, manual)
 
+    def test_stock_events_alone(self):
+        done = verify("--standard-events", "--json", TRACE)
+        result, = json.loads(done.stdout)
+        self.assertEqual(done.returncode, 0)
+        self.assertLess(result["events"], self.result["events"])
+        for kind in ("pcp_alloc", "zone_take", "fallback", "drain"):
+            self.assertGreaterEqual(result[kind]["exact"], 0.995 * result[kind]["predicted"])
+        self.assertGreater(result["pcp_alloc"]["predicted"], 10000)
+        self.assertGreater(sum(result["resync"].values()), 0)
+        table = verify("--standard-events", TRACE)
+        self.assertEqual(table.returncode, 0)
+        for rule, count in result["resync"].items():
+            row = re.search(rf"^{rule} +(\d+)  ", table.stdout, re.M)
+            self.assertEqual(int(row[1]) if row else 0, count)
+        with open(MANPAGE) as f:
+            manual = f.read()
+        for rule in result["resync"]:
+            self.assertIn(f"\n*{rule}*\n", manual)
+
+    def test_release(self):
+        self.assertEqual((self.result["release"], self.result["policy"]), ("7.2", "linux"))
+        other = verify("--release", "6.1", "--standard-events", "--json", TRACE)
+        result, = json.loads(other.stdout)
+        self.assertEqual((result["release"], result["policy"]), ("7.2", "linux-6.1"))
+        bad = verify("--release", "5.4", TRACE)
+        self.assertEqual((bad.returncode, bad.stdout), (1, ""))
+        self.assertEqual(bad.stderr, "pagus: release 5.4 is not known; known are 6.1, 6.12, 6.18, 7.2\n")
+
     def test_an_unreadable_trace_does_not_hide_the_others(self):
         with tempfile.TemporaryDirectory() as folder:
             missing = os.path.join(folder, "missing.pgt")

@@ -9,6 +9,7 @@
 struct comparison {
 	struct verify *v;
 	const struct pagus *p;
+	uint32_t pageblock_order;
 	bool tuned;       /* the release tunes its pcps */
 	uint64_t *ours;   /* room for the longest list */
 	uint64_t room;
@@ -27,7 +28,28 @@ static bool make_room(struct comparison *c, uint64_t nr)
 	return true;
 }
 
-static void compare_list(struct comparison *c, uint64_t nr_ours, const struct snap_list *theirs)
+static int by_pfn(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* How many blocks of a recorded list are not on ours. */
+static uint64_t count_missing(struct comparison *c, uint64_t nr_ours,
+			      const struct snap_list *theirs)
+{
+	uint64_t missing = 0;
+
+	qsort(c->ours, nr_ours, sizeof(*c->ours), by_pfn);
+	for (uint64_t n = 0; theirs && n < theirs->nr; n++)
+		missing += !bsearch(&theirs->pfns[n], c->ours, nr_ours, sizeof(*c->ours), by_pfn);
+	return missing;
+}
+
+/* Blocks of 2^order pages. */
+static void compare_list(struct comparison *c, uint64_t nr_ours, const struct snap_list *theirs,
+			 uint32_t order)
 {
 	uint64_t nr_theirs = theirs ? theirs->nr : 0;
 
@@ -37,6 +59,8 @@ static void compare_list(struct comparison *c, uint64_t nr_ours, const struct sn
 	if (nr_ours == nr_theirs &&
 	    memcmp(c->ours, theirs->pfns, nr_ours * sizeof(*c->ours)) == 0)
 		c->v->end.lists_in_order++;
+	else
+		c->v->end.pages_misplaced += count_missing(c, nr_ours, theirs) << order;
 }
 
 static const struct snap_list *recorded_list(const struct snap_zone *zone, uint32_t order,
@@ -61,7 +85,7 @@ static bool compare_free_lists(struct comparison *c, uint32_t id, const struct s
 			if (!make_room(c, nr))
 				return false;
 			pagus_free_list(c->p, id, order, mt, c->ours, nr);
-			compare_list(c, nr, theirs);
+			compare_list(c, nr, theirs, order);
 			blocks += (int64_t)nr - (theirs ? (int64_t)theirs->nr : 0);
 		}
 		c->v->end.buddyinfo_pages_off += (uint64_t)(blocks < 0 ? -blocks : blocks) << order;
@@ -101,7 +125,8 @@ static bool compare_pcps(struct comparison *c, uint32_t id, const struct snap_zo
 			if (!make_room(c, nr))
 				return false;
 			pagus_pcp_list(c->p, id, cpu, list, c->ours, nr);
-			compare_list(c, nr, &theirs->lists[list]);
+			compare_list(c, nr, &theirs->lists[list],
+				     list < 12 ? list / 3 : c->pageblock_order);
 		}
 	}
 	return true;
@@ -136,7 +161,8 @@ bool verify_end_state(struct verify *v, const struct machine *m, struct trace *t
 {
 	const struct snapshot *end = trace_end(t, err);
 	struct comparison c = {
-		.v = v, .p = &m->pagus, .tuned = trace_start(t)->version >= MACHINE_TUNED_PCP,
+		.v = v, .p = &m->pagus, .pageblock_order = trace_start(t)->pageblock_order,
+		.tuned = trace_start(t)->version >= MACHINE_TUNED_PCP,
 	};
 	bool ok = true;
 

@@ -23,7 +23,7 @@ void lead_score(struct lead *l, enum verify_kind kind, bool exact, const char *f
 		char *text = v->miss[v->nr_misses];
 
 		at = snprintf(text, VERIFY_MISS_TEXT, "event %llu, %s: ",
-			      (unsigned long long)l->window.number, verify_key(kind));
+			      (unsigned long long)l->number, verify_key(kind));
 		va_start(args, format);
 		vsnprintf(text + at, VERIFY_MISS_TEXT - (size_t)at, format, args);
 		va_end(args);
@@ -35,7 +35,7 @@ void lead_disagree(struct lead *l, const char *step, uint64_t pfn, enum pagus_st
 {
 	if (l->v->nr_misses < VERIFY_MISSES)
 		snprintf(l->v->miss[l->v->nr_misses], VERIFY_MISS_TEXT,
-			 "event %llu: %s at pfn %#llx: %s", (unsigned long long)l->window.number,
+			 "event %llu: %s at pfn %#llx: %s", (unsigned long long)l->number,
 			 step, (unsigned long long)pfn, pagus_status_text(status));
 	l->v->nr_misses++;
 	l->v->disagreements++;
@@ -54,6 +54,13 @@ uint32_t lead_zone(const struct lead *l, uint8_t nid_index)
 			return id;
 	}
 	return UINT32_MAX;
+}
+
+uint32_t lead_zone_of(const struct lead *l, uint64_t pfn)
+{
+	struct pagus_page_info page;
+
+	return pagus_page_info(&l->machine->pagus, pfn, &page) == PAGUS_OK ? page.zone : UINT32_MAX;
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -146,9 +153,10 @@ static void confirm_drained(struct lead *l, const struct lead_answer *answer,
 		   answer->order, answer->type);
 }
 
-void lead_confirm(struct lead *l, struct lead_cpu *cpu, const struct trace_event *ev)
+bool lead_confirm(struct lead *l, struct lead_cpu *cpu, const struct trace_event *ev)
 {
 	struct lead_answer answer = { .pfn = PAGUS_NO_PFN };
+	uint32_t misses = l->v->nr_misses;
 
 	next_answer(cpu, &answer);
 	if (ev->type == TRACE_ZONE_LOCKED)
@@ -157,6 +165,7 @@ void lead_confirm(struct lead *l, struct lead_cpu *cpu, const struct trace_event
 		confirm_fallback(l, &answer, ev);
 	else
 		confirm_drained(l, &answer, ev);
+	return misses == l->v->nr_misses;
 }
 
 /* ---- the zone -------------------------------------------------------------------------------- */

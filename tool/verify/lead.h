@@ -5,8 +5,11 @@
 
 #include <pagus/step.h>
 
+#include "verify/ahead.h"
 #include "verify/verify.h"
 
+#define LEAD_NOFRAGMENT   0x100u /* ALLOC_NOFRAGMENT */
+#define LEAD_IN_INTERRUPT 0x18u  /* hard or soft, in an event's irqflags */
 #define LEAD_GRANTED 64
 #define LEAD_TASKS 4096 /* slots for tasks in a drain */
 #define LEAD_NESTED 8   /* drains of a slot at one time */
@@ -86,6 +89,8 @@ struct lead_task {
 
 struct lead {
 	struct verify *v;
+	uint64_t number;         /* of the current event, among those that are looked at */
+	uint8_t cpu;             /* that it is of */
 	struct window window;
 	void (*event)(struct lead *l, const struct trace_event *ev);
 	struct machine *machine;
@@ -97,6 +102,7 @@ struct lead {
 	uint8_t *under_isolation; /* type of each isolated pageblock underneath, by pfn >> order */
 	uint64_t nr_blocks;
 	bool given;              /* what the library does now is the recording's doing */
+	struct standard *standard; /* of the stock events alone; else NULL */
 	uint64_t isolated_ahead; /* block that has left its list at the entry of its isolation */
 };
 
@@ -104,7 +110,12 @@ struct lead {
 void steps_event(struct lead *l, const struct trace_event *ev);
 void stock_event(struct lead *l, const struct trace_event *ev);
 
-/* ---- what both are made of ------------------------------------------------------------------------ */
+/* Of the six stock kmem events alone. Begin: false if there is no memory. */
+bool standard_begin(struct lead *l, struct trace *t);
+bool standard_run(struct lead *l, struct trace *t, struct trace_error *err);
+void standard_end(struct lead *l);
+
+/* ---- what both are made of ------------------------------------------------------------------ */
 
 /* Events whose effect is the same in all recordings. */
 void lead_common_event(struct lead *l, struct lead_cpu *cpu, const struct trace_event *ev);
@@ -113,14 +124,18 @@ void lead_common_event(struct lead *l, struct lead_cpu *cpu, const struct trace_
 void lead_begin_step(struct lead *l, struct lead_cpu *cpu);
 void lead_drop_answers(struct lead *l, struct lead_cpu *cpu);
 
-/* Compare an event with the next answer. */
-void lead_confirm(struct lead *l, struct lead_cpu *cpu, const struct trace_event *ev);
+/* Compare an event with the next answer: true if it is what was predicted. */
+bool lead_confirm(struct lead *l, struct lead_cpu *cpu, const struct trace_event *ev);
 
 /* A page is somebody's, whose request will be answered; the oldest that never was is forgotten. */
 void lead_grant(struct lead_cpu *cpu, uint64_t pfn);
 
 /* True if the page was granted on this CPU and its request not answered yet; now it is. */
 bool lead_answer_request(struct lead_cpu *cpu, uint64_t pfn);
+
+/* The event is the next: its CPU acts. False with *err if the trace has no such CPU. */
+bool lead_on(struct lead *l, const struct trace_event *ev, struct trace *t,
+	     struct trace_error *err);
 
 /* Count a prediction; a miss is described by the text. */
 void lead_score(struct lead *l, enum verify_kind kind, bool exact, const char *format, ...)
@@ -131,6 +146,15 @@ void lead_disagree(struct lead *l, const char *step, uint64_t pfn, enum pagus_st
 
 /* Zone id of a recorded zone, node << 4 | index; UINT32_MAX if there is none. */
 uint32_t lead_zone(const struct lead *l, uint8_t nid_index);
+
+/* Zone id of a page; UINT32_MAX if it has none. */
+uint32_t lead_zone_of(const struct lead *l, uint64_t pfn);
+
+/* Is the order kept on pcp lists? */
+static inline bool lead_cached(const struct lead *l, uint32_t order)
+{
+	return order < 4 || order == l->start->pageblock_order;
+}
 
 /* Pcp list of an order and type. */
 uint32_t lead_list(uint32_t order, uint32_t type);

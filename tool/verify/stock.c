@@ -12,21 +12,7 @@
 
 #define LOOK_AHEAD   262144 /* events, to see what becomes of a free or a refill */
 #define OTHERS       8192 /* of these on its CPU by others, while a task that frees a list may wait to go on */
-#define NOFRAGMENT   0x100u
 #define KIND_ALL     1u
-#define IN_INTERRUPT 0x18u /* hard or soft, in an event's irqflags */
-
-static bool cached_order(const struct lead *l, uint32_t order)
-{
-	return order < 4 || order == l->start->pageblock_order;
-}
-
-static uint32_t zone_of(const struct lead *l, uint64_t pfn)
-{
-	struct pagus_page_info page;
-
-	return pagus_page_info(&l->machine->pagus, pfn, &page) == PAGUS_OK ? page.zone : UINT32_MAX;
-}
 
 static uint32_t type_of_gfp(uint32_t gfp)
 {
@@ -38,7 +24,7 @@ static uint32_t type_of_gfp(uint32_t gfp)
 /* What the blocks now taken are for: the next answer on this CPU. False if none comes. */
 static bool find_request(struct lead *l, const struct trace_event *ev, struct lead_walk *walk)
 {
-	walk->flags = NOFRAGMENT;
+	walk->flags = LEAD_NOFRAGMENT;
 	for (size_t n = 0; n < LOOK_AHEAD; n++) {
 		const struct trace_event *next = window_ahead(&l->window, n);
 
@@ -64,14 +50,14 @@ static bool find_request(struct lead *l, const struct trace_event *ev, struct le
 static void begin_taking(struct lead *l, struct lead_cpu *cpu, const struct trace_event *ev)
 {
 	struct pagus *p = &l->machine->pagus;
-	uint32_t zone = zone_of(l, ev->pfn);
+	uint32_t zone = lead_zone_of(l, ev->pfn);
 	struct lead_walk walk = { 0 };
 	uint64_t pfn;
 
 	lead_begin_step(l, cpu);
 	if (zone == UINT32_MAX || !find_request(l, ev, &walk))
 		return;
-	if (cached_order(l, walk.order) &&
+	if (lead_cached(l, walk.order) &&
 	    pagus_pcp_list(p, zone, ev->cpu, lead_list(walk.order, walk.type), NULL, 0) == 0) {
 		pagus_step_pop(p, zone, walk.order, walk.type, walk.quiet, &pfn);
 		pagus_step_refill(p, zone, walk.order, walk.type, walk.flags);
@@ -86,7 +72,7 @@ static void on_alloc(struct lead *l, struct lead_cpu *cpu, const struct trace_ev
 		     uint32_t order, uint32_t type, bool quiet)
 {
 	struct pagus *p = &l->machine->pagus;
-	uint32_t zone = zone_of(l, ev->pfn);
+	uint32_t zone = lead_zone_of(l, ev->pfn);
 	uint64_t pfn = PAGUS_NO_PFN;
 
 	if (ev->pfn == UINT64_MAX)
@@ -96,7 +82,7 @@ static void on_alloc(struct lead *l, struct lead_cpu *cpu, const struct trace_ev
 		lead_score(l, VERIFY_REQUEST, true, "%s", "");
 		return;
 	}
-	if (zone == UINT32_MAX || !cached_order(l, order)) {
+	if (zone == UINT32_MAX || !lead_cached(l, order)) {
 		lead_score(l, VERIFY_REQUEST, false,
 			   "kernel %#llx order %u, which was not predicted",
 			   (unsigned long long)ev->pfn, order);
@@ -142,7 +128,7 @@ static void push(struct lead *l, struct lead_cpu *cpu, const struct trace_event 
 	if (status != PAGUS_OK)
 		lead_disagree(l, "push", ev->pfn, status);
 	else if (over)
-		drain_now(l, zone_of(l, ev->pfn), ev->cpu, over, over, list);
+		drain_now(l, lead_zone_of(l, ev->pfn), ev->cpu, over, over, list);
 }
 
 /*
@@ -151,17 +137,17 @@ static void push(struct lead *l, struct lead_cpu *cpu, const struct trace_event 
  */
 static bool same_context(const struct trace_event *a, const struct trace_event *b)
 {
-	uint32_t context = a->irqflags & IN_INTERRUPT;
+	uint32_t context = a->irqflags & LEAD_IN_INTERRUPT;
 
-	return a->pid == b->pid && context == (b->irqflags & IN_INTERRUPT) &&
+	return a->pid == b->pid && context == (b->irqflags & LEAD_IN_INTERRUPT) &&
 	       (a->cpu == b->cpu || (a->pid != 0 && context == 0));
 }
 
 /* An interrupt is over when its CPU does anything outside of interrupts. */
 static bool interrupt_over(const struct trace_event *next, const struct trace_event *ev)
 {
-	return (ev->irqflags & IN_INTERRUPT) && next->cpu == ev->cpu &&
-	       !(next->irqflags & IN_INTERRUPT);
+	return (ev->irqflags & LEAD_IN_INTERRUPT) && next->cpu == ev->cpu &&
+	       !(next->irqflags & LEAD_IN_INTERRUPT);
 }
 
 /*
@@ -233,7 +219,7 @@ static bool look_ahead(struct lead *l, struct lead_later *later, const struct tr
 	later->nr_slots = slots;
 	later->until = l->window.number + n;
 	later->pid = ev->pid;
-	later->context = ev->irqflags & IN_INTERRUPT;
+	later->context = ev->irqflags & LEAD_IN_INTERRUPT;
 	for (size_t k = 1; k < n; k++) {
 		next = window_ahead(&l->window, k);
 		if (pushed_later(next, ev))
@@ -250,10 +236,10 @@ static bool pushed_at_once(struct lead *l, struct lead_cpu *cpu, const struct tr
 {
 	struct lead_later *later = &cpu->later;
 
-	if (!cached_order(l, ev->order))
+	if (!lead_cached(l, ev->order))
 		return false;
 	if ((l->window.number >= later->until || later->pid != ev->pid ||
-	     later->context != (ev->irqflags & IN_INTERRUPT)) && !look_ahead(l, later, ev))
+	     later->context != (ev->irqflags & LEAD_IN_INTERRUPT)) && !look_ahead(l, later, ev))
 		return true;
 	return later->slots[slot_of(later, ev->pfn)] == UINT64_MAX;
 }

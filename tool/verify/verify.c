@@ -33,7 +33,29 @@ const char *verify_text(enum verify_kind kind)
 	return texts[kind];
 }
 
-/* ---- what the recording decides ----------------------------------------------------------------- */
+const char *verify_rule_key(enum verify_rule rule)
+{
+	static const char *const keys[] = {
+#define VERIFY_X(NAME, key, text) #key,
+		VERIFY_RULES(VERIFY_X)
+#undef VERIFY_X
+	};
+
+	return keys[rule];
+}
+
+const char *verify_rule_text(enum verify_rule rule)
+{
+	static const char *const texts[] = {
+#define VERIFY_X(NAME, key, text) text,
+		VERIFY_RULES(VERIFY_X)
+#undef VERIFY_X
+	};
+
+	return texts[rule];
+}
+
+/* ---- what the recording decides ------------------------------------------------------------- */
 
 /* Events that one step under the zone lock leaves. */
 static bool within_step(uint8_t type)
@@ -109,7 +131,7 @@ static bool recorded_capture(void *ctx, uint64_t pfn, uint32_t order)
 static void note_answer(void *ctx, const struct pagus_event *event)
 {
 	struct lead *l = ctx;
-	struct lead_cpu *cpu = &l->cpus[window_now(&l->window)->cpu];
+	struct lead_cpu *cpu = &l->cpus[l->cpu];
 
 	if (l->given)
 		return;
@@ -158,16 +180,67 @@ static void set_all_recorded(struct lead *l)
 	}
 }
 
-static bool lead_begin(struct lead *l, struct verify *v, struct trace *t, struct trace_error *err)
+/* The rows: a release's name, the policy that stands for it, and whether that tunes its pcps. */
+static const struct {
+	const char *release, *policy;
+	bool tunes;
+} releases[] = {
+	{ "6.1", "linux-6.1", false },
+	{ "6.12", "linux-6.12", true },
+	{ "6.18", "linux-6.18", true },
+	{ "7.2", "linux", true },
+};
+
+bool verify_policy_tunes(const char *policy)
+{
+	for (size_t n = 0; n < sizeof(releases) / sizeof(releases[0]); n++)
+		if (strcmp(releases[n].policy, policy) == 0)
+			return releases[n].tunes;
+	return true;
+}
+
+const char *verify_release_policy(const char *release)
+{
+	for (size_t n = 0; n < sizeof(releases) / sizeof(releases[0]); n++)
+		if (strcmp(releases[n].release, release) == 0)
+			return releases[n].policy;
+	return NULL;
+}
+
+const char *verify_release_at(uint32_t n)
+{
+	return n < sizeof(releases) / sizeof(releases[0]) ? releases[n].release : NULL;
+}
+
+static void lead_listen(struct lead *l)
+{
+	uint32_t wanted = 1u << PAGUS_EVENT_ZONE_LOCKED | 1u << PAGUS_EVENT_EXTFRAG |
+			  1u << PAGUS_EVENT_PCPU_DRAIN;
+
+	/* Changes of type have no stock event. */
+	pagus_listen(&l->machine->pagus, note_answer, l,
+		     l->standard ? wanted : wanted | 1u << PAGUS_EVENT_RETYPE);
+	if (l->start->version >= STEPS_VERSION && !l->standard) {
+		l->machine->port.may_claim = recorded_claim;
+		l->machine->port.capture = recorded_capture;
+	}
+}
+
+static bool lead_begin(struct lead *l, struct verify *v, struct trace *t,
+		       const struct verify_how *how, struct trace_error *err)
 {
 	uint32_t order;
+	bool begun;
 
 	*l = (struct lead){ .v = v, .start = trace_start(t), .isolated_ahead = PAGUS_NO_PFN };
+	v->standard = how->standard;
+	v->policy = how->policy;
+	if (!v->policy)
+		v->policy = verify_release_policy(l->start->version < STEPS_VERSION ? "6.1" :
+										      "7.2");
 	l->event = l->start->version < STEPS_VERSION ? stock_event : steps_event;
 	window_init(&l->window, t);
-	l->machine = machine_build(trace_meta(t), l->start,
-				   l->start->version < STEPS_VERSION ? "linux-6.1" : "linux",
-				   l->start->nr_cpus, err);
+	l->machine = machine_build(trace_meta(t), l->start, v->policy, l->start->nr_cpus, err);
 	if (!l->machine)
 		return false;
 	order = l->start->pageblock_order;
@@ -175,24 +248,21 @@ static bool lead_begin(struct lead *l, struct verify *v, struct trace *t, struct
 	l->cpus = calloc(NR_CPUS_ROOM, sizeof(*l->cpus));
 	l->tasks = calloc(LEAD_TASKS, sizeof(*l->tasks));
 	l->under_isolation = calloc(l->nr_blocks, 1);
-	if (!l->cpus || !l->tasks || !l->under_isolation) {
+	begun = l->cpus && l->tasks && l->under_isolation &&
+		(!how->standard || standard_begin(l, t));
+	if (!begun) {
 		snprintf(err->text, sizeof(err->text), "%s: no memory", trace_meta(t)->path);
 		return false;
 	}
 	l->machine->owner = l;
-	if (l->start->version >= STEPS_VERSION) {
-		l->machine->port.may_claim = recorded_claim;
-		l->machine->port.capture = recorded_capture;
-	}
-	pagus_listen(&l->machine->pagus, note_answer, l,
-		     1u << PAGUS_EVENT_ZONE_LOCKED | 1u << PAGUS_EVENT_EXTFRAG |
-		     1u << PAGUS_EVENT_PCPU_DRAIN | 1u << PAGUS_EVENT_RETYPE);
+	lead_listen(l);
 	set_all_recorded(l);
 	return true;
 }
 
 static void lead_end(struct lead *l)
 {
+	standard_end(l);
 	window_fini(&l->window);
 	machine_free(l->machine);
 	for (uint32_t c = 0; l->cpus && c < NR_CPUS_ROOM; c++) {
@@ -204,9 +274,22 @@ static void lead_end(struct lead *l)
 	free(l->under_isolation);
 }
 
+bool lead_on(struct lead *l, const struct trace_event *ev, struct trace *t, struct trace_error *err)
+{
+	if (ev->cpu >= l->start->nr_cpus) {
+		snprintf(err->text, sizeof(err->text), "%s: event %llu: CPU %u of %u",
+			 trace_meta(t)->path, (unsigned long long)l->number, ev->cpu,
+			 l->start->nr_cpus);
+		return false;
+	}
+	l->cpu = ev->cpu;
+	pagus_sim_on(&l->machine->sim, ev->cpu, ev->ts);
+	return true;
+}
+
 /* All events, or those in front of the stop. */
-static bool lead_through(struct lead *l, struct trace *t, const struct verify_stop *stop,
-			 struct trace_error *err)
+static bool run_events(struct lead *l, struct trace *t, const struct verify_stop *stop,
+		       struct trace_error *err)
 {
 	int more;
 
@@ -214,17 +297,13 @@ static bool lead_through(struct lead *l, struct trace *t, const struct verify_st
 		/* A copy: looking ahead may move what the window holds. */
 		const struct trace_event ev = *window_now(&l->window);
 
-		if (stop && l->window.number == stop->before) {
+		l->number = l->window.number;
+		if (stop && l->number == stop->before) {
 			stop->fn(stop->ctx, l->machine);
 			return true;
 		}
-		if (ev.cpu >= l->start->nr_cpus) {
-			snprintf(err->text, sizeof(err->text), "%s: event %llu: CPU %u of %u",
-				 trace_meta(t)->path, (unsigned long long)l->window.number, ev.cpu,
-				 l->start->nr_cpus);
+		if (!lead_on(l, &ev, t, err))
 			return false;
-		}
-		pagus_sim_on(&l->machine->sim, ev.cpu, ev.ts);
 		l->event(l, &ev);
 		l->v->events++;
 	}
@@ -239,8 +318,8 @@ static bool verify_end_of(struct lead *l, struct trace *t, struct trace_error *e
 	return verify_end_state(l->v, l->machine, t, err);
 }
 
-bool verify_until(struct verify *v, struct trace *t, const struct verify_stop *stop,
-		  struct trace_error *err)
+static bool run(struct verify *v, struct trace *t, const struct verify_how *how,
+		const struct verify_stop *stop, struct trace_error *err)
 {
 	struct lead *l = malloc(sizeof(*l));
 	bool ok;
@@ -250,14 +329,24 @@ bool verify_until(struct verify *v, struct trace *t, const struct verify_stop *s
 		snprintf(err->text, sizeof(err->text), "%s: no memory", trace_meta(t)->path);
 		return false;
 	}
-	ok = lead_begin(l, v, t, err) && lead_through(l, t, stop, err) &&
-	     (stop || verify_end_of(l, t, err));
+	ok = lead_begin(l, v, t, how, err);
+	if (ok)
+		ok = l->standard ? standard_run(l, t, err) : run_events(l, t, stop, err);
+	if (ok && !stop)
+		ok = verify_end_of(l, t, err);
 	lead_end(l);
 	free(l);
 	return ok;
 }
 
-bool verify_run(struct verify *v, struct trace *t, struct trace_error *err)
+bool verify_run(struct verify *v, struct trace *t, const struct verify_how *how,
+		struct trace_error *err)
 {
-	return verify_until(v, t, NULL, err);
+	return run(v, t, how, NULL, err);
+}
+
+bool verify_until(struct verify *v, struct trace *t, const struct verify_stop *stop,
+		  struct trace_error *err)
+{
+	return run(v, t, &(struct verify_how){ .standard = false }, stop, err);
 }
