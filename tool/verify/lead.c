@@ -311,13 +311,50 @@ static void on_isolate_bit(struct lead *l, const struct trace_event *ev)
 	set_type(l, ev->pfn, type);
 }
 
+/*
+ * A run of kswapd pays its boosts back a little before its end is recorded: marks that show it tell
+ * when.
+ */
+static uint64_t zone_boost(struct lead *l, uint32_t zone, uint64_t recorded_min, uint64_t recorded)
+{
+	struct pagus_zone_info info;
+
+	if (pagus_zone_info(&l->machine->pagus, zone, &info) != PAGUS_OK)
+		return 0;
+	/* Marks that are set anew have no boost. */
+	if (info.wmark[PAGUS_WMARK_MIN] - info.boost != recorded_min)
+		return 0;
+	if (info.boost != recorded && l->kswapd_runs[info.node]) {
+		pagus_step_kswapd(&l->machine->pagus, info.node, l->kswapd_runs[info.node] - 1,
+				  false);
+		l->kswapd_runs[info.node] = 0;
+		pagus_zone_info(&l->machine->pagus, zone, &info);
+	}
+	return info.boost;
+}
+
 static void on_marks(struct lead *l, const struct trace_event *ev)
 {
 	uint64_t low = ev->pfn >> 32, gap = ev->gfp - low;
 	const uint64_t wmark[PAGUS_NR_WMARKS] = { ev->pfn & UINT32_MAX, low, ev->gfp,
 						  ev->gfp + gap };
 
-	pagus_step_marks(&l->machine->pagus, lead_zone(l, ev->x1), wmark, (uint64_t)ev->pid);
+	const uint32_t zone = lead_zone(l, ev->x1);
+	const uint64_t boost = zone_boost(l, zone, wmark[0], (uint64_t)ev->pid);
+
+	lead_score(l, VERIFY_BOOST, boost == (uint64_t)ev->pid, "kernel's boost %d, ours %llu",
+		   ev->pid, (unsigned long long)boost);
+	pagus_step_marks(&l->machine->pagus, zone, wmark, (uint64_t)ev->pid);
+}
+
+/* Zone indices of recordings are those of the kernel, without HighMem. */
+static void on_kswapd(struct lead *l, const struct trace_event *ev)
+{
+	uint32_t highest = ev->x2 < PAGUS_ZONE_HIGHMEM ? ev->x2 : (uint32_t)PAGUS_ZONE_MOVABLE;
+	uint32_t node = (uint32_t)ev->mt;
+
+	if (pagus_step_kswapd(&l->machine->pagus, node, highest, ev->x1) == PAGUS_OK)
+		l->kswapd_runs[node] = ev->x1 ? highest + 1 : 0;
 }
 
 bool lead_answer_request(struct lead_cpu *cpu, uint64_t pfn)
@@ -362,6 +399,9 @@ void lead_common_event(struct lead *l, struct lead_cpu *cpu, const struct trace_
 		break;
 	case LEAD_DIRECT_FREE:
 		on_direct_free(l, cpu, ev);
+		break;
+	case LEAD_KSWAPD:
+		on_kswapd(l, ev);
 		break;
 	case LEAD_ROTATE:
 		on_rotate(l, ev);

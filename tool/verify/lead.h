@@ -103,6 +103,7 @@ struct lead {
 	uint64_t nr_blocks;
 	bool given;              /* what the library does now is the recording's doing */
 	struct standard *standard; /* of the stock events alone; else NULL */
+	uint32_t kswapd_runs[PAGUS_MAX_NODES]; /* highest zone type of the run and 1; 0: none */
 	uint64_t isolated_ahead; /* block that has left its list at the entry of its isolation */
 };
 

@@ -257,19 +257,6 @@ static void on_outside_drain(struct lead *l, struct lead_cpu *cpu, const struct 
 		  ev->x2 == KIND_ALL ? pcp.batch << 5 : pcp.batch, 0);
 }
 
-/* kswapd works on all zones of its node up to the highest that it was woken for. */
-static void on_kswapd(struct lead *l, const struct trace_event *ev)
-{
-	for (uint32_t id = 0; id < pagus_nr_zones(&l->machine->pagus); id++) {
-		struct pagus_zone_info info;
-
-		pagus_zone_info(&l->machine->pagus, id, &info);
-		if (info.node == (uint32_t)ev->mt && (uint32_t)info.type <= ev->x2)
-			pagus_step_set_flag(&l->machine->pagus, id, PAGUS_STEP_RECLAIM_ACTIVE,
-					    ev->x1);
-	}
-}
-
 /* Does this change of type belong to a claim: is the next event of this CPU's taking a fallback? */
 static bool begins_claim(struct lead *l, const struct trace_event *ev)
 {
@@ -315,9 +302,6 @@ void stock_event(struct lead *l, const struct trace_event *ev)
 		break;
 	case LEAD_OUTSIDE_DRAIN:
 		on_outside_drain(l, cpu, ev);
-		break;
-	case LEAD_KSWAPD:
-		on_kswapd(l, ev);
 		break;
 	case TRACE_SET_BLOCK_TYPE:
 		/* Of a claim: the taking that it belongs to begins with it. */

@@ -26,6 +26,7 @@
 	X(DIRECT_FREE, direct_free, "frees straight to the zone: which type")                     \
 	X(REFILL, refill, "refills: what the pcp remembers before, and how many blocks")          \
 	X(PIECE, drain_piece, "drains: how many pages, from which list")                          \
+	X(BOOST, boost, "boosts of watermarks by claims, and their end with kswapd's runs")        \
 	X(RESERVE, reserve, "pageblocks set aside for atomic requests")                            \
 	X(REQUEST, request, "pages as handed to their requesters")
 
