@@ -179,6 +179,7 @@ static void show_zonelist(void)
 				    .cpu_node = cpu_node,
 				    .pageblock_order = 9,
 				    .section_order = 10,
+				    .grouping = PAGUS_GROUPING_ALWAYS,
 				    .policy = "linux" };
 	struct machine m;
 

@@ -78,7 +78,7 @@ static void build_toy(struct machine *m, uint64_t pages, uint32_t max_order, uin
 	const struct pagus_range range = { 0, pages, 0, PAGUS_ZONE_NORMAL };
 	const struct pagus_config cfg = { .ranges = &range, .nr_ranges = 1, .nr_cpus = 1,
 		.max_order = max_order, .pageblock_order = block_order, .section_order = max_order,
-		.policy = policy };
+		.policy = policy, .grouping = PAGUS_GROUPING_ALWAYS };
 
 	build(m, &cfg);
 }
@@ -413,6 +413,7 @@ static void try_nofragment(const char *what, uint32_t gfp, bool dma32_in_use, ui
 					  .dma32_ceiling = 2048,
 					  .pageblock_order = 9,
 					  .section_order = 10,
+					  .grouping = PAGUS_GROUPING_ALWAYS,
 					  .policy = "nopcp" };
 	struct machine m;
 

@@ -35,18 +35,19 @@ def read(name):
 
 
 def struct_fields():
-    """(name, what its comment says) of each bool of struct pg_release."""
+    """(name, what its comment says) of each field of struct pg_release but its name."""
     body = re.search(r"struct pg_release \{(.*?)\n\};", read("src/mem/release.h"), re.S)[1]
-    for comment, name in re.findall(r"/\*(.*?)\*/\s*bool (\w+);", body, re.S):
+    for comment, name in re.findall(r"/\*(.*?)\*/\s*(?:bool|uint32_t) (\w+);", body, re.S):
         yield name, " ".join(line.strip().lstrip("*").strip() for line in comment.splitlines()).strip()
 
 
 def releases():
-    """(name, the set of fields that are true) of each row, oldest first."""
+    """(name, the value of each field that is set) of each row."""
     text = read("src/mem/release.c")
     for body in re.findall(r"\[PG_RELEASE_\w+\] = \{(.*?)\n\t\},", text, re.S):
         name = re.search(r'\.name = "([^"]+)"', body)[1]
-        yield name, set(re.findall(r"\.(\w+) = true", body))
+        values = dict(re.findall(r"\.(\w+) = (true|\d+)", body))
+        yield name, {field: "yes" if value == "true" else value for field, value in values.items()}
 
 
 def policies():
@@ -69,7 +70,7 @@ def page():
     rows = sorted(releases(), key=lambda r: [int(n) for n in r[0].split(".")])
     names = [name for name, _ in rows]
     fields = list(struct_fields())
-    unknown = set().union(*(true for _, true in rows)) - {name for name, _ in fields}
+    unknown = set().union(*(values for _, values in rows)) - {name for name, _ in fields}
     if unknown:
         sys.exit(f"releases.py: no comment for {sorted(unknown)}")
     return HEAD.format(
@@ -79,7 +80,7 @@ def page():
              sorted(policies(), key=lambda p: names.index(p[4]))))),
         fields="\n".join(table(
             ["field", *names],
-            ([f"`{name}`: {text}", *("yes" if name in true else "" for _, true in rows)]
+            ([f"`{name}`: {text}", *(values.get(name, "") for _, values in rows)]
              for name, text in fields))))
 
 

@@ -199,6 +199,8 @@ static enum pagus_status boot_done(struct pg_call *c)
 {
 	pg_watermark_setup(c->st);
 	pg_zonelist_build(c);
+	if (!pg_places[c->st->place_policy]->mobility_off)
+		pg_mobility_setup(c->st);
 	c->st->booted = 1;
 	return PAGUS_OK;
 }

@@ -199,6 +199,7 @@ enum pagus_status pagus_step_pop(struct pagus *p, uint32_t zone, uint32_t order,
 	pcp = pg_pcp(c.st, zone, c.cpu);
 	if (!quiet)
 		pcp->free_count >>= 1;
+	type = pg_effective_type(c.st, type);
 	i = pg_pcp_pop(c.st, pcp, pg_pcp_list(order, type), order);
 	pg_call_end(&c);
 	if (i == PG_NONE)
@@ -210,7 +211,8 @@ enum pagus_status pagus_step_pop(struct pagus *p, uint32_t zone, uint32_t order,
 enum pagus_status pagus_step_refill(struct pagus *p, uint32_t zone, uint32_t order, uint32_t type,
 				    uint32_t flags)
 {
-	struct pg_take take = { .order = order, .type = type, .flags = flags };
+	struct pg_take take = { .order = order, .type = pg_effective_type(p->state, type),
+				.flags = flags };
 	struct pg_call c;
 
 	if (!cached_request_valid(p, zone, order, type))
@@ -224,7 +226,8 @@ enum pagus_status pagus_step_refill(struct pagus *p, uint32_t zone, uint32_t ord
 enum pagus_status pagus_step_take(struct pagus *p, uint32_t zone, uint32_t order, uint32_t type,
 				  uint32_t flags, pagus_pfn_t *pfn)
 {
-	struct pg_take take = { .order = order, .type = type, .flags = flags, .direct = true };
+	struct pg_take take = { .order = order, .type = pg_effective_type(p->state, type),
+				.flags = flags, .direct = true };
 	struct pg_call c;
 	struct pg_zone *z;
 	uint32_t i;
@@ -239,7 +242,7 @@ enum pagus_status pagus_step_take(struct pagus *p, uint32_t zone, uint32_t order
 	pg_call_end(&c);
 	if (i == PG_NONE)
 		return PAGUS_NO_MEMORY;
-	hand_out(c.st, i, order, type, pfn);
+	hand_out(c.st, i, order, take.type, pfn);
 	return PAGUS_OK;
 }
 
@@ -502,7 +505,7 @@ enum pagus_status pagus_step_move_free(struct pagus *p, pagus_pfn_t pfn,
 		if (page->kind == PAGUS_PAGE_FREE) {
 			z = pg_zone_of(c.st, i);
 			pg_zone_lock(&c, z, PAGUS_REASON_HAND_OVER);
-			pg_buddy_move(&c, z, i, from, to);
+			pg_buddy_move(&c, z, i, from, pg_effective_type(c.st, to));
 			pg_zone_unlock(&c, z);
 		}
 		i += pages;

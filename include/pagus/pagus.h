@@ -10,8 +10,9 @@
  * Errors: every call that can fail returns enum pagus_status; on any status other than PAGUS_OK the
  * instance is unchanged (pagus_digest gives the same value as before). NO_MEMORY alone may move
  * what the allocator tunes itself by: a pcp's high, alloc_factor and free_count, a zone's
- * below-high mark. Locking: allocation, free, split and drain may be called from any CPU of the
- * port at any time; all other calls need the instance to be otherwise idle.
+ * below-high mark; and may give a pageblock of the high-atomic reserve back. Locking: allocation,
+ * free, split and drain may be called from any CPU of the port at any time; all other calls need the
+ * instance to be otherwise idle.
  */
 #ifndef PAGUS_PAGUS_H
 #define PAGUS_PAGUS_H
@@ -168,6 +169,20 @@ struct pagus_range {
 	uint32_t zone; /* enum pagus_zone_type, or PAGUS_ZONE_BY_CEILING */
 };
 
+/*
+ * Grouping by mobility: whether requests of different migratetypes are kept in different
+ * pageblocks. The kernel decides when it builds zonelists (build_all_zonelists): not on a machine
+ * with fewer pages than one pageblock of each migratetype. Without grouping every request is
+ * unmovable, pageblocks that are given an ordinary type become unmovable, and a pageblock may be
+ * claimed whatever it holds.
+ */
+enum pagus_grouping {
+	PAGUS_GROUPING_BY_SIZE, /* as the kernel: if present pages >= pageblock pages * types */
+	PAGUS_GROUPING_ALWAYS,
+	PAGUS_GROUPING_NEVER,
+	PAGUS_NR_GROUPINGS
+};
+
 struct pagus_config {
 	const struct pagus_range *ranges;
 	uint32_t nr_ranges;
@@ -183,6 +198,7 @@ struct pagus_config {
 	uint32_t section_order;    /* memory is tracked in sections of 2^this pages, absent ones cost
 	                            * 4 bytes; max_order .. 24; x86-64: 15 (128 MiB) */
 	const char *policy;        /* a name from pagus_policy_at, or "PCP+PLACE" */
+	uint32_t grouping;         /* enum pagus_grouping; a placement that never groups does not */
 	bool thp;                  /* transparent huge pages: raises min_free_kbytes as khugepaged does */
 };
 
@@ -287,7 +303,11 @@ enum pagus_status pagus_boot_free(struct pagus *p, pagus_pfn_t start, uint64_t n
 enum pagus_status pagus_inherit(struct pagus *p, pagus_pfn_t start, uint64_t nr_pages,
 				enum pagus_migratetype type);
 
-/* End of hand-over: compute watermarks, lowmem reserves, pcp limits and zonelists. Idempotent. */
+/*
+ * End of hand-over: compute watermarks, lowmem reserves, pcp limits and zonelists, and decide on
+ * grouping by mobility. Idempotent. Pageblocks are movable until here, as they are in the kernel,
+ * which types them before it decides.
+ */
 enum pagus_status pagus_boot_done(struct pagus *p);
 
 /* ---- Starting from a recorded kernel's state: all before the first allocation ------------------ */
@@ -404,7 +424,7 @@ void pagus_drain_all(struct pagus *p);
 /*
  * The acting CPU's vmstat tick, which the kernel runs every vm.stat_interval (1 s): its per-CPU
  * counts are folded and its pcps decay: high falls by an eighth towards its lower bound, and what
- * is above is drained.
+ * is above is drained. Where the limits are fixed (linux-6.1) nothing decays.
  */
 void pagus_tick(struct pagus *p);
 
@@ -445,8 +465,21 @@ struct pagus_zone_info {
 	uint64_t wmark[PAGUS_NR_WMARKS];
 	uint64_t lowmem_reserve[PAGUS_NR_ZONE_TYPES];
 	uint32_t pcp_high_min, pcp_high_max, pcp_batch;
+	/*
+	 * What the kernel would let one CPU's count of free pages be off by ("vm stats threshold"),
+	 * and its percpu_drift_mark, 0 where none is set. The library counts exactly all the same,
+	 * unless pagus_step_drift says otherwise.
+	 */
+	uint32_t stat_threshold;
+	uint64_t drift_mark;
 };
 enum pagus_status pagus_zone_info(const struct pagus *p, uint32_t zone, struct pagus_zone_info *info);
+
+/*
+ * Pages that are not for page cache and user memory: over all zones, the high mark and the largest
+ * lowmem reserve as they are now, at most what the zone manages (totalreserve_pages). O(zones).
+ */
+uint64_t pagus_totalreserve_pages(const struct pagus *p);
 
 /* The pcp of one CPU in one zone, as /proc/zoneinfo shows it, with its auto-tuning. */
 struct pagus_pcp_info {

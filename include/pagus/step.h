@@ -7,7 +7,8 @@
  *
  * The acting CPU is the port's; the instance must be otherwise idle. A step that would need a page
  * in another state than it has returns BUSY and changes nothing; a zone, CPU, order or type that is
- * none gives BAD_VALUE, or what pagus_free_pages would say of the block.
+ * none gives BAD_VALUE, or what pagus_free_pages would say of the block. Without grouping by
+ * mobility (enum pagus_grouping) every ordinary type given is taken for unmovable.
  */
 #ifndef PAGUS_STEP_H
 #define PAGUS_STEP_H

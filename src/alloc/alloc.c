@@ -105,7 +105,7 @@ enum pagus_status pg_alloc(struct pg_call *c, const struct pagus_request *req,
 			   struct pagus_result *res)
 {
 	const struct pg_asker asker = who_asks(c, req);
-	struct pg_plan plan = { .gfp = req->gfp };
+	struct pg_plan plan = { .gfp = req->gfp, .type = pg_gfp_type(req->gfp) };
 
 	*res = (struct pagus_result){ .pfn = PAGUS_NO_PFN, .zone = PG_NO_ZONE_ID };
 	res->status = pg_plan_make(c->st, &asker, req, &plan);
@@ -115,6 +115,6 @@ enum pagus_status pg_alloc(struct pg_call *c, const struct pagus_request *req,
 		pg_count(c, PAGUS_COUNTER_alloc_bad, 1);
 	if (pg_event_wanted(c, PAGUS_EVENT_ALLOC))
 		pg_event_raise(c, PAGUS_EVENT_ALLOC, res->zone, res->pfn, req->order,
-			       pg_gfp_type(plan.gfp), plan.gfp, res->status);
+			       plan.type, plan.gfp, res->status);
 	return res->status;
 }

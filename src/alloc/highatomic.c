@@ -27,7 +27,7 @@ static void reserve_block(struct pg_call *c, struct pg_zone *z, uint32_t i, uint
 	    !pg_type_mergeable(pg_block_type(c->st, i)))
 		return;
 	if (order < c->st->pageblock_order) {
-		if (!pg_claim_inside(c->st, z, start))
+		if (!pg_claim_whole(c->st, z, start))
 			return;
 		pg_claim_move(c, z, start, PAGUS_HIGHATOMIC);
 	}
@@ -56,6 +56,8 @@ static bool unreserve_locked(struct pg_call *c, struct pg_zone *z, uint32_t type
 			continue;
 		if (order < c->st->pageblock_order) {
 			i = pg_block_start(c->st, i);
+			if (!pg_claim_whole(c->st, z, i))
+				continue;
 			pg_claim_move(c, z, i, type);
 		} else {
 			pg_buddy_move(c, z, i, PAGUS_HIGHATOMIC, type);

@@ -144,11 +144,11 @@ enum pagus_status pg_plan_make(const struct pagus_state *st, const struct pg_ask
 	plan->node = req->node == PAGUS_NO_NODE ? pg_cpu_node(st, asker->cpu) : req->node;
 	if (plan->node >= st->nr_nodes)
 		return PAGUS_BAD_NODE;
-	cma = type == PAGUS_MOVABLE ? PG_ALLOC_CMA : 0;
 	plan->gfp = plan->slow_gfp = gfp;
 	plan->order = req->order;
 	plan->task = asker->task;
 	plan->type = pg_effective_type(st, type);
+	cma = plan->type == PAGUS_MOVABLE ? PG_ALLOC_CMA : 0;
 	plan->nodemask = plan->asked_nodemask = req->nodemask;
 	plan->zonelist = pg_zonelist(st, plan->node, gfp & __GFP_THISNODE);
 	plan->spread_dirty = gfp & __GFP_WRITE;

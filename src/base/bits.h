@@ -28,6 +28,12 @@ static inline uint64_t pg_pow2_floor(uint64_t x)
 	return UINT64_C(1) << (63 - (uint32_t)__builtin_clzll(x));
 }
 
+/* Number of the highest set bit, counted from 1; 0 for 0. */
+static inline uint32_t pg_fls(uint64_t x)
+{
+	return x ? 64 - (uint32_t)__builtin_clzll(x) : 0;
+}
+
 /* floor(x * n / d) without overflow of x * n, as long as d * n fits. */
 static inline uint64_t pg_mult_frac(uint64_t x, uint64_t n, uint64_t d)
 {

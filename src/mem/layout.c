@@ -47,6 +47,8 @@ static bool config_valid(const struct pagus_config *cfg)
 	    cfg->pageblock_order > cfg->max_order || cfg->section_order < cfg->max_order ||
 	    cfg->section_order > 24)
 		return false;
+	if (cfg->grouping >= PAGUS_NR_GROUPINGS)
+		return false;
 	/* A page below two ceilings would be in two zones. */
 	if ((cfg->dma32_ceiling && cfg->dma32_ceiling < cfg->dma_ceiling) ||
 	    (cfg->normal_ceiling && (cfg->normal_ceiling < cfg->dma_ceiling ||
@@ -261,6 +263,7 @@ void pg_layout_build(struct pagus_state *st, const struct pagus_config *cfg,
 		.section_order = cfg->section_order, .first_section = l->first_section,
 		.nr_sections = l->nr_sections, .nr_slots = l->nr_slots,
 		.first_page = l->first_page, .nr_pages = l->nr_pages, .thp = cfg->thp,
+		.grouping = cfg->grouping,
 	};
 	st->zone_types = configured_types(cfg);
 	for (uint32_t n = 0; n < st->nr_nodes; n++)

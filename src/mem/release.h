@@ -46,6 +46,10 @@ struct pg_release {
 	bool compact_first;
 	/* Any request wakes kswapd of a boosted zone, also one that does not name kswapd in its mask. */
 	bool boost_wakes_any;
+	/* ZONE_MOVABLE shares the min mark with the lower zones; else it has a small one of its own. */
+	bool movable_shares_min;
+	/* MIGRATE_TYPES of the kernels that are followed: 6.1 as built without CMA. */
+	uint32_t nr_migratetypes;
 };
 
 enum { PG_RELEASE_7_2, PG_RELEASE_6_18, PG_RELEASE_6_12, PG_RELEASE_6_1, PG_NR_RELEASES };

@@ -54,8 +54,6 @@ PG_STATIC_ASSERT(sizeof(struct pg_page) == 16, "page record");
 #define PG_ZONE_RECLAIM_ACTIVE 0x1u /* kswapd works on it */
 #define PG_ZONE_BELOW_HIGH     0x2u /* an allocation found the zone under its high mark */
 #define PG_ZONE_BOOSTED        0x4u /* its marks were boosted: kswapd is to be woken */
-#define PG_ZONE_UNMERGED       0x8u /* free blocks of a pageblock and more may stand unmerged, since a
-                                     * pageblock of a type that does not merge has become one that does */
 
 struct pg_zone {
 	uint64_t start_pfn, end_pfn;               /* I: span, end exclusive */
@@ -98,7 +96,6 @@ struct pg_pcp {
 PG_STATIC_ASSERT(sizeof(struct pg_pcp) == 48, "pcp");
 
 struct pg_node {
-	uint64_t totalreserve_pages; /* I: of its zones: what page caches must not count on */
 	uint64_t boost_left;         /* W: pages that are yet to be reclaimed for boosts */
 	uint32_t wanted_order;       /* A: largest order that kswapd was woken for and has not taken up */
 	uint32_t wanted_highest;     /* A: highest zone type, the same; PAGUS_NR_ZONE_TYPES: nothing is */
@@ -108,7 +105,7 @@ struct pg_node {
 	uint32_t priority;           /* W: of the next turn; 0: no run goes on */
 	uint32_t reclaimed;          /* W: has this run freed anything */
 };
-PG_STATIC_ASSERT(sizeof(struct pg_node) == 48, "node");
+PG_STATIC_ASSERT(sizeof(struct pg_node) == 40, "node");
 
 /* Reclaim has failed there too often in a row: its kswapd sleeps until some succeeds. */
 static inline bool pg_node_hopeless(const struct pg_node *node)
@@ -123,7 +120,6 @@ struct pagus_state {
 	uint64_t off_section_slot, off_slot_section, off_cpu_node, off_nodes, off_zonelists;
 	uint64_t off_zones, off_pcps;
 	uint64_t off_pages, off_blocks, off_counters;
-	uint64_t totalreserve_pages;
 	uint32_t nr_nodes, nr_cpus, nr_zones;
 	uint32_t max_order, pageblock_order, section_order;
 	uint32_t first_section, nr_sections, nr_slots;
@@ -137,7 +133,7 @@ struct pagus_state {
 	uint32_t tunable[PAGUS_NR_TUNABLES];
 	uint32_t zone_types;     /* bit t: zone type t is configured, with memory or without */
 	uint32_t release;        /* row of pg_releases */
-	uint32_t pad;
+	uint32_t grouping;       /* enum pagus_grouping, as configured */
 	uint8_t node_online[PAGUS_MAX_NODES];
 };
 PG_STATIC_ASSERT(sizeof(struct pagus_state) % 8 == 0, "state");

@@ -101,6 +101,8 @@ uint32_t pg_pcp_decay(const struct pagus_state *st, struct pg_pcp *pcp)
 	uint32_t most = pcp->batch << st->tunable[PAGUS_TUNABLE_pcp_batch_scale_max];
 	uint32_t floor = pcp->count > most ? pcp->count - most : 0;
 
+	if (pg_pcps[st->pcp_policy]->fixed_limit)
+		return 0;
 	if (pcp->high > pcp->high_min)
 		pcp->high =
 			(uint32_t)pg_max(pg_max(floor, pcp->high - pcp->high / 8), pcp->high_min);

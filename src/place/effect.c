@@ -93,6 +93,11 @@ bool pg_claim_inside(const struct pagus_state *st, const struct pg_zone *z, uint
 	return pfn >= z->start_pfn && pfn + (1u << st->pageblock_order) <= z->end_pfn;
 }
 
+bool pg_claim_whole(const struct pagus_state *st, const struct pg_zone *z, uint32_t start)
+{
+	return pg_claim_inside(st, z, start) && !count_content(st, z, start).shared;
+}
+
 bool pg_claimable(const struct pg_call *c, const struct pg_zone *z, uint32_t start,
 		  uint32_t block_type, uint32_t type)
 {
@@ -107,6 +112,8 @@ bool pg_claimable(const struct pg_call *c, const struct pg_zone *z, uint32_t sta
 	content = count_content(st, z, start);
 	if (content.shared)
 		return false;
+	if (st->mobility_off)
+		return true;
 	if (c->p->port->may_claim)
 		verdict = c->p->port->may_claim(c->p->port_ctx, pg_pfn(st, start), type);
 	if (verdict >= 0)

@@ -26,6 +26,7 @@ struct sums {
 struct check {
 	const struct pagus_state *st;
 	uint32_t where;
+	uint32_t merged_below; /* order from which on buddies may stand apart */
 	struct sums zone[PG_MAX_ZONES];
 };
 
@@ -113,21 +114,21 @@ static int check_pcp_lists(struct check *k, const struct pg_zone *z, uint32_t cp
 	return 0;
 }
 
+/* Whole pageblocks may stand apart once one has left a type that does not merge. */
+static bool blocks_apart(const struct pagus_state *st)
+{
+	uint64_t nr = 0;
+
+	for (uint32_t cpu = 0; cpu < st->nr_cpus; cpu++)
+		nr += pg_counters(st, cpu)[PAGUS_COUNTER_pageblock_apart];
+	return nr != 0;
+}
+
 static int check_merged(struct check *k, uint32_t i, uint32_t order)
 {
-	const struct pagus_state *st = k->st;
-	const struct pg_zone *z = pg_zone_of(st, i);
-	uint32_t buddy = pg_buddy(i, order), type, buddy_type;
-
-	if (order >= st->max_order || !pg_store_holds(st, z, buddy, order))
+	if (order >= k->merged_below || !pg_buddy_apart(k->st, i, order))
 		return 0;
-	if (order >= st->pageblock_order && (z->flags & PG_ZONE_UNMERGED))
-		return 0;
-	type = pg_block_type(st, i);
-	buddy_type = pg_block_type(st, buddy);
-	if (type == buddy_type || (pg_type_mergeable(type) && pg_type_mergeable(buddy_type)))
-		BROKEN(INV_merged, i);
-	return 0;
+	BROKEN(INV_merged, i);
 }
 
 /* A block from its first page; *next: the page behind it. */
@@ -221,7 +222,9 @@ static int check_all(struct check *k)
 
 int pg_check(const struct pagus_state *st, pagus_pfn_t *where)
 {
-	struct check k = { .st = st };
+	struct check k = {
+		.st = st, .merged_below = blocks_apart(st) ? st->pageblock_order : st->max_order,
+	};
 	int broken = check_all(&k);
 
 	*where = k.where < st->first_page ? PAGUS_NO_PFN : pg_pfn(st, k.where);

@@ -32,6 +32,8 @@ enum pagus_status pagus_zone_info(const struct pagus *p, uint32_t zone,
 		.reserved_highatomic_pages = z->reserved_highatomic,
 		.pcp_high_min = z->pcp_high_min, .pcp_high_max = z->pcp_high_max,
 		.pcp_batch = z->pcp_batch, .boost = z->boost,
+		.stat_threshold = pg_watermark_stat_threshold(st, z),
+		.drift_mark = pg_watermark_drift_mark(st, z),
 	};
 	for (uint32_t cpu = 0; cpu < st->nr_cpus; cpu++)
 		info->pcp_pages += pg_pcp(st, zone, cpu)->count;
@@ -42,6 +44,11 @@ enum pagus_status pagus_zone_info(const struct pagus *p, uint32_t zone,
 	for (uint32_t t = 0; t < PAGUS_NR_ZONE_TYPES; t++)
 		info->lowmem_reserve[t] = z->lowmem_reserve[t];
 	return PAGUS_OK;
+}
+
+uint64_t pagus_totalreserve_pages(const struct pagus *p)
+{
+	return pg_watermark_totalreserve(p->state, PAGUS_NO_NODE);
 }
 
 enum pagus_status pagus_pcp_info(const struct pagus *p, uint32_t zone, uint32_t cpu,

@@ -110,20 +110,10 @@ static void put_protection(const struct pagus_state *st, struct pagus_text *t,
 	pg_put(t, ")\n");
 }
 
-static uint64_t bit_length(uint64_t x)
-{
-	return x ? 64 - (uint64_t)__builtin_clzll(x) : 0;
-}
-
-/*
- * The largest delta of a CPU, by the kernel's calculate_normal_threshold: 2 for each bit of the
- * number of CPUs, by one more than the bits of the managed memory in 128 MiB; at most 125.
- */
+/* As set by a recording, or by the kernel's formula. */
 static uint64_t stat_threshold(const struct pagus_state *st, const struct pg_zone *z)
 {
-	if (z->stat_threshold)
-		return z->stat_threshold;
-	return pg_min(2 * bit_length(st->nr_cpus) * (1 + bit_length(z->managed >> 15)), 125);
+	return z->stat_threshold ? z->stat_threshold : pg_watermark_stat_threshold(st, z);
 }
 
 static void put_pagesets(const struct pagus_state *st, struct pagus_text *t,

@@ -31,6 +31,17 @@ static bool merge_likely(const struct pagus_state *st, const struct pg_zone *z, 
 	return pg_store_holds(st, z, pg_buddy(parent, order + 1), order + 1);
 }
 
+bool pg_buddy_apart(const struct pagus_state *st, uint32_t i, uint32_t order)
+{
+	uint32_t buddy = pg_buddy(i, order), type, buddy_type;
+
+	if (order >= st->max_order || !pg_store_holds(st, pg_zone_of(st, i), buddy, order))
+		return false;
+	type = pg_block_type(st, i);
+	buddy_type = pg_block_type(st, buddy);
+	return type == buddy_type || (pg_type_mergeable(type) && pg_type_mergeable(buddy_type));
+}
+
 static bool captured(const struct pg_call *c, uint32_t i, uint32_t order)
 {
 	const struct pagus_port *port = c->p->port;
@@ -40,6 +51,20 @@ static bool captured(const struct pg_call *c, uint32_t i, uint32_t order)
 	pg_page(c->st, i)->kind = PAGUS_PAGE_ALLOCATED;
 	pg_page(c->st, i)->order = (uint8_t)order;
 	return true;
+}
+
+/*
+ * The block i of `type` and its buddy, of another ordinary type, become one: the buddy's pageblocks
+ * take the type. Without grouping by mobility that is unmovable, whatever the block's was, so its
+ * own pageblocks take it too. Returns the type of both.
+ */
+static uint32_t unite_types(struct pg_call *c, uint32_t i, uint32_t buddy, uint32_t order,
+			    uint32_t type)
+{
+	type = pg_effective_type(c->st, type);
+	pg_block_set_type(c, buddy, order, type);
+	pg_block_set_type(c, i, order, type);
+	return type;
 }
 
 static void free_one(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order,
@@ -64,8 +89,8 @@ static void free_one(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t 
 			    !(pg_type_mergeable(type) && pg_type_mergeable(buddy_type)))
 				break;
 			pg_store_remove(st, z, buddy);
-			if (pg_release(st)->retype_on_merge)
-				pg_block_set_type(c, buddy, order, type);
+			if (pg_release(st)->retype_on_merge && buddy_type != type)
+				type = unite_types(c, i, buddy, order, type);
 		} else {
 			pg_store_remove(st, z, buddy);
 		}

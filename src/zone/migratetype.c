@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "zone/zone.h"
 
+#include "mem/release.h"
+
 uint32_t pg_block_type(const struct pagus_state *st, uint32_t i)
 {
 	return ((const uint8_t *)pg_at(st, st->off_blocks))[pg_block(st, i)];
@@ -19,8 +21,22 @@ void pg_block_init(struct pagus_state *st)
 		blocks[b] = (uint8_t)pg_effective_type(st, PAGUS_MOVABLE);
 }
 
+/*
+ * Decided where the kernel builds its first zonelists: there managed pages are still what is
+ * present, high marks are zero, and a fallback list names every zone.
+ */
+void pg_mobility_setup(struct pagus_state *st)
+{
+	uint64_t least = (uint64_t)pg_release(st)->nr_migratetypes << st->pageblock_order, sum = 0;
+
+	for (uint32_t id = 0; id < st->nr_zones; id++)
+		sum += pg_zone(st, id)->present;
+	st->mobility_off = st->grouping == PAGUS_GROUPING_NEVER ||
+			   (st->grouping == PAGUS_GROUPING_BY_SIZE && sum < least);
+}
+
 /* A pageblock belongs to the zone of its first page; a hole's to none. */
-static void note_change(struct pagus_state *st, uint32_t block, uint32_t old, uint32_t type)
+static void count_reserved(struct pagus_state *st, uint32_t block, uint32_t old, uint32_t type)
 {
 	uint32_t start = st->first_page + (block << st->pageblock_order);
 	uint64_t pages = UINT64_C(1) << st->pageblock_order;
@@ -31,8 +47,6 @@ static void note_change(struct pagus_state *st, uint32_t block, uint32_t old, ui
 	z = pg_zone_of(st, start);
 	z->reserved_highatomic += type == PAGUS_HIGHATOMIC ? pages : 0;
 	z->reserved_highatomic -= old == PAGUS_HIGHATOMIC ? pages : 0;
-	if (!pg_type_mergeable(old) && pg_type_mergeable(type))
-		z->flags |= PG_ZONE_UNMERGED;
 }
 
 void pg_block_set_type(struct pg_call *c, uint32_t i, uint32_t order, uint32_t type)
@@ -49,8 +63,10 @@ void pg_block_set_type(struct pg_call *c, uint32_t i, uint32_t order, uint32_t t
 		if (old == type)
 			continue;
 		blocks[b] = (uint8_t)type;
-		note_change(st, b, old, type);
+		count_reserved(st, b, old, type);
 		pg_count(c, PAGUS_COUNTER_pageblock_retype, 1);
+		if (!pg_type_mergeable(old) && pg_type_mergeable(type))
+			pg_count(c, PAGUS_COUNTER_pageblock_apart, 1);
 		pg_event(c, PAGUS_EVENT_RETYPE, st->first_page + (b << st->pageblock_order),
 			 st->pageblock_order, type, old, 0);
 	}

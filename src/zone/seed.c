@@ -138,7 +138,7 @@ enum pagus_status pg_seed_take_block(struct pagus_state *st, pagus_pfn_t pfn, ui
 enum pagus_status pg_seed_free(struct pg_call *c, pagus_pfn_t pfn, uint32_t order, uint32_t list)
 {
 	struct pagus_state *st = c->st;
-	uint32_t i, type;
+	uint32_t i;
 	enum pagus_status status = PAGUS_BAD_VALUE;
 	struct pg_zone *z;
 
@@ -148,14 +148,15 @@ enum pagus_status pg_seed_free(struct pg_call *c, pagus_pfn_t pfn, uint32_t orde
 	if (status != PAGUS_OK)
 		return status;
 	z = pg_zone_of(st, i);
-	type = pg_block_type(st, i);
 	pg_zone_lock(c, z, PAGUS_REASON_HAND_OVER);
-	if (pg_release(st)->list_is_block_type)
-		pg_block_set_type(c, i, order, type);
-	else
-		type = list;
-	pg_store_insert(st, z, i, order, type, PG_TAIL);
-	pg_account(c, z, INT64_C(1) << order, type);
+	if (pg_release(st)->list_is_block_type) {
+		pg_block_set_type(c, i, order, pg_block_type(st, i));
+		list = pg_block_type(st, i);
+	}
+	pg_store_insert(st, z, i, order, list, PG_TAIL);
+	if (order >= st->pageblock_order && pg_buddy_apart(st, i, order))
+		pg_count(c, PAGUS_COUNTER_pageblock_apart, 1);
+	pg_account(c, z, INT64_C(1) << order, list);
 	pg_zone_unlock(c, z);
 	return PAGUS_OK;
 }

@@ -2,13 +2,23 @@
 /*
  * Watermarks: how much of a zone each kind of request must leave alone. All formulas are Linux
  * 6.18's (__setup_per_zone_wmarks, calculate_min_free_kbytes, setup_per_zone_lowmem_reserve,
- * zone_batchsize, zone_highsize, khugepaged's set_recommended_min_free_kbytes), integers
- * throughout, KiB to pages by / 4.
+ * calculate_totalreserve_pages, calculate_normal_threshold, zone_batchsize, zone_highsize,
+ * khugepaged's set_recommended_min_free_kbytes), integers throughout, KiB to pages by / 4.
  */
 #include "zone/zone.h"
 
 #include "base/bits.h"
 #include "mem/release.h"
+
+/*
+ * Does the zone share the min mark by its size, and count among low memory? ZONE_MOVABLE does in
+ * some releases.
+ */
+static bool shares_min(const struct pagus_state *st, const struct pg_zone *z)
+{
+	return z->type <= PAGUS_ZONE_NORMAL ||
+	       (z->type == PAGUS_ZONE_MOVABLE && pg_release(st)->movable_shares_min);
+}
 
 /* Pages of low memory above the high marks, over the zones of index <= Normal. */
 static uint64_t free_buffer_pages(const struct pagus_state *st, uint32_t *nr_populated)
@@ -33,7 +43,7 @@ static void setup_marks(struct pagus_state *st)
 	uint64_t pages_min = st->tunable[PAGUS_TUNABLE_min_free_kbytes] / 4, lowmem = 0;
 
 	for (uint32_t id = 0; id < st->nr_zones; id++)
-		if (pg_zone(st, id)->type <= PAGUS_ZONE_NORMAL)
+		if (shares_min(st, pg_zone(st, id)))
 			lowmem += pg_zone(st, id)->managed;
 	for (uint32_t id = 0; id < st->nr_zones; id++) {
 		struct pg_zone *z = pg_zone(st, id);
@@ -41,7 +51,7 @@ static void setup_marks(struct pagus_state *st)
 		uint64_t scale = st->tunable[PAGUS_TUNABLE_watermark_scale_factor];
 		uint64_t gap = pg_max(share / 4, pg_mult_frac(z->managed, scale, 10000));
 
-		z->wmark[PAGUS_WMARK_MIN] = z->type <= PAGUS_ZONE_NORMAL ? share :
+		z->wmark[PAGUS_WMARK_MIN] = shares_min(st, z) ? share :
 			(uint64_t)pg_clamp((int64_t)(z->managed / 1024), 32, 128);
 		for (uint32_t w = PAGUS_WMARK_LOW; w < PAGUS_NR_WMARKS; w++)
 			z->wmark[w] = z->wmark[w - 1] + gap;
@@ -89,21 +99,37 @@ static void setup_lowmem_reserve(struct pagus_state *st)
 	}
 }
 
-static void setup_totalreserve(struct pagus_state *st)
+/* min(125, 2 fls(CPUs) (1 + fls(managed pages in units of 128 MiB))) */
+uint32_t pg_watermark_stat_threshold(const struct pagus_state *st, const struct pg_zone *z)
 {
-	st->totalreserve_pages = 0;
-	for (uint32_t n = 0; n < st->nr_nodes; n++)
-		pg_node(st, n)->totalreserve_pages = 0;
+	uint32_t memory = pg_fls(z->managed >> 15), cpus = pg_fls(st->nr_cpus);
+
+	return (uint32_t)pg_min(2 * cpus * (1 + memory), 125);
+}
+
+uint64_t pg_watermark_drift_mark(const struct pagus_state *st, const struct pg_zone *z)
+{
+	uint64_t most = (uint64_t)st->nr_cpus * pg_watermark_stat_threshold(st, z);
+	uint64_t gap = z->wmark[PAGUS_WMARK_LOW] - z->wmark[PAGUS_WMARK_MIN];
+
+	return most > gap ? pg_mark(z, PAGUS_WMARK_HIGH) + most : 0;
+}
+
+uint64_t pg_watermark_totalreserve(const struct pagus_state *st, uint32_t node)
+{
+	uint64_t sum = 0;
+
 	for (uint32_t id = 0; id < st->nr_zones; id++) {
 		const struct pg_zone *z = pg_zone(st, id);
 		uint64_t most = 0;
 
+		if (node != PAGUS_NO_NODE && z->node != node)
+			continue;
 		for (uint32_t j = z->type; j < PAGUS_NR_ZONE_TYPES; j++)
 			most = pg_max(most, z->lowmem_reserve[j]);
-		most = pg_min(most + pg_mark(z, PAGUS_WMARK_HIGH), z->managed);
-		pg_node(st, z->node)->totalreserve_pages += most;
-		st->totalreserve_pages += most;
+		sum += pg_min(most + pg_mark(z, PAGUS_WMARK_HIGH), z->managed);
 	}
+	return sum;
 }
 
 /* The largest power of two not above 1.5 b, less one; b a quarter of managed/1024, at most 64. */
@@ -164,7 +190,6 @@ void pg_watermark_setup(struct pagus_state *st)
 		choose_min_free_kbytes(st);
 	setup_marks(st);
 	setup_lowmem_reserve(st);
-	setup_totalreserve(st);
 	for (uint32_t id = 0; id < st->nr_zones; id++)
 		pg_watermark_pcp_limits(st, pg_zone(st, id));
 }
@@ -239,6 +264,7 @@ bool pg_watermark_ok(const struct pagus_state *st, const struct pg_zone *z, uint
 		     uint64_t mark, uint32_t highest, uint32_t flags)
 {
 	int64_t seen = z->free_pages - z->unfolded;
+
 
 	return pg_watermark_ok_with(st, z, order, mark, highest, flags, seen > 0 ? seen : 0);
 }

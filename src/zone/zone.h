@@ -58,8 +58,17 @@ uint32_t pg_block_type(const struct pagus_state *st, uint32_t i);
 /* Every pageblock is movable until it is claimed. */
 void pg_block_init(struct pagus_state *st);
 
-/* Set the type of the 2^order pages' pageblocks, at least one. Free blocks stay on their lists. */
+/*
+ * Set the type of the 2^order pages' pageblocks, at least one, to what it really is by
+ * pg_effective_type. Free blocks stay on their lists.
+ */
 void pg_block_set_type(struct pg_call *c, uint32_t i, uint32_t order, uint32_t type);
+
+/*
+ * Is there memory enough to group by mobility, or was it told to or not to? No type and no list
+ * changes: pageblocks become unmovable one by one as requests claim them.
+ */
+void pg_mobility_setup(struct pagus_state *st);
 
 /*
  * The type that a request or a block really gets: with mobility grouping off, everything ordinary
@@ -80,6 +89,9 @@ void pg_buddy_free(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t or
 /* Free the block i, not above the pageblock, to the lists of a type that is remembered. */
 void pg_buddy_free_as(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order,
 		      uint32_t type);
+
+/* Is the buddy of the free block i free too, and of a type that merges with i's? */
+bool pg_buddy_apart(const struct pagus_state *st, uint32_t i, uint32_t order);
 
 /*
  * Take i, the free block of order `from` on `type`'s list, cut to `to`; the rest onto `rest`'s
@@ -102,6 +114,21 @@ void pg_watermark_setup(struct pagus_state *st);
 void pg_watermark_pcp_limits(struct pagus_state *st, struct pg_zone *z);
 void pg_watermark_set_pcp_limits(struct pagus_state *st, struct pg_zone *z, uint32_t high_min,
 				 uint32_t high_max, uint32_t batch);
+
+/*
+ * The high mark and the largest reserve of every zone of the node, at most its managed pages: the
+ * sum; of all nodes with PAGUS_NO_NODE.
+ */
+uint64_t pg_watermark_totalreserve(const struct pagus_state *st, uint32_t node);
+
+/*
+ * How far one CPU's count of the zone's free pages may be off before it is added to the shared one
+ * (calculate_normal_threshold). And the free pages below which kswapd must count exactly, because
+ * all CPUs together may hide the distance from low to min; 0 where they cannot
+ * (percpu_drift_mark, refresh_zone_stat_thresholds).
+ */
+uint32_t pg_watermark_stat_threshold(const struct pagus_state *st, const struct pg_zone *z);
+uint64_t pg_watermark_drift_mark(const struct pagus_state *st, const struct pg_zone *z);
 
 /*
  * What the test below weighs: free pages less those that the request may not count, against the mark

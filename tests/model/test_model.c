@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Random operations against the model, over several machines and every named policy. A failing
+ * Random operations against the model, over several machines and every named policy, with grouping
+ * by mobility and without. A failing
  * sequence is shrunk by delta debugging and printed.
  *
  * PAGUS_SEED chooses the sequences, PAGUS_OPS their length.
@@ -121,16 +122,21 @@ static uint32_t node_of_cpu(const struct pagus_config *cfg, uint32_t cpu)
 	return cfg->cpu_node ? cfg->cpu_node[cpu] : cfg->ranges[0].node;
 }
 
-/* No reserve, no mark and no mixing rule stands between a request and a free block. */
+/*
+ * No reserve, no mark and no mixing rule stands between a request and a free block. What the
+ * high-atomic reserve gave back need not be merged.
+ */
 static bool is_unrestrained(const struct run *run)
 {
 	const struct pagus *p = &run->lab.p;
 
+	if (pagus_counter_read(p, PAGUS_COUNTER_pageblock_apart))
+		return false;
 	for (uint32_t zone = 0; zone < pagus_nr_zones(p); zone++) {
 		struct pagus_zone_info info;
 
 		pagus_zone_info(p, zone, &info);
-		if (info.wmark[PAGUS_WMARK_MIN] || info.pcp_pages)
+		if (info.wmark[PAGUS_WMARK_MIN] || info.pcp_pages || info.reserved_highatomic_pages)
 			return false;
 		for (uint32_t type = 0; type < PAGUS_NR_ZONE_TYPES; type++)
 			if (info.lowmem_reserve[type])
@@ -268,8 +274,10 @@ static void check_end(struct run *run)
 		struct pagus_zone_info info;
 
 		pagus_zone_info(&run->lab.p, zone, &info);
-		/* Pageblocks set aside for atomic requests do not merge with others. */
-		if (info.reserved_highatomic_pages)
+		/* Pageblocks set aside for atomic requests do not merge with others, nor at once
+		 * when they are given back. */
+		if (info.reserved_highatomic_pages ||
+		    pagus_counter_read(&run->lab.p, PAGUS_COUNTER_pageblock_apart))
 			continue;
 		for (uint32_t order = 0; order <= run->model.cfg->max_order; order++)
 			if (info.nr_free[order] !=
@@ -485,8 +493,10 @@ static void print_op(const struct op *op)
 static int report_failure(const struct machine *machine, const struct pagus_config *cfg,
 			  struct op *ops, uint32_t nr, uint64_t seed)
 {
-	printf("FAILED: machine '%s', policy '%s', PAGUS_SEED=%" PRIu64 ": %s\n", machine->name,
-	       cfg->policy, seed, the_run.why);
+	printf("FAILED: machine '%s', policy '%s'%s, PAGUS_SEED=%" PRIu64 ": %s\n",
+	       machine->name, cfg->policy,
+	       cfg->grouping == PAGUS_GROUPING_NEVER ? " without grouping" : "", seed,
+	       the_run.why);
 	nr = shrink(cfg, ops, nr);
 	if (nr)
 		bring_failure_near(cfg, ops, nr);
@@ -533,8 +543,11 @@ static int test_machine(const struct machine *machine, struct op *ops, uint32_t 
 		struct pagus_config cfg = machine->cfg;
 
 		cfg.policy = policy;
-		failures += test_random(machine, &cfg, ops, nr, seed);
-		failures += test_trylocks(machine, &cfg, ops, seed);
+		for (uint32_t g = PAGUS_GROUPING_ALWAYS; g <= PAGUS_GROUPING_NEVER; g++) {
+			cfg.grouping = g;
+			failures += test_random(machine, &cfg, ops, nr, seed);
+			failures += test_trylocks(machine, &cfg, ops, seed);
+		}
 	}
 	return failures;
 }

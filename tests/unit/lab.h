@@ -23,7 +23,7 @@ struct lab {
 
 /*
  * No ceilings, so that all memory is Normal unless a range says otherwise; one CPU; x86-64's
- * orders.
+ * orders; grouping by mobility however little memory there is.
  */
 static inline struct pagus_config lab_config(const struct pagus_range *ranges, uint32_t nr_ranges,
 					     const char *policy)
@@ -31,6 +31,7 @@ static inline struct pagus_config lab_config(const struct pagus_range *ranges, u
 	return (struct pagus_config){
 		.ranges = ranges, .nr_ranges = nr_ranges, .nr_cpus = 1, .max_order = 10,
 		.pageblock_order = 9, .section_order = 10, .policy = policy,
+		.grouping = PAGUS_GROUPING_ALWAYS,
 	};
 }
 

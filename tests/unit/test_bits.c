@@ -35,6 +35,16 @@ static void pow2_floor_keeps_the_top_bit(void **state)
 	}
 }
 
+static void fls_counts_from_one(void **state)
+{
+	(void)state;
+	assert_int_equal(pg_fls(0), 0);
+	for (uint32_t bit = 0; bit < 64; bit++) {
+		assert_int_equal(pg_fls(UINT64_C(1) << bit), bit + 1);
+		assert_int_equal(pg_fls(UINT64_MAX >> bit), 64 - bit);
+	}
+}
+
 static void alignment_rounds_to_multiples(void **state)
 {
 	(void)state;
@@ -61,6 +71,7 @@ int main(void)
 		cmocka_unit_test(isqrt_is_the_floor_of_the_root),
 		cmocka_unit_test(clamp_prefers_the_upper_bound),
 		cmocka_unit_test(pow2_floor_keeps_the_top_bit),
+		cmocka_unit_test(fls_counts_from_one),
 		cmocka_unit_test(alignment_rounds_to_multiples),
 		cmocka_unit_test(mult_frac_is_exact_where_the_product_overflows),
 	};

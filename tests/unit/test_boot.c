@@ -6,66 +6,6 @@
 
 static const struct pagus_range whole = { 0, ZONE_PAGES, 0, PAGUS_ZONE_BY_CEILING };
 
-/* [start, end) cut greedily; every list must hold just its pieces, ascending. */
-static void expect_greedy(const struct lab *lab, uint32_t max_order, uint64_t start, uint64_t end)
-{
-	pagus_pfn_t want[PAGUS_NR_ORDERS][8 + ZONE_PAGES / 2];
-	uint32_t nr[PAGUS_NR_ORDERS] = { 0 };
-
-	while (start < end) {
-		uint32_t order = 0;
-
-		while (order < max_order && start % (UINT64_C(2) << order) == 0 &&
-		       start + (UINT64_C(2) << order) <= end)
-			order++;
-		want[order][nr[order]++] = start;
-		start += UINT64_C(1) << order;
-	}
-	for (uint32_t order = 0; order <= max_order; order++) {
-		static pagus_pfn_t got[ZONE_PAGES];
-		uint64_t nr_got = pagus_free_list(&lab->p, 0, order, PAGUS_MOVABLE, got,
-						  ZONE_PAGES);
-
-		unit_expect_pfns(got, nr_got, want[order], nr[order]);
-	}
-}
-
-static void property_07_boot_cuts_greedily_and_ascending(void **state)
-{
-	uint64_t seed = 7;
-
-	(void)state;
-	for (uint32_t round = 0; round < 200; round++) {
-		struct pagus_config cfg = lab_config(&whole, 1, "nopcp");
-		uint64_t start = lab_random(&seed, ZONE_PAGES);
-		uint64_t end = start + 1 + lab_random(&seed, ZONE_PAGES - start);
-		struct lab lab;
-
-		cfg.max_order = 1 + (uint32_t)lab_random(&seed, 10);
-		cfg.pageblock_order = 1 + (uint32_t)lab_random(&seed, cfg.max_order);
-		unit_open(&lab, &cfg);
-		assert_int_equal(pagus_boot_free(&lab.p, start, end - start), PAGUS_OK);
-		expect_greedy(&lab, cfg.max_order, start, end);
-		assert_int_equal(unit_zone(&lab, 0).managed, end - start);
-		assert_int_equal(unit_zone(&lab, 0).free_pages, end - start);
-		unit_close(&lab);
-	}
-}
-
-static void property_06_boot_frees_to_the_tail(void **state)
-{
-	const struct pagus_config cfg = lab_config(&whole, 1, "nopcp");
-	struct lab lab;
-
-	(void)state;
-	unit_open(&lab, &cfg);
-	assert_int_equal(pagus_boot_free(&lab.p, 1024, 4), PAGUS_OK);
-	assert_int_equal(pagus_boot_free(&lab.p, 512, 4), PAGUS_OK);
-	assert_int_equal(pagus_boot_free(&lab.p, 2048, 4), PAGUS_OK);
-	unit_expect_list(&lab, 0, 2, PAGUS_MOVABLE, PFNS(1024, 512, 2048));
-	unit_close(&lab);
-}
-
 static void pieces_merge_with_what_was_handed_over_before(void **state)
 {
 	const struct pagus_config cfg = lab_config(&whole, 1, "nopcp");
@@ -77,22 +17,6 @@ static void pieces_merge_with_what_was_handed_over_before(void **state)
 	assert_int_equal(pagus_boot_free(&lab.p, 0, 4), PAGUS_OK);
 	unit_expect_list(&lab, 0, 3, PAGUS_MOVABLE, PFNS(0));
 	unit_expect_list(&lab, 0, 2, PAGUS_MOVABLE, NO_PFNS);
-	unit_close(&lab);
-}
-
-static void property_03_boot_cuts_at_a_zone_border(void **state)
-{
-	struct pagus_config cfg = lab_config(&whole, 1, "nopcp");
-	struct lab lab;
-
-	(void)state;
-	cfg.dma_ceiling = 12;
-	unit_open(&lab, &cfg);
-	assert_int_equal(pagus_boot_free(&lab.p, 0, 32), PAGUS_OK);
-	unit_expect_list(&lab, 0, 3, PAGUS_MOVABLE, PFNS(0));
-	unit_expect_list(&lab, 0, 2, PAGUS_MOVABLE, PFNS(8));
-	unit_expect_list(&lab, 1, 2, PAGUS_MOVABLE, PFNS(12));
-	unit_expect_list(&lab, 1, 4, PAGUS_MOVABLE, PFNS(16));
 	unit_close(&lab);
 }
 
@@ -223,10 +147,7 @@ static void nothing_is_granted_before_boot_is_done(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(property_07_boot_cuts_greedily_and_ascending),
-		cmocka_unit_test(property_06_boot_frees_to_the_tail),
 		cmocka_unit_test(pieces_merge_with_what_was_handed_over_before),
-		cmocka_unit_test(property_03_boot_cuts_at_a_zone_border),
 		cmocka_unit_test(boot_cuts_at_a_zone_inside_another_zones_span),
 		cmocka_unit_test(only_reserved_pages_can_be_handed_over),
 		cmocka_unit_test(inherited_pages_are_in_use_and_freed_at_any_order),

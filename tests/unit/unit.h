@@ -20,6 +20,15 @@
 
 #define NR_OF(array) (sizeof(array) / sizeof((array)[0]))
 
+/* Where random numbers begin: PAGUS_SEED, printed so that a failure can be repeated. */
+static inline uint64_t unit_seed(void)
+{
+	uint64_t seed = lab_env("PAGUS_SEED", 1);
+
+	print_message("PAGUS_SEED=%llu\n", (unsigned long long)seed);
+	return seed;
+}
+
 /* A request of each ordinary migratetype that any Normal zone may serve. */
 static inline uint32_t unit_gfp(uint32_t type)
 {

@@ -247,6 +247,9 @@ static bool init_instance(struct machine *m, const struct snapshot *snap, const 
 	cfg.cpu_node = cpu_node;
 	cfg.pageblock_order = snap->pageblock_order;
 	cfg.policy = policy;
+	/* By its size the machine groups wherever its kernel did, so only the contrary is told. */
+	if (snap->mobility_off)
+		cfg.grouping = PAGUS_GROUPING_NEVER;
 	m->region_bytes = pagus_sizeof(&cfg);
 	if (m->region_bytes == 0) {
 		fail(err, path, "memory from pfn", ranges->nr ? ranges->at[0].start_pfn : 0,

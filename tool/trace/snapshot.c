@@ -258,6 +258,7 @@ static bool parse_header(struct snapshot_parser *p)
 	s->boot_ns = get_u64(w + 14);
 	s->min_free_kbytes = w[16];
 	s->mobility_off = w[17] != 0;
+	s->totalreserve_pages = get_u64(w + 18);
 	s->page_shift = w[20];
 	s->batch_scale_max = s->version == VERSION_7_2 ? w[23] : 5;
 	if (s->nr_cpus == 0 || s->nr_cpus > PAGUS_MAX_CPUS || s->nr_nodes == 0 ||
@@ -297,6 +298,7 @@ static void take_zone_numbers(const uint32_t *w, uint32_t version, struct snap_z
 	z->lowmem_reserve[PAGUS_ZONE_HIGHMEM] = get_u64(w + 26);
 	z->lowmem_reserve[PAGUS_ZONE_MOVABLE] = get_u64(w + 28);
 	z->nr_free_pages = get_u64(w + 36);
+	z->drift_mark = get_u64(w + 38);
 	z->high_min = w[40];
 	z->batch = w[41];
 	z->high_max = version == VERSION_7_2 ? w[53] : w[40]; /* 6.1 has one limit */
@@ -362,6 +364,7 @@ static bool parse_pcp(struct snapshot_parser *p)
 	pcp->factor = w[6];
 	pcp->expire = w[7];
 	pcp->free_delta = (int32_t)w[8];
+	pcp->stat_threshold = w[9];
 	if (p->s->version == VERSION_7_2) {
 		pcp->high_min = w[11];
 		pcp->high_max = w[12];

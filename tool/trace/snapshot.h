@@ -27,6 +27,7 @@ struct snap_list {
 
 struct snap_pcp {
 	uint32_t cpu, count, high, batch, factor, expire;
+	uint32_t stat_threshold;
 	int32_t free_delta;  /* this CPU's part of the zone's NR_FREE_PAGES */
 	uint32_t high_min, high_max, flags, free_count; /* 7.2; zero in 6.1 */
 	struct snap_list lists[PAGUS_NR_PCP_LISTS];     /* nr = 0 where empty */
@@ -39,6 +40,7 @@ struct snap_zone {
 	uint64_t wmark[PAGUS_NR_WMARKS];
 	uint64_t boost, reserved_highatomic;
 	uint64_t lowmem_reserve[PAGUS_NR_ZONE_TYPES]; /* HighMem, not recorded, as Normal */
+	uint64_t drift_mark;     /* percpu_drift_mark */
 	uint64_t nr_free_pages;  /* shared part; the pcps' free_delta come on top */
 	uint64_t deferred_pages; /* 7.2: on the zone's lock-less list, waiting to be freed */
 	uint32_t high_min, high_max, batch; /* 6.1 has one limit: high_max = high_min */
@@ -65,6 +67,7 @@ struct snapshot {
 	uint64_t clock_ns, boot_ns;
 	uint32_t min_free_kbytes;
 	bool mobility_off;       /* page_group_by_mobility_disabled */
+	uint64_t totalreserve_pages;
 	uint32_t page_shift;
 	uint32_t batch_scale_max;/* 5 where not recorded */
 	uint32_t nr_zones;

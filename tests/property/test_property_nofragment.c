@@ -126,7 +126,7 @@ static void property_16_mixing_is_better_than_another_node(void **state)
 	}
 }
 
-static void without_a_configured_dma32_types_mix_at_once(void **state)
+static void property_16_without_a_configured_dma32_types_mix_at_once(void **state)
 {
 	static const struct pagus_range range = { 0, 3072, 0, PAGUS_ZONE_BY_CEILING };
 	struct pagus_config cfg = lab_config(&range, 1, "nopcp");
@@ -143,7 +143,7 @@ static void without_a_configured_dma32_types_mix_at_once(void **state)
 }
 
 /* With one node it is enough that DMA32 is configured: the request goes past it, to DMA. */
-static void an_empty_dma32_counts_on_a_single_node(void **state)
+static void property_15_an_empty_dma32_counts_on_a_single_node(void **state)
 {
 	static const struct pagus_range ranges[] = {
 		{ 0, DMA32_START, 0, PAGUS_ZONE_BY_CEILING },
@@ -164,7 +164,7 @@ static void an_empty_dma32_counts_on_a_single_node(void **state)
 }
 
 /* Only who asks for no more than one round is refused rather than mixed. */
-static void defrag_mode_mixes_last(void **state)
+static void property_15_defrag_mode_mixes_last(void **state)
 {
 	struct lab lab;
 
@@ -193,9 +193,9 @@ int main(void)
 		cmocka_unit_test(property_16_dma32_requests_mix_at_once),
 		cmocka_unit_test(property_16_a_node_without_dma32_mixes_at_once),
 		cmocka_unit_test(property_16_mixing_is_better_than_another_node),
-		cmocka_unit_test(without_a_configured_dma32_types_mix_at_once),
-		cmocka_unit_test(an_empty_dma32_counts_on_a_single_node),
-		cmocka_unit_test(defrag_mode_mixes_last),
+		cmocka_unit_test(property_16_without_a_configured_dma32_types_mix_at_once),
+		cmocka_unit_test(property_15_an_empty_dma32_counts_on_a_single_node),
+		cmocka_unit_test(property_15_defrag_mode_mixes_last),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

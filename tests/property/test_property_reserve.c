@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The high-atomic reserve: what is set aside, for whom, how much, and how it comes back. */
+#include <pagus/step.h>
+
 #include "unit/unit.h"
 
 #define BLOCK 512
@@ -18,6 +20,14 @@ static void open_pressed(struct lab *lab, const struct pagus_range *range, const
 
 	unit_boot(lab, &cfg);
 	assert_int_equal(pagus_seed_zone(&lab->p, 0, PAGUS_ZONE_NORMAL, &seed), PAGUS_OK);
+}
+
+/* The same again, after pcp limits have been set. */
+static void open_marks(struct lab *lab)
+{
+	const uint64_t wmark[PAGUS_NR_WMARKS] = { 0, 524288, 524288, 524288 };
+
+	assert_int_equal(pagus_step_marks(&lab->p, 0, wmark, 0), PAGUS_OK);
 }
 
 static uint64_t reserved(const struct lab *lab)
@@ -49,7 +59,7 @@ static void property_29_only_atomic_requests_of_higher_order_reserve(void **stat
 	}
 }
 
-static void a_request_served_at_the_low_mark_reserves_nothing(void **state)
+static void property_29_a_request_served_at_the_low_mark_reserves_nothing(void **state)
 {
 	const struct pagus_config cfg = lab_config(&zone_2_gib, 1, "linux");
 	struct lab lab;
@@ -104,7 +114,7 @@ static void property_29_a_small_zone_reserves_nothing(void **state)
 	unit_close(&lab);
 }
 
-static void what_is_set_aside_serves_its_own_kind_first(void **state)
+static void property_29_what_is_set_aside_serves_its_own_kind_first(void **state)
 {
 	struct lab lab;
 	pagus_pfn_t first, second;
@@ -144,22 +154,87 @@ static void property_29_unreserve_gives_the_failing_requests_type(void **state)
 	unit_close(&lab);
 }
 
-/* As in the kernel, what is given back is moved between lists, not freed: nothing merges. */
-static void a_block_given_back_stays_beside_its_free_buddy(void **state)
+/* What is freed into the reserve is movable to the pcp, and the reserve's again when drained. */
+static void property_29_freed_pages_go_by_way_of_the_movable_list(void **state)
 {
-	static const struct pagus_range range = { 0, 2 * BLOCK, 0, PAGUS_ZONE_BY_CEILING };
-	const struct pagus_config cfg = lab_config(&range, 1, "linux");
+	struct lab lab;
+	pagus_pfn_t pfn;
+
+	(void)state;
+	open_pressed(&lab, &zone_2_gib, "linux");
+	unit_limits(&lab, 0, 4, 100, 100);
+	open_marks(&lab);
+	pfn = unit_alloc(&lab, GFP_ATOMIC, 2);
+	assert_int_equal(unit_block_type(&lab, pfn), PAGUS_HIGHATOMIC);
+	unit_free(&lab, pfn, 2);
+	unit_expect_pcp(&lab, 2 * 3 + PAGUS_MOVABLE, PFNS(pfn));
+	assert_int_equal(unit_alloc(&lab, GFP_USER_PAGE, 2), pfn);
+	unit_free(&lab, pfn, 2);
+	pagus_drain_all(&lab.p);
+	/* Whole again, with the rest of its pageblock. */
+	unit_expect_list(&lab, 0, 9, PAGUS_HIGHATOMIC, PFNS(pfn & ~(pagus_pfn_t)(BLOCK - 1)));
+	unit_close(&lab);
+}
+
+/*
+ * The pageblock that comes back does not merge with its free buddy, and pagus_check knows. All
+ * other memory is in use, so that a request of order 10 fails for want of a block.
+ */
+static void property_29_what_is_given_back_stays_apart(void **state)
+{
+	struct lab lab;
+	pagus_pfn_t atomic;
+
+	(void)state;
+	open_pressed(&lab, &zone_2_gib, "nopcp");
+	atomic = unit_alloc(&lab, GFP_ATOMIC, 1);
+	assert_int_equal(atomic, 0);
+	for (uint32_t n = 0; n < 511; n++)
+		unit_alloc(&lab, GFP_KERNEL, 10);
+	unit_free(&lab, atomic, 1);
+	unit_expect_list(&lab, 0, 9, PAGUS_HIGHATOMIC, PFNS(0));
+	unit_no_memory(&lab, GFP_USER_PAGE | __GFP_RETRY_MAYFAIL, 10);
+	assert_int_equal(reserved(&lab), 0);
+	assert_int_equal(unit_counter(&lab, PAGUS_COUNTER_pageblock_apart), 1);
+	unit_expect_list(&lab, 0, 9, PAGUS_MOVABLE, PFNS(0));
+	assert_int_equal(unit_zone(&lab, 0).nr_free[9], 2);
+	assert_int_equal(unit_zone(&lab, 0).nr_free[10], 0);
+	unit_close(&lab);
+}
+
+/* Node 1 has a few pages in the midst of node 0's first pageblock. */
+static void open_interleaved(struct lab *lab, enum pagus_migratetype type)
+{
+	static const struct pagus_range ranges[] = {
+		{ 0, 256, 0, PAGUS_ZONE_BY_CEILING }, { 256, 64, 1, PAGUS_ZONE_BY_CEILING },
+		{ 320, 65536 - 320, 0, PAGUS_ZONE_BY_CEILING },
+	};
+	const struct pagus_config cfg = lab_config(ranges, NR_OF(ranges), "nopcp");
+	const struct pagus_zone_seed seed = {
+		.present = 65472, .managed = 65472, .pcp_batch = 1,
+		.wmark = { 0, 65472, 65472, 65472 },
+	};
+
+	unit_open(lab, &cfg);
+	unit_seed_block(lab, 0, type);
+	for (pagus_pfn_t pfn = 0; pfn < BLOCK; pfn += 64)
+		assert_int_equal(pagus_boot_free(&lab->p, pfn, 64), PAGUS_OK);
+	unit_seeded(lab);
+	assert_int_equal(pagus_seed_zone(&lab->p, 0, PAGUS_ZONE_NORMAL, &seed), PAGUS_OK);
+}
+
+static void property_29_a_shared_pageblock_is_neither_reserved_nor_given_back(void **state)
+{
 	struct lab lab;
 
 	(void)state;
-	unit_open(&lab, &cfg);
-	unit_seed_block(&lab, 0, PAGUS_HIGHATOMIC);
-	assert_int_equal(pagus_seed_free(&lab.p, 0, 9, PAGUS_HIGHATOMIC), PAGUS_OK);
-	unit_seed_free(&lab, BLOCK, 9);
-	unit_seeded(&lab);
-	unit_no_memory(&lab, GFP_KERNEL | __GFP_RETRY_MAYFAIL, 10);
+	open_interleaved(&lab, PAGUS_MOVABLE);
+	assert_true(unit_alloc(&lab, GFP_ATOMIC | __GFP_THISNODE, 1) < BLOCK);
 	assert_int_equal(reserved(&lab), 0);
-	assert_int_equal(unit_zone(&lab, 0).nr_free[9], 2);
+	unit_close(&lab);
+	open_interleaved(&lab, PAGUS_HIGHATOMIC);
+	unit_no_memory(&lab, GFP_KERNEL | __GFP_THISNODE, 3);
+	assert_int_equal(reserved(&lab), BLOCK);
 	unit_close(&lab);
 }
 
@@ -167,12 +242,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(property_29_only_atomic_requests_of_higher_order_reserve),
-		cmocka_unit_test(a_request_served_at_the_low_mark_reserves_nothing),
+		cmocka_unit_test(property_29_a_request_served_at_the_low_mark_reserves_nothing),
 		cmocka_unit_test(property_29_up_to_the_limit),
 		cmocka_unit_test(property_29_a_small_zone_reserves_nothing),
-		cmocka_unit_test(what_is_set_aside_serves_its_own_kind_first),
+		cmocka_unit_test(property_29_what_is_set_aside_serves_its_own_kind_first),
 		cmocka_unit_test(property_29_unreserve_gives_the_failing_requests_type),
-		cmocka_unit_test(a_block_given_back_stays_beside_its_free_buddy),
+		cmocka_unit_test(property_29_freed_pages_go_by_way_of_the_movable_list),
+		cmocka_unit_test(property_29_what_is_given_back_stays_apart),
+		cmocka_unit_test(property_29_a_shared_pageblock_is_neither_reserved_nor_given_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Splitting and merging. */
+#include <pagus/step.h>
+
 #include "unit/unit.h"
+
+#define ZONE_PAGES 4096
 
 static const struct pagus_range zone_4096 = { 0, 4096, 0, PAGUS_ZONE_BY_CEILING };
 
@@ -216,7 +220,7 @@ static void property_04_all_pageblocks_of_the_buddy_are_retyped(void **state)
 }
 
 /* A block above the pageblock is freed in pageblocks, each under its own type. */
-static void a_large_block_is_freed_under_each_pageblocks_type(void **state)
+static void property_04_a_large_block_is_freed_under_each_pageblocks_type(void **state)
 {
 	struct pagus_config cfg = lab_config(&zone_4096, 1, "nopcp");
 	struct lab lab;
@@ -276,6 +280,109 @@ static void property_05_merge_likely(void **state)
 	}
 }
 
+/* [start, end) cut greedily; every list must hold just its pieces, ascending. */
+static void expect_greedy(const struct lab *lab, uint32_t max_order, uint64_t start, uint64_t end)
+{
+	pagus_pfn_t want[PAGUS_NR_ORDERS][8 + ZONE_PAGES / 2];
+	uint32_t nr[PAGUS_NR_ORDERS] = { 0 };
+
+	while (start < end) {
+		uint32_t order = 0;
+
+		while (order < max_order && start % (UINT64_C(2) << order) == 0 &&
+		       start + (UINT64_C(2) << order) <= end)
+			order++;
+		want[order][nr[order]++] = start;
+		start += UINT64_C(1) << order;
+	}
+	for (uint32_t order = 0; order <= max_order; order++) {
+		static pagus_pfn_t got[ZONE_PAGES];
+		uint64_t nr_got = pagus_free_list(&lab->p, 0, order, PAGUS_MOVABLE, got,
+						  ZONE_PAGES);
+
+		unit_expect_pfns(got, nr_got, want[order], nr[order]);
+	}
+}
+
+static void property_07_boot_cuts_greedily_and_ascending(void **state)
+{
+	uint64_t seed = unit_seed();
+
+	(void)state;
+	for (uint32_t round = 0; round < 200; round++) {
+		struct pagus_config cfg = lab_config(&zone_4096, 1, "nopcp");
+		uint64_t start = lab_random(&seed, ZONE_PAGES);
+		uint64_t end = start + 1 + lab_random(&seed, ZONE_PAGES - start);
+		struct lab lab;
+
+		cfg.max_order = 1 + (uint32_t)lab_random(&seed, 10);
+		cfg.pageblock_order = 1 + (uint32_t)lab_random(&seed, cfg.max_order);
+		unit_open(&lab, &cfg);
+		assert_int_equal(pagus_boot_free(&lab.p, start, end - start), PAGUS_OK);
+		expect_greedy(&lab, cfg.max_order, start, end);
+		assert_int_equal(unit_zone(&lab, 0).managed, end - start);
+		assert_int_equal(unit_zone(&lab, 0).free_pages, end - start);
+		unit_close(&lab);
+	}
+}
+
+static void property_06_boot_frees_to_the_tail(void **state)
+{
+	const struct pagus_config cfg = lab_config(&zone_4096, 1, "nopcp");
+	struct lab lab;
+
+	(void)state;
+	unit_open(&lab, &cfg);
+	assert_int_equal(pagus_boot_free(&lab.p, 1024, 4), PAGUS_OK);
+	assert_int_equal(pagus_boot_free(&lab.p, 512, 4), PAGUS_OK);
+	assert_int_equal(pagus_boot_free(&lab.p, 2048, 4), PAGUS_OK);
+	unit_expect_list(&lab, 0, 2, PAGUS_MOVABLE, PFNS(1024, 512, 2048));
+	unit_close(&lab);
+}
+
+static void property_03_boot_cuts_at_a_zone_border(void **state)
+{
+	struct pagus_config cfg = lab_config(&zone_4096, 1, "nopcp");
+	struct lab lab;
+
+	(void)state;
+	cfg.dma_ceiling = 12;
+	unit_open(&lab, &cfg);
+	assert_int_equal(pagus_boot_free(&lab.p, 0, 32), PAGUS_OK);
+	unit_expect_list(&lab, 0, 3, PAGUS_MOVABLE, PFNS(0));
+	unit_expect_list(&lab, 0, 2, PAGUS_MOVABLE, PFNS(8));
+	unit_expect_list(&lab, 1, 2, PAGUS_MOVABLE, PFNS(12));
+	unit_expect_list(&lab, 1, 4, PAGUS_MOVABLE, PFNS(16));
+	unit_close(&lab);
+}
+
+/* Blocks freed to the tail are behind all that were there, wherever they lie. */
+static void property_06_a_free_to_the_tail_is_allocated_last(void **state)
+{
+	(void)state;
+	for (uint32_t order = 0; order <= 10; order++) {
+		const struct pagus_config cfg = lab_config(&zone_4096, 1, "nopcp");
+		const pagus_pfn_t size = UINT64_C(1) << order;
+		/* No two of these are buddies; between them memory is in use. */
+		const pagus_pfn_t at[] = {
+			2 * size, order < 10 ? 0 : size, order < 10 ? 4 * size : 0,
+		};
+		struct lab lab;
+
+		unit_open(&lab, &cfg);
+		unit_inherit(&lab, 0, 4096, PAGUS_MOVABLE);
+		unit_seeded(&lab);
+		unit_free(&lab, at[0], order);
+		unit_free(&lab, at[1], order);
+		assert_int_equal(pagus_step_free(&lab.p, at[2], order, true), PAGUS_OK);
+		unit_expect_list(&lab, 0, order, PAGUS_MOVABLE, PFNS(at[1], at[0], at[2]));
+		assert_int_equal(unit_alloc(&lab, GFP_USER_PAGE, order), at[1]);
+		assert_int_equal(unit_alloc(&lab, GFP_USER_PAGE, order), at[0]);
+		assert_int_equal(unit_alloc(&lab, GFP_USER_PAGE, order), at[2]);
+		unit_close(&lab);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -288,8 +395,12 @@ int main(void)
 		cmocka_unit_test(property_03_no_merge_with_a_buddy_of_another_order),
 		cmocka_unit_test(property_04_types_that_merge_above_the_pageblock),
 		cmocka_unit_test(property_04_all_pageblocks_of_the_buddy_are_retyped),
-		cmocka_unit_test(a_large_block_is_freed_under_each_pageblocks_type),
+		cmocka_unit_test(property_04_a_large_block_is_freed_under_each_pageblocks_type),
 		cmocka_unit_test(property_05_merge_likely),
+		cmocka_unit_test(property_06_boot_frees_to_the_tail),
+		cmocka_unit_test(property_07_boot_cuts_greedily_and_ascending),
+		cmocka_unit_test(property_03_boot_cuts_at_a_zone_border),
+		cmocka_unit_test(property_06_a_free_to_the_tail_is_allocated_last),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

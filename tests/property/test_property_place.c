@@ -59,7 +59,7 @@ static void property_08_first_unmovable_claims_the_lowest_block(void **state)
 	unit_close(&lab);
 }
 
-/* One free block of order 4 in a pageblock of each type; none can be claimed. */
+/* One free block of each order below 8 in a pageblock of each type; none can be claimed. */
 static void property_09_fallback_order(void **state)
 {
 	static const enum pagus_migratetype want[3][3] = {
@@ -69,19 +69,21 @@ static void property_09_fallback_order(void **state)
 	};
 
 	(void)state;
-	for (uint32_t type = 0; type < 3; type++) {
-		struct lab lab;
+	for (uint32_t order = 0; order < 8; order++) {
+		for (uint32_t type = 0; type < 3; type++) {
+			struct lab lab;
 
-		open_blocks(&lab, "nopcp");
-		for (uint32_t b = 0; b < 3; b++)
-			seed_mixed_block(&lab, b * BLOCK, (enum pagus_migratetype)b, 4,
-					 b == PAGUS_MOVABLE ? BLOCK - 16 : 0);
-		unit_seeded(&lab);
-		for (uint32_t n = 0; n < 3; n++)
-			assert_int_equal(unit_alloc(&lab, unit_gfp(type), 4),
-					 want[type][n] * BLOCK);
-		unit_no_memory(&lab, unit_gfp(type), 4);
-		unit_close(&lab);
+			open_blocks(&lab, "nopcp");
+			for (uint32_t b = 0; b < 3; b++)
+				seed_mixed_block(&lab, b * BLOCK, (enum pagus_migratetype)b, order,
+						 b == PAGUS_MOVABLE ? BLOCK - (1u << order) : 0);
+			unit_seeded(&lab);
+			for (uint32_t n = 0; n < 3; n++)
+				assert_int_equal(unit_alloc(&lab, unit_gfp(type), order),
+						 want[type][n] * BLOCK);
+			unit_no_memory(&lab, unit_gfp(type), order);
+			unit_close(&lab);
+		}
 	}
 }
 
@@ -239,6 +241,31 @@ static void property_13_a_steal_leaves_the_type_and_the_rest(void **state)
 	unit_close(&lab);
 }
 
+/* Whatever was found and whatever is asked: the rest stays with the donor. */
+static void property_13_the_rest_of_any_steal_stays_with_the_donor(void **state)
+{
+	(void)state;
+	for (uint32_t high = 0; high < 8; high++) {
+		for (uint32_t low = 0; low <= high; low++) {
+			struct lab lab;
+
+			open_blocks(&lab, "nopcp");
+			seed_mixed_block(&lab, 0, PAGUS_MOVABLE, high, BLOCK - (1u << high));
+			unit_seeded(&lab);
+			assert_int_equal(unit_alloc(&lab, GFP_KERNEL, low), 0);
+			assert_int_equal(unit_block_type(&lab, 0), PAGUS_MOVABLE);
+			for (uint32_t order = 0; order < high; order++) {
+				const pagus_pfn_t upper = UINT64_C(1) << order;
+
+				unit_expect_list(&lab, 0, order, PAGUS_MOVABLE, &upper,
+						 order >= low);
+				unit_expect_list(&lab, 0, order, PAGUS_UNMOVABLE, NO_PFNS);
+			}
+			unit_close(&lab);
+		}
+	}
+}
+
 static void property_14_claimed_blocks_go_to_the_tails_ascending(void **state)
 {
 	struct lab lab;
@@ -282,7 +309,7 @@ static void property_14_a_claim_serves_from_the_smallest_moved_block(void **stat
 	unit_close(&lab);
 }
 
-static void a_pageblock_cut_by_the_zones_end_is_not_claimed(void **state)
+static void property_11_a_pageblock_cut_by_the_zones_end_is_not_claimed(void **state)
 {
 	const struct pagus_range range = { 0, BLOCK + 300, 0, PAGUS_ZONE_BY_CEILING };
 	const struct pagus_config cfg = lab_config(&range, 1, "nopcp");
@@ -297,7 +324,7 @@ static void a_pageblock_cut_by_the_zones_end_is_not_claimed(void **state)
 	unit_close(&lab);
 }
 
-static void a_pageblock_shared_with_another_zone_is_not_claimed(void **state)
+static void property_11_a_pageblock_shared_with_another_zone_is_not_claimed(void **state)
 {
 	static const struct pagus_range ranges[] = {
 		{ 0, 256, 0, PAGUS_ZONE_NORMAL }, { 256, 128, 0, PAGUS_ZONE_MOVABLE },
@@ -358,25 +385,103 @@ static void property_17_after_a_claim_own_blocks_come_first(void **state)
 	unit_close(&lab);
 }
 
-/* CMA holds 8 free pages, or 9, and movable 8. */
+/* The same where the claim moves what is free of a pageblock: single pages and one block. */
+static void property_17_after_a_claim_in_part_own_blocks_come_first(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	open_blocks(&lab, "linux");
+	unit_seed_free(&lab, 3, 0);
+	unit_seed_free(&lab, 256, 8);
+	/* What a steal would take: a smaller block of a type that is nearer. */
+	unit_seed_block(&lab, BLOCK, PAGUS_RECLAIMABLE);
+	unit_seed_free(&lab, BLOCK, 0);
+	unit_inherit(&lab, BLOCK + 1, BLOCK - 1, PAGUS_UNMOVABLE);
+	unit_seeded(&lab);
+	unit_limits(&lab, 0, 4, 16, 16);
+	lab_listen(&lab, 1u << PAGUS_EVENT_EXTFRAG | 1u << PAGUS_EVENT_ZONE_LOCKED);
+	assert_int_equal(unit_alloc(&lab, GFP_KERNEL, 0), 3);
+	assert_int_equal(lab.nr_events, 5);
+	assert_int_equal(unit_event(&lab, 0, PAGUS_EVENT_ZONE_LOCKED).pfn, 3);
+	assert_int_equal(unit_event(&lab, 1, PAGUS_EVENT_EXTFRAG).b, PAGUS_MOVABLE | UNIT_CLAIMED);
+	for (uint32_t n = 2; n < 5; n++)
+		assert_int_equal(unit_event(&lab, n, PAGUS_EVENT_ZONE_LOCKED).pfn, 256 + n - 2);
+	unit_close(&lab);
+}
+
+static void seed_pages(struct lab *lab, pagus_pfn_t start, uint32_t nr)
+{
+	/* Every other page, so that nothing merges and each is a block. */
+	for (uint32_t n = 0; n < nr; n++)
+		unit_seed_free(lab, start + 2 * n, 0);
+}
+
+/* `cma` free pages in a CMA pageblock at 0 and `own` in a movable one behind it. */
+static void open_with_cma(struct lab *lab, const char *policy, uint32_t cma, uint32_t own)
+{
+	open_blocks(lab, policy);
+	unit_seed_block(lab, 0, PAGUS_CMA);
+	seed_pages(lab, 0, cma);
+	seed_pages(lab, BLOCK, own);
+	unit_seeded(lab);
+}
+
+/* More than half, rounded down: with an odd number of free pages, as soon as there are more. */
 static void property_18_movable_takes_cma_first_above_half(void **state)
 {
 	(void)state;
-	for (uint32_t more = 0; more < 2; more++) {
+	for (uint32_t cma = 1; cma <= 12; cma++) {
+		for (uint32_t own = 1; own <= 12; own++) {
+			const bool first = cma > (cma + own) / 2;
+			struct lab lab;
+
+			open_with_cma(&lab, "nopcp", cma, own);
+			assert_int_equal(unit_zone(&lab, 0).free_cma_pages, cma);
+			assert_int_equal(unit_alloc(&lab, GFP_USER_PAGE, 0), first ? 0 : BLOCK);
+			unit_close(&lab);
+		}
+	}
+}
+
+static void property_18_without_own_blocks_cma_serves_movable_alone(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	open_with_cma(&lab, "nopcp", 8, 9);
+	for (uint32_t n = 0; n < 17; n++)
+		unit_alloc(&lab, GFP_USER_PAGE, 0);
+	assert_int_equal(unit_zone(&lab, 0).free_pages, 0);
+	unit_close(&lab);
+	open_with_cma(&lab, "nopcp", 8, 0);
+	unit_no_memory(&lab, GFP_KERNEL, 0);
+	unit_no_memory(&lab, GFP_RECLAIM_SLAB, 0);
+	assert_int_equal(unit_alloc(&lab, GFP_USER_PAGE, 0), 0);
+	unit_close(&lab);
+}
+
+/* The balance is looked at before each page of a refill, not once. */
+static void property_18_a_refill_keeps_the_balance(void **state)
+{
+	(void)state;
+	for (uint32_t cma = 1; cma <= 12; cma++) {
+		uint32_t left = cma, own = 12;
 		struct lab lab;
 
-		open_blocks(&lab, "nopcp");
-		unit_seed_block(&lab, 0, PAGUS_CMA);
-		unit_seed_free(&lab, 0, 3);
-		if (more)
-			unit_seed_free(&lab, 100, 0);
-		unit_seed_free(&lab, BLOCK, 3);
-		unit_seeded(&lab);
-		/* Exactly half is not more than half. */
-		assert_int_equal(unit_alloc(&lab, GFP_USER_PAGE, 3), more ? 0 : BLOCK);
-		/* Without own blocks, CMA serves anyway. */
-		assert_int_equal(unit_alloc(&lab, GFP_USER_PAGE, 3), more ? BLOCK : 0);
-		unit_no_memory(&lab, GFP_KERNEL, 0);
+		open_with_cma(&lab, "linux", left, own);
+		unit_limits(&lab, 0, 8, 32, 32);
+		lab_listen(&lab, 1u << PAGUS_EVENT_ZONE_LOCKED);
+		unit_alloc(&lab, GFP_USER_PAGE, 0);
+		assert_int_equal(lab.nr_events, 8);
+		for (uint32_t n = 0; n < 8; n++) {
+			bool from_cma = left > (left + own) / 2;
+
+			assert_int_equal(lab.log[n].migratetype,
+					 from_cma ? PAGUS_CMA : PAGUS_MOVABLE);
+			left -= from_cma;
+			own -= !from_cma;
+		}
 		unit_close(&lab);
 	}
 }
@@ -411,13 +516,17 @@ int main(void)
 		cmocka_unit_test(property_11_half_rule),
 		cmocka_unit_test(property_11_half_rule_counts_every_free_block),
 		cmocka_unit_test(property_13_a_steal_leaves_the_type_and_the_rest),
+		cmocka_unit_test(property_13_the_rest_of_any_steal_stays_with_the_donor),
 		cmocka_unit_test(property_14_claimed_blocks_go_to_the_tails_ascending),
 		cmocka_unit_test(property_14_a_claim_serves_from_the_smallest_moved_block),
-		cmocka_unit_test(a_pageblock_cut_by_the_zones_end_is_not_claimed),
-		cmocka_unit_test(a_pageblock_shared_with_another_zone_is_not_claimed),
+		cmocka_unit_test(property_11_a_pageblock_cut_by_the_zones_end_is_not_claimed),
+		cmocka_unit_test(property_11_a_pageblock_shared_with_another_zone_is_not_claimed),
 		cmocka_unit_test(property_17_after_a_steal_a_refill_only_steals),
 		cmocka_unit_test(property_17_after_a_claim_own_blocks_come_first),
+		cmocka_unit_test(property_17_after_a_claim_in_part_own_blocks_come_first),
 		cmocka_unit_test(property_18_movable_takes_cma_first_above_half),
+		cmocka_unit_test(property_18_without_own_blocks_cma_serves_movable_alone),
+		cmocka_unit_test(property_18_a_refill_keeps_the_balance),
 		cmocka_unit_test(ungrouped_placement_takes_the_smallest_block_for_any_type),
 	};
 

@@ -1,15 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Marks, reserves and pcp limits: how they are computed, and what they refuse. */
+/* Marks, reserves and pcp limits, from the sizes of zones that are claimed, not handed over. */
 #include "unit/unit.h"
 
-#define NO_LIMIT 1000000 /* more than any zone here has */
-
 static const struct pagus_range zone_2048 = { 0, 2048, 0, PAGUS_ZONE_BY_CEILING };
-
-/*
- * ---- formulas: zones whose managed pages are claimed, not handed over
- * ------------------------------
- */
 
 static void set_managed(struct lab *lab, enum pagus_zone_type type, uint64_t managed)
 {
@@ -293,159 +286,30 @@ static void a_recorded_batch_whose_multiples_overflow_is_refused(void **state)
 	unit_close(&lab);
 }
 
-/*
- * ---- what they refuse: one zone with marks and free pages as told
- * ------------------------------------
- */
-
-static void open_marked(struct lab *lab, uint64_t free, uint64_t min, uint64_t low)
-{
-	const struct pagus_config cfg = lab_config(&zone_2048, 1, "nopcp");
-	const struct pagus_zone_seed seed = {
-		.present = 2048, .managed = 2048, .pcp_batch = 1,
-		.wmark = { min, low, low, low },
-	};
-
-	unit_open(lab, &cfg);
-	assert_int_equal(pagus_boot_free(&lab->p, 0, free), PAGUS_OK);
-	assert_int_equal(pagus_boot_done(&lab->p), PAGUS_OK);
-	assert_int_equal(pagus_seed_zone(&lab->p, 0, PAGUS_ZONE_NORMAL, &seed), PAGUS_OK);
-}
-
-static bool granted(uint64_t free, uint64_t min, uint64_t low, uint32_t order, uint32_t gfp,
-		    uint32_t task)
-{
-	const struct pagus_request req = {
-		.gfp = gfp, .order = order, .node = PAGUS_NO_NODE, .task = task,
-	};
-	struct pagus_result res;
-	struct lab lab;
-
-	open_marked(&lab, free, min, low);
-	pagus_alloc(&lab.p, &req, &res);
-	assert_true(res.status == PAGUS_OK || res.status == PAGUS_NO_MEMORY);
-	unit_close(&lab);
-	return res.status == PAGUS_OK;
-}
-
-static void property_19_equality_fails(void **state)
+static void property_24_fraction_and_cpus(void **state)
 {
 	(void)state;
-	for (uint32_t order = 0; order < 5; order++) {
-		const uint64_t rest = (UINT64_C(1) << order) - 1; /* of the block that is taken */
+	for (uint32_t nr_cpus = 1; nr_cpus <= 64; nr_cpus += 3) {
+		for (uint32_t fraction = 8; fraction <= 100; fraction += 92) {
+			struct pagus_config cfg = lab_config(&zone_2048, 1, "linux");
+			const uint64_t share = 1048576 / fraction / nr_cpus;
+			struct lab lab;
 
-		assert_false(granted(100 + rest, 100, 100, order, GFP_KERNEL, 0));
-		assert_true(granted(101 + rest, 100, 100, order, GFP_KERNEL, 0));
+			cfg.nr_cpus = nr_cpus;
+			unit_open(&lab, &cfg);
+			set_managed(&lab, PAGUS_ZONE_NORMAL, 1048576);
+			pagus_tunable_set(&lab.p, PAGUS_TUNABLE_percpu_pagelist_high_fraction,
+					  fraction);
+			assert_int_equal(pagus_boot_done(&lab.p), PAGUS_OK);
+			for (uint32_t cpu = 0; cpu < nr_cpus; cpu++) {
+				struct pagus_pcp_info pcp = unit_pcp(&lab, 0, cpu);
+
+				assert_int_equal(pcp.high_max, share > 4 * 63 ? share : 4 * 63);
+				assert_int_equal(pcp.high_min, pcp.high_max);
+			}
+			lab_close(&lab);
+		}
 	}
-}
-
-static void property_20_discounts(void **state)
-{
-	/* The mark is 801. One half is taken off by 400, a quarter of the remaining 401 by 100. */
-	static const struct {
-		uint32_t gfp, task;
-		uint64_t floor;
-	} rows[] = {
-		{ GFP_KERNEL, 0, 801 },
-		{ GFP_NOWAIT, 0, 801 },
-		{ GFP_KERNEL | __GFP_HIGH, 0, 401 },
-		{ GFP_ATOMIC, 0, 301 },
-		{ GFP_ATOMIC | __GFP_NOMEMALLOC, 0, 401 },
-		{ GFP_KERNEL | __GFP_MEMALLOC, 0, 0 },
-		{ GFP_KERNEL, PAGUS_TASK_MEMALLOC, 0 },
-		{ GFP_KERNEL | __GFP_MEMALLOC | __GFP_NOMEMALLOC, 0, 801 },
-		{ GFP_KERNEL | __GFP_NOMEMALLOC, PAGUS_TASK_MEMALLOC, 801 },
-	};
-
-	(void)state;
-	for (size_t n = 0; n < NR_OF(rows); n++) {
-		if (rows[n].floor)
-			assert_false(granted(rows[n].floor, 801, NO_LIMIT, 0, rows[n].gfp,
-					     rows[n].task));
-		assert_true(
-			granted(rows[n].floor + 1, 801, NO_LIMIT, 0, rows[n].gfp, rows[n].task));
-	}
-}
-
-/* No reserve is open to the first walk: at the low mark GFP_ATOMIC goes to the second. */
-static void property_20_the_first_walk_has_no_discount(void **state)
-{
-	struct lab lab;
-
-	(void)state;
-	open_marked(&lab, 100, 10, 100);
-	unit_alloc(&lab, GFP_ATOMIC, 0);
-	assert_int_equal(unit_counter(&lab, PAGUS_COUNTER_second_attempt), 1);
-	unit_close(&lab);
-	open_marked(&lab, 101, 10, 100);
-	unit_alloc(&lab, GFP_KERNEL, 0);
-	assert_int_equal(unit_counter(&lab, PAGUS_COUNTER_second_attempt), 0);
-	unit_close(&lab);
-}
-
-/* 64 free pages, all in one pageblock of this type. */
-static void open_typed(struct lab *lab, enum pagus_migratetype type)
-{
-	const struct pagus_config cfg = lab_config(&zone_2048, 1, "nopcp");
-
-	unit_open(lab, &cfg);
-	unit_seed_block(lab, 0, type);
-	unit_seed_free(lab, 0, 6);
-	unit_seeded(lab);
-}
-
-static void property_21_special_types_do_not_count_for_others(void **state)
-{
-	struct lab lab;
-
-	(void)state;
-	for (uint32_t order = 0; order < 3; order++) {
-		open_typed(&lab, PAGUS_ISOLATE);
-		assert_int_equal(unit_zone(&lab, 0).free_pages, 0);
-		unit_no_memory(&lab, GFP_USER_PAGE, order);
-		unit_close(&lab);
-		open_typed(&lab, PAGUS_HIGHATOMIC);
-		assert_int_equal(unit_zone(&lab, 0).free_pages, 64);
-		/*
-		 * One that may wait would get the reserve back, one that cannot would take from it.
-		 */
-		unit_no_memory(&lab, (GFP_USER_PAGE & ~__GFP_RECLAIM) | __GFP_NOMEMALLOC, order);
-		unit_close(&lab);
-		open_typed(&lab, PAGUS_CMA);
-		assert_int_equal(unit_zone(&lab, 0).free_cma_pages, 64);
-		unit_no_memory(&lab, GFP_KERNEL, order);
-		assert_int_equal(unit_alloc(&lab, GFP_USER_PAGE, order), 0);
-		assert_int_equal(unit_zone(&lab, 0).free_cma_pages, 64 - (1 << order));
-		unit_close(&lab);
-	}
-}
-
-static void property_22_the_reserve_is_that_of_the_requests_zone(void **state)
-{
-	static const struct pagus_range ranges[] = {
-		{ 0, 2048, 0, PAGUS_ZONE_BY_CEILING }, { 2048, 1024, 0, PAGUS_ZONE_MOVABLE },
-	};
-	struct pagus_config cfg = lab_config(ranges, NR_OF(ranges), "nopcp");
-	const struct pagus_zone_seed seed = {
-		.present = 1024, .managed = 1024, .pcp_batch = 1,
-		.lowmem_reserve = { 0, 0, 10, 15, 20 },
-	};
-	struct lab lab;
-
-	(void)state;
-	cfg.dma32_ceiling = 1024;
-	unit_open(&lab, &cfg);
-	assert_int_equal(pagus_boot_free(&lab.p, 0, 20), PAGUS_OK);
-	unit_seeded(&lab);
-	assert_int_equal(pagus_seed_zone(&lab.p, 0, PAGUS_ZONE_DMA32, &seed), PAGUS_OK);
-	unit_no_memory(&lab, GFP_HIGHUSER_MOVABLE, 0); /* 20 free, 20 reserved */
-	for (uint32_t n = 0; n < 10; n++)
-		unit_alloc(&lab, GFP_KERNEL, 0);
-	unit_no_memory(&lab, GFP_KERNEL, 0); /* 10 free, 10 reserved */
-	for (uint32_t n = 0; n < 10; n++)
-		unit_alloc(&lab, GFP_KERNEL | GFP_DMA32, 0);
-	unit_no_memory(&lab, GFP_KERNEL | GFP_DMA32, 0);
-	unit_close(&lab);
 }
 
 int main(void)
@@ -464,11 +328,7 @@ int main(void)
 		cmocka_unit_test(property_24_high_fraction),
 		cmocka_unit_test(property_24_cpus_of_the_node_share),
 		cmocka_unit_test(a_recorded_batch_whose_multiples_overflow_is_refused),
-		cmocka_unit_test(property_19_equality_fails),
-		cmocka_unit_test(property_20_discounts),
-		cmocka_unit_test(property_20_the_first_walk_has_no_discount),
-		cmocka_unit_test(property_21_special_types_do_not_count_for_others),
-		cmocka_unit_test(property_22_the_reserve_is_that_of_the_requests_zone),
+		cmocka_unit_test(property_24_fraction_and_cpus),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

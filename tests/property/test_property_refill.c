@@ -181,7 +181,7 @@ static void property_26_high_rises_with_refills_but_not_below_the_high_mark(void
 	}
 }
 
-static void before_boot_is_done_a_refill_brings_one_block(void **state)
+static void property_26_before_boot_is_done_a_refill_brings_one_block(void **state)
 {
 	static const uint32_t one[] = { 1, 1, 1 };
 	struct lab lab;
@@ -206,7 +206,7 @@ int main(void)
 		cmocka_unit_test(property_26_room_counts_the_pages_of_all_lists),
 		cmocka_unit_test(property_26_larger_orders_ask_for_a_batch_of_pages),
 		cmocka_unit_test(property_26_high_rises_with_refills_but_not_below_the_high_mark),
-		cmocka_unit_test(before_boot_is_done_a_refill_brings_one_block),
+		cmocka_unit_test(property_26_before_boot_is_done_a_refill_brings_one_block),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Per-CPU lists: what a CPU keeps, and when it drains. */
+#include <pagus/step.h>
+
 #include "unit/unit.h"
 
 #define BLOCK       512
@@ -94,7 +96,7 @@ static void property_25_other_orders_never_touch_the_lists(void **state)
  * Pages of a HIGHATOMIC or CMA pageblock go to the movable list; of an ISOLATE pageblock, to the
  * zone.
  */
-static void special_pageblocks_free_to_the_movable_list(void **state)
+static void property_29_special_pageblocks_free_to_the_movable_list(void **state)
 {
 	(void)state;
 	for (int type = PAGUS_HIGHATOMIC; type <= PAGUS_ISOLATE; type++) {
@@ -152,7 +154,7 @@ static void property_27_overflow_size_and_tails(void **state)
 	assert_int_equal(overflow_drains(100), 12);
 }
 
-static void high_stays_while_the_pcp_is_below_it(void **state)
+static void property_27_high_stays_while_the_pcp_is_below_it(void **state)
 {
 	struct lab lab;
 
@@ -165,7 +167,7 @@ static void high_stays_while_the_pcp_is_below_it(void **state)
 }
 
 /* Many frees and no allocations: the pcp will keep more from now on. */
-static void high_rises_to_what_was_freed_lately(void **state)
+static void property_27_high_rises_to_what_was_freed_lately(void **state)
 {
 	struct lab lab;
 
@@ -195,7 +197,7 @@ static void set_high_mark(struct lab *lab, uint64_t mark)
  * An allocation that finds the zone below its high mark tells the pcps; a drain that finds it
  * above ends that.
  */
-static void below_the_high_mark_frees_go_to_the_zone(void **state)
+static void property_27_below_the_high_mark_frees_go_to_the_zone(void **state)
 {
 	struct lab lab;
 
@@ -293,7 +295,7 @@ static void property_27_a_piece_of_large_blocks_overshoots(void **state)
  * Frees of order 1-3 in a row, batch + high_min / 2 = 12 pages freed lately: everything goes to
  * the zone.
  */
-static void a_burst_of_high_order_frees_empties_the_pcp(void **state)
+static void property_27_a_burst_of_high_order_frees_empties_the_pcp(void **state)
 {
 	static const struct {
 		uint32_t free_count, flags, order, left;
@@ -321,7 +323,7 @@ static void a_burst_of_high_order_frees_empties_the_pcp(void **state)
  * With a large cache slice a burst needs a batch of pages to be worth while; the flag itself
  * stays.
  */
-static void a_burst_on_a_large_cache_waits_for_a_batch(void **state)
+static void property_27_a_burst_on_a_large_cache_waits_for_a_batch(void **state)
 {
 	(void)state;
 	for (uint32_t more = 0; more < 2; more++) {
@@ -339,7 +341,7 @@ static void a_burst_on_a_large_cache_waits_for_a_batch(void **state)
 }
 
 /* However many the pcp holds, a burst drains no more than the largest refill. */
-static void a_burst_drains_at_most_the_largest_batch(void **state)
+static void property_27_a_burst_drains_at_most_the_largest_batch(void **state)
 {
 	struct lab lab;
 
@@ -494,23 +496,73 @@ static void a_recorded_pcp_is_restored(void **state)
 	unit_close(&lab);
 }
 
+/* While kswapd works on the zone: four batches are the limit, and high falls by what was freed. */
+static void property_27_reclaim_lowers_the_limit(void **state)
+{
+	(void)state;
+	for (uint32_t freed = 0; freed <= 20; freed += 10) {
+		const uint32_t fall = freed + 1 > 4 ? freed + 1 : 4;
+		struct lab lab;
+
+		open_used_blocks(&lab, 4, 20, 100);
+		pagus_step_set_flag(&lab.p, 0, PAGUS_STEP_RECLAIM_ACTIVE, true);
+		seed_state(&lab, 90, 0, 0);
+		for (uint32_t n = 0; n < 15; n++)
+			unit_free(&lab, BLOCK + 2 * n, 0);
+		assert_int_equal(unit_pcp(&lab, 0, 0).count, 15);
+		seed_state(&lab, 90, freed, 0);
+		unit_free(&lab, BLOCK + 100, 0);
+		assert_int_equal(unit_pcp(&lab, 0, 0).high, 90 - fall);
+		/* clamp(what was freed, batch, 16 - batch) */
+		assert_int_equal(unit_pcp(&lab, 0, 0).count, 16 - (fall > 12 ? 12 : fall));
+		unit_close(&lab);
+	}
+}
+
+/* Below-high is cleared by the zone's high mark and its reserve for movable requests. */
+static void property_27_above_the_high_mark_means_for_any_request(void **state)
+{
+	(void)state;
+	for (uint32_t above = 0; above < 2; above++) {
+		struct pagus_zone_seed seed = {
+			.present = 6 * BLOCK, .managed = 6 * BLOCK, .pcp_batch = 4,
+			.pcp_high_min = 16, .pcp_high_max = 100,
+			.lowmem_reserve = { [PAGUS_ZONE_MOVABLE] = 28 - above },
+			.wmark = { 0, 0, 1000, 1000 },
+		};
+		struct lab lab;
+
+		open_used_blocks(&lab, 4, 16, 100);
+		assert_int_equal(pagus_seed_zone(&lab.p, 0, PAGUS_ZONE_NORMAL, &seed), PAGUS_OK);
+		pagus_step_set_flag(&lab.p, 0, PAGUS_STEP_BELOW_HIGH, true);
+		for (uint32_t n = 0; n < 15; n++)
+			unit_free(&lab, BLOCK + 2 * n, 0);
+		seed_state(&lab, 16, 3, 0);
+		/* 1024 pages free, and 4 of the pcp's: 1028 against 1000 + 28, or one less. */
+		unit_free(&lab, BLOCK + 100, 0);
+		assert_int_equal(unit_zone(&lab, 0).free_pages, 1028);
+		assert_true(pagus_step_flag(&lab.p, 0, PAGUS_STEP_BELOW_HIGH) == !above);
+		unit_close(&lab);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(property_25_lists_are_lifo_by_type_and_order),
 		cmocka_unit_test(property_25_the_huge_order_has_two_lists),
 		cmocka_unit_test(property_25_other_orders_never_touch_the_lists),
-		cmocka_unit_test(special_pageblocks_free_to_the_movable_list),
+		cmocka_unit_test(property_29_special_pageblocks_free_to_the_movable_list),
 		cmocka_unit_test(property_27_overflow_size_and_tails),
-		cmocka_unit_test(high_stays_while_the_pcp_is_below_it),
-		cmocka_unit_test(high_rises_to_what_was_freed_lately),
-		cmocka_unit_test(below_the_high_mark_frees_go_to_the_zone),
+		cmocka_unit_test(property_27_high_stays_while_the_pcp_is_below_it),
+		cmocka_unit_test(property_27_high_rises_to_what_was_freed_lately),
+		cmocka_unit_test(property_27_below_the_high_mark_frees_go_to_the_zone),
 		cmocka_unit_test(property_27_free_count_halves_and_saturates),
 		cmocka_unit_test(property_27_whole_lists_from_the_freed_pages_list_on),
 		cmocka_unit_test(property_27_a_piece_of_large_blocks_overshoots),
-		cmocka_unit_test(a_burst_of_high_order_frees_empties_the_pcp),
-		cmocka_unit_test(a_burst_on_a_large_cache_waits_for_a_batch),
-		cmocka_unit_test(a_burst_drains_at_most_the_largest_batch),
+		cmocka_unit_test(property_27_a_burst_of_high_order_frees_empties_the_pcp),
+		cmocka_unit_test(property_27_a_burst_on_a_large_cache_waits_for_a_batch),
+		cmocka_unit_test(property_27_a_burst_drains_at_most_the_largest_batch),
 		cmocka_unit_test(without_pcps_a_recorded_pcp_goes_to_the_zone),
 		cmocka_unit_test(each_cpu_has_its_own_lists),
 		cmocka_unit_test(a_zone_is_drained_of_all_cpus),
@@ -518,6 +570,8 @@ int main(void)
 		cmocka_unit_test(a_drain_is_done_even_if_the_pcp_is_busy),
 		cmocka_unit_test(policy_none_keeps_nothing),
 		cmocka_unit_test(a_recorded_pcp_is_restored),
+		cmocka_unit_test(property_27_reclaim_lowers_the_limit),
+		cmocka_unit_test(property_27_above_the_high_mark_means_for_any_request),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
