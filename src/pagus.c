@@ -3,6 +3,7 @@
 #include <pagus/pagus.h>
 
 #include "alloc/alloc.h"
+#include "alloc/reference.h"
 #include "base/digest.h"
 #include "mem/layout.h"
 #include "pcp/pcp.h"
@@ -127,6 +128,66 @@ enum pagus_status pagus_split_pages(struct pagus *p, pagus_pfn_t pfn, uint32_t o
 	IN_CALL(pg_split(&c, pfn, order, to));
 }
 
+enum pagus_status pagus_get_page(struct pagus *p, pagus_pfn_t pfn)
+{
+	IN_CALL(pg_reference_get(&c, pfn));
+}
+
+enum pagus_status pagus_put_pages(struct pagus *p, pagus_pfn_t pfn, uint32_t order)
+{
+	IN_CALL(pg_reference_put(&c, pfn, order, pg_free_checked));
+}
+
+enum pagus_status pagus_alloc_exact(struct pagus *p, uint32_t gfp, uint32_t nr_pages,
+				    pagus_pfn_t *pfn)
+{
+	IN_CALL(pg_alloc_exact(&c, gfp, nr_pages, pfn));
+}
+
+enum pagus_status pagus_free_exact(struct pagus *p, pagus_pfn_t pfn, uint32_t nr_pages)
+{
+	IN_CALL(pg_free_exact(&c, pfn, nr_pages));
+}
+
+enum pagus_status pagus_alloc_nolock(struct pagus *p, uint32_t node, uint32_t order,
+				     struct pagus_result *res)
+{
+	const struct pagus_request req = { .gfp = PAGUS_GFP_NOLOCK, .order = order, .node = node };
+
+	IN_CALL(pg_alloc_nolock(&c, &req, res));
+}
+
+enum pagus_status pagus_free_nolock(struct pagus *p, pagus_pfn_t pfn, uint32_t order)
+{
+	IN_CALL(pg_free_nolock(&c, pfn, order));
+}
+
+enum pagus_status pagus_alloc_mpol(struct pagus *p, struct pagus_mempolicy *policy,
+				   const struct pagus_request *req, struct pagus_result *res)
+{
+	IN_CALL(pg_alloc_mpol(&c, policy, req, res));
+}
+
+uint32_t pagus_alloc_bulk(struct pagus *p, uint32_t gfp, uint32_t node, uint32_t nr,
+			  pagus_pfn_t *pfns)
+{
+	const struct pagus_request req = { .gfp = gfp, .node = node };
+	struct pg_call c = pg_call_begin(p);
+	uint32_t filled = pg_alloc_bulk(&c, &req, nr, pfns);
+
+	pg_call_end(&c);
+	return filled;
+}
+
+uint32_t pagus_free_bulk(struct pagus *p, const pagus_pfn_t *pfns, uint32_t nr)
+{
+	struct pg_call c = pg_call_begin(p);
+	uint32_t freed = pg_free_bulk(&c, pfns, nr);
+
+	pg_call_end(&c);
+	return freed;
+}
+
 static enum pagus_status drain_cpu(struct pg_call *c, uint32_t cpu)
 {
 	if (cpu >= c->st->nr_cpus)
@@ -158,7 +219,30 @@ enum pagus_status pagus_drain_zone(struct pagus *p, uint32_t zone)
 void pagus_drain_all(struct pagus *p)
 {
 	for (uint32_t cpu = 0; cpu < p->state->nr_cpus; cpu++)
-		pagus_drain_cpu(p, cpu);
+		if (pg_cpu_online(p->state, cpu))
+			pagus_drain_cpu(p, cpu);
+}
+
+/* ---- CPUs and pcps --------------------------------------------------------------------------- */
+
+enum pagus_status pagus_cpu_down(struct pagus *p, uint32_t cpu)
+{
+	IN_CALL(pg_cpu_down(&c, cpu));
+}
+
+enum pagus_status pagus_cpu_up(struct pagus *p, uint32_t cpu)
+{
+	IN_CALL(pg_cpu_up(&c, cpu));
+}
+
+enum pagus_status pagus_zone_pcp_disable(struct pagus *p, uint32_t zone)
+{
+	IN_CALL(pg_pcp_disable(&c, zone));
+}
+
+enum pagus_status pagus_zone_pcp_enable(struct pagus *p, uint32_t zone)
+{
+	IN_CALL(pg_pcp_enable(&c, zone));
 }
 
 void pagus_tick(struct pagus *p)
@@ -197,6 +281,8 @@ enum pagus_status pagus_inherit(struct pagus *p, pagus_pfn_t start, uint64_t nr_
 
 static enum pagus_status boot_done(struct pg_call *c)
 {
+	if (c->st->pcp_disabled)
+		return PAGUS_BUSY;
 	pg_watermark_setup(c->st);
 	pg_zonelist_build(c);
 	if (!pg_places[c->st->place_policy]->mobility_off)
@@ -229,7 +315,7 @@ enum pagus_status pagus_seed_pcp(struct pagus *p, uint32_t cpu, pagus_pfn_t pfn,
 enum pagus_status pagus_seed_zone(struct pagus *p, uint32_t node, enum pagus_zone_type type,
 				  const struct pagus_zone_seed *seed)
 {
-	return pg_seed_zone(p->state, node, type, seed);
+	return p->state->pcp_disabled ? PAGUS_BUSY : pg_seed_zone(p->state, node, type, seed);
 }
 
 enum pagus_status pagus_seed_pcp_state(struct pagus *p, uint32_t node, enum pagus_zone_type type,
@@ -240,11 +326,27 @@ enum pagus_status pagus_seed_pcp_state(struct pagus *p, uint32_t node, enum pagu
 
 /* ---- tunables -------------------------------------------------------------------------------- */
 
+static bool sets_content(enum pagus_tunable tunable)
+{
+	return tunable == PAGUS_TUNABLE_init_on_alloc || tunable == PAGUS_TUNABLE_init_on_free ||
+	       tunable == PAGUS_TUNABLE_page_poison;
+}
+
+/* What a free page holds is decided before there is one. */
+static bool any_handed_over(const struct pagus_state *st)
+{
+	for (uint32_t id = 0; id < st->nr_zones; id++)
+		if (pg_zone(st, id)->handed_over)
+			return true;
+	return false;
+}
+
 /* The others are read where they act. */
 static bool sets_marks(enum pagus_tunable tunable)
 {
 	return tunable != PAGUS_TUNABLE_watermark_boost_factor &&
-	       tunable != PAGUS_TUNABLE_dirty_ratio && tunable != PAGUS_TUNABLE_defrag_mode;
+	       tunable != PAGUS_TUNABLE_dirty_ratio && tunable != PAGUS_TUNABLE_defrag_mode &&
+	       !sets_content(tunable);
 }
 
 enum pagus_status pagus_tunable_set(struct pagus *p, enum pagus_tunable tunable, uint32_t value)
@@ -254,7 +356,11 @@ enum pagus_status pagus_tunable_set(struct pagus *p, enum pagus_tunable tunable,
 		return PAGUS_BAD_VALUE;
 	if (tunable == PAGUS_TUNABLE_percpu_pagelist_high_fraction && value > 0 && value < 8)
 		return PAGUS_BAD_VALUE;
+	if ((p->state->pcp_disabled && sets_marks(tunable)) ||
+	    (sets_content(tunable) && any_handed_over(p->state)))
+		return PAGUS_BUSY;
 	p->state->tunable[tunable] = value;
+	pg_content_setup(p->state);
 	if (p->state->booted && sets_marks(tunable))
 		pg_watermark_setup(p->state);
 	return PAGUS_OK;

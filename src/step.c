@@ -113,13 +113,14 @@ static void dissolve(const struct pagus_state *st, uint32_t head)
 		page[k].kind = PAGUS_PAGE_INHERITED;
 		page[k].order = 0;
 		page[k].type = type & 0xf;
-		page[k].next = 0;
+		page[k].prev = page[k].next = 0;
 	}
 }
 
 static bool is_free(const struct pg_page *page)
 {
-	return page->kind == PAGUS_PAGE_FREE || page->kind == PAGUS_PAGE_PCP;
+	return page->kind == PAGUS_PAGE_FREE || page->kind == PAGUS_PAGE_PCP ||
+	       page->kind == PAGUS_PAGE_DEFERRED || page->kind == PAGUS_PAGE_LEAKED;
 }
 
 /*
@@ -155,7 +156,7 @@ static enum pagus_status seize(const struct pagus_state *st, pagus_pfn_t pfn, ui
 		page->kind = PAGUS_PAGE_TAIL;
 		page->order = 0;
 		page->type = 0;
-		page->next = 0;
+		page->prev = page->next = 0;
 	}
 	return PAGUS_OK;
 }

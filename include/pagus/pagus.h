@@ -53,7 +53,7 @@ typedef uint64_t pagus_pfn_t;
 	X(BAD_CONFIG, "configuration is not valid")                                               \
 	X(TOO_SMALL, "memory region is smaller than pagus_sizeof asks")                           \
 	X(BAD_VALUE, "value outside the allowed range")                                           \
-	X(BUSY, "page is not in the state that this call needs")
+	X(BUSY, "page, zone or CPU is not in the state that this call needs")
 
 enum pagus_status {
 #define PAGUS_X(NAME, text) PAGUS_##NAME,
@@ -219,8 +219,8 @@ struct pagus_event {
 };
 
 /*
- * Called at the instant of the event, zone or pcp lock possibly held: may look at the instance, must
- * not change it.
+ * Called at the instant of the event, zone or pcp lock possibly held: may look at the instance, and
+ * call pagus_alloc_nolock and pagus_free_nolock; nothing else that changes it.
  */
 typedef void pagus_listener(void *ctx, const struct pagus_event *event);
 
@@ -306,7 +306,8 @@ enum pagus_status pagus_inherit(struct pagus *p, pagus_pfn_t start, uint64_t nr_
 /*
  * End of hand-over: compute watermarks, lowmem reserves, pcp limits and zonelists, and decide on
  * grouping by mobility. Idempotent. Pageblocks are movable until here, as they are in the kernel,
- * which types them before it decides.
+ * which types them before it decides. Error: BUSY while a zone's pcps are off, as of pagus_seed_zone
+ * and pagus_tunable_set.
  */
 enum pagus_status pagus_boot_done(struct pagus *p);
 
@@ -405,21 +406,53 @@ enum pagus_status pagus_alloc(struct pagus *p, const struct pagus_request *req,
 /*
  * Free what pagus_alloc gave, with the same order; or inherited pages at any order. Anything else
  * is refused with a BAD_FREE event and changes nothing. Errors: BAD_ORDER, BAD_RANGE, BAD_ALIGN,
- * NOT_ALLOCATED, DOUBLE_FREE, WRONG_ORDER.
+ * NOT_ALLOCATED, DOUBLE_FREE, WRONG_ORDER; BUSY: it has further references.
+ *
+ * The kernel's free_frozen_pages, for who knows that nobody else refers to the block. The kernel's
+ * does not look at the references: it frees under their holders' feet, or, with page checks, leaks
+ * the block as bad ("nonzero _refcount").
  */
 enum pagus_status pagus_free_pages(struct pagus *p, pagus_pfn_t pfn, uint32_t order);
 
-/* Turn one allocated block of `order` into 2^(order-to) blocks of order `to`, each freed by itself.
- * Errors: as pagus_free_pages. */
+/*
+ * Turn one allocated block of `order` into 2^(order-to) blocks of order `to`, each freed by itself.
+ * Errors: as pagus_free_pages; BUSY: it is a compound page (__GFP_COMP), or has further references.
+ */
 enum pagus_status pagus_split_pages(struct pagus *p, pagus_pfn_t pfn, uint32_t order, uint32_t to);
 
 /*
- * Give every page on pcp lists back to the zones: of one CPU, of one zone, of all. CPUs in ascending
- * order, of each the zones in ascending order. Error: BAD_VALUE.
+ * Give every page on pcp lists back to the zones: of one CPU, of one zone, of all online CPUs. CPUs in
+ * ascending order, of each the zones in ascending order. Error: BAD_VALUE.
  */
 enum pagus_status pagus_drain_cpu(struct pagus *p, uint32_t cpu);
 enum pagus_status pagus_drain_zone(struct pagus *p, uint32_t zone);
 void pagus_drain_all(struct pagus *p);
+
+/*
+ * A CPU goes: its pcps are drained into the zones and its counts folded; its events stay counted.
+ * Nothing may be called on it until it comes again. All CPUs are online at first. As either
+ * happens, the pcp limits of all zones are computed anew, for the CPUs that a zone's node has
+ * then; while one comes it counts for every node, as the kernel does not ask for its own, until
+ * the limits are computed again. Zonelists stay as pagus_boot_done built them; when that is called
+ * again, a node's penalty for having CPUs is for online ones.
+ *
+ * Errors: BAD_VALUE for no such CPU; BUSY: it is there already, or gone already, or it is the one
+ * that makes the call, or a zone's pcps are off.
+ */
+enum pagus_status pagus_cpu_down(struct pagus *p, uint32_t cpu);
+enum pagus_status pagus_cpu_up(struct pagus *p, uint32_t cpu);
+bool pagus_cpu_online(const struct pagus *p, uint32_t cpu);
+
+/*
+ * Switch the pcps of a zone off and on again (zone_pcp_disable): their limits become 0, 0 and a
+ * batch of 1, and they are drained, so that what is freed goes on to the zone at once. One zone at
+ * a time: the kernel holds a mutex in between, pcp_batch_high_lock. Whatever waits for it there is
+ * BUSY here: another pagus_zone_pcp_disable, pagus_cpu_down and _up, pagus_boot_done,
+ * pagus_seed_zone, and pagus_tunable_set of what marks depend on. Errors: BAD_VALUE for no such
+ * zone; BUSY.
+ */
+enum pagus_status pagus_zone_pcp_disable(struct pagus *p, uint32_t zone);
+enum pagus_status pagus_zone_pcp_enable(struct pagus *p, uint32_t zone);
 
 /*
  * The acting CPU's vmstat tick, which the kernel runs every vm.stat_interval (1 s): its per-CPU
@@ -439,8 +472,10 @@ bool pagus_work(struct pagus *p, enum pagus_worker worker, uint32_t node);
 /* ---- Tunables ----------------------------------------------------------------------------- */
 
 /*
- * Set by sysctl name; marks, reserves and pcp limits are recomputed where they depend on it. Error:
- * BAD_VALUE.
+ * Set by sysctl name; marks, reserves and pcp limits are recomputed where they depend on it.
+ * init_on_alloc, init_on_free and page_poison are for before the first page is handed over, as the
+ * kernel's boot parameters are. Errors: BAD_VALUE; BUSY: pages have been handed over, or a zone's
+ * pcps are off.
  */
 enum pagus_status pagus_tunable_set(struct pagus *p, enum pagus_tunable tunable, uint32_t value);
 uint32_t pagus_tunable_get(const struct pagus *p, enum pagus_tunable tunable);
@@ -459,6 +494,8 @@ struct pagus_zone_info {
 	pagus_pfn_t start_pfn;
 	uint64_t spanned, present, managed;
 	uint64_t free_pages, pcp_pages, free_cma_pages, free_highatomic_pages;
+	uint64_t deferred_pages; /* freed by pagus_free_nolock and waiting for the zone's lock */
+	uint64_t leaked_pages;   /* of blocks that a page check found bad */
 	uint64_t reserved_highatomic_pages;
 	uint64_t boost;    /* pages by which all of `wmark` are raised at present */
 	uint64_t nr_free[PAGUS_NR_ORDERS];
@@ -513,7 +550,9 @@ enum pagus_page_kind {
 	PAGUS_PAGE_PCP,       /* first page of a block on a pcp list */
 	PAGUS_PAGE_ALLOCATED, /* first page of a block handed out */
 	PAGUS_PAGE_INHERITED, /* in use since before the hand-over, order unknown */
-	PAGUS_PAGE_TAIL       /* further page of a block */
+	PAGUS_PAGE_TAIL,      /* further page of a block */
+	PAGUS_PAGE_DEFERRED,  /* first page of a freed block that waits for the zone's lock */
+	PAGUS_PAGE_LEAKED     /* first page of a block that was found bad, and is nobody's */
 };
 struct pagus_page_info {
 	enum pagus_page_kind kind;
@@ -521,6 +560,9 @@ struct pagus_page_info {
 	uint32_t zone;
 	enum pagus_migratetype block_type;   /* of the pageblock */
 	enum pagus_migratetype request_type; /* of an allocated block's request */
+	uint32_t references;  /* to an allocated block, on its first page; to an inherited page 1 */
+	bool compound;        /* an allocated block's first page: __GFP_COMP, order 1 or more */
+	bool pfmemalloc;      /* the same: taken below the watermarks, by who frees memory */
 };
 /* Error: BAD_RANGE. */
 enum pagus_status pagus_page_info(const struct pagus *p, pagus_pfn_t pfn, struct pagus_page_info *info);
@@ -539,5 +581,8 @@ uint32_t pagus_unusable_index(const struct pagus *p, uint32_t zone, uint32_t ord
  * memory, near 1000 one by fragmentation.
  */
 int32_t pagus_extfrag_index(const struct pagus *p, uint32_t zone, uint32_t order);
+
+/* References, and allocation and free in other forms. */
+#include <pagus/entry.h>
 
 #endif

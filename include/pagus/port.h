@@ -6,8 +6,9 @@
  * memory that it manages. A port supplies a `struct pagus_port` of calls; every call gets the `ctx`
  * that was given to pagus_init().
  *
- * Order in which the core calls: cpu_pin, then trylock(PCP), then lock(ZONE), unlock(ZONE),
- * unlock(PCP), cpu_unpin. It never holds two locks of one class, and never sleeps with one held.
+ * Order in which the core calls: cpu_pin, then trylock(PCP), then lock(ZONE) or trylock(ZONE),
+ * unlock(ZONE), unlock(PCP), cpu_unpin. It never holds two locks of one class, and never sleeps
+ * with one held.
  */
 #ifndef PAGUS_PORT_H
 #define PAGUS_PORT_H
@@ -96,6 +97,13 @@ enum pagus_oom_answer {
 	PAGUS_OOM_KILLED,  /* a victim was chosen, or pages were freed otherwise */
 };
 
+/* When the port is asked about a block's state. */
+enum pagus_check {
+	PAGUS_CHECK_FREE,  /* it is being freed */
+	PAGUS_CHECK_ALLOC, /* it is about to be handed out */
+	PAGUS_CHECK_POISON /* in events alone: its poison was overwritten */
+};
+
 /* What a request waits for. */
 enum pagus_wait {
 	PAGUS_WAIT_RECLAIM, /* the next round */
@@ -109,14 +117,16 @@ struct pagus_node_usage {
 };
 
 /*
- * Calls up to `capture` may not re-enter the instance. Those below it are made with no lock held
+ * Calls up to `check` may not re-enter the instance. Those below it are made with no lock held
  * but OOM's, and with the CPU not pinned: they may free, and they may allocate as PF_MEMALLOC does
  * (task_flags says so, or the request's `task` has to). Each may be NULL, as its line says.
  */
 struct pagus_port {
 	/*
 	 * Keep the caller on its CPU until cpu_unpin and return that CPU's number, 0 .. nr_cpus-1.
-	 * Pins do not nest.
+	 * It must be online; what is done on one that is not stays on its pcps unseen by drains.
+	 * Pins do not nest, but for pagus_alloc_nolock and pagus_free_nolock, which may come in
+	 * the middle of another call on the same CPU.
 	 */
 	uint32_t (*cpu_pin)(void *ctx);
 	void (*cpu_unpin)(void *ctx);
@@ -124,8 +134,9 @@ struct pagus_port {
 	/*
 	 * Locks are the port's: one for each (class, index). trylock returns false without waiting
 	 * when the lock is held; the core then serves the request without the pcp. An asked-for
-	 * drain waits for the pcp's lock. An unlock reports the work done under the hold: free-list
-	 * insertions and removals.
+	 * drain waits for the pcp's lock. pagus_alloc_nolock and pagus_free_nolock try zone locks
+	 * too, and may find that their own CPU holds the lock that they try: false then, too. An
+	 * unlock reports the work done under the hold: free-list insertions and removals.
 	 */
 	void (*lock)(void *ctx, enum pagus_lock_class cls, uint32_t index, enum pagus_lock_reason why);
 	bool (*trylock)(void *ctx, enum pagus_lock_class cls, uint32_t index,
@@ -151,6 +162,30 @@ struct pagus_port {
 	 * just this? Then it is handed out to him instead of listed. NULL means no.
 	 */
 	bool (*capture)(void *ctx, uint64_t pfn, uint32_t order);
+
+	/*
+	 * The content of pages, which the core never touches. They may be called with a pcp's lock
+	 * held (pagus_boot_free: a zone's), and none decides which page is chosen, but that
+	 * `check` takes some away. NULL means that nothing is done, or found.
+	 *
+	 * zero: with __GFP_ZERO or init_on_alloc when a block is handed out; with init_on_free
+	 * when it becomes free, and then not again. poison: with page_poison, which turns both
+	 * init_on_ off, when a block becomes free; check_poison, when it is handed out: false if
+	 * it is no longer what `poison` wrote. That is counted and told, and the block is handed
+	 * out all the same. What pagus_seed_* hands over as free has the content that the caller
+	 * gave it.
+	 */
+	void (*zero)(void *ctx, uint64_t pfn, uint32_t order);
+	void (*poison)(void *ctx, uint64_t pfn, uint32_t order);
+	bool (*check_poison)(void *ctx, uint64_t pfn, uint32_t order);
+
+	/*
+	 * Is a block that is being freed, or about to be handed out, in the state that it should be
+	 * in? 0, or a reason of the port's own, which a BAD_PAGE event carries. A bad block is
+	 * leaked: at a free, which counts as done, it does not become free; instead of handing it
+	 * out, another is taken.
+	 */
+	int (*check)(void *ctx, uint64_t pfn, uint32_t order, enum pagus_check when);
 
 	/*
 	 * A worker of a node has work: see to it that pagus_work is called, soon and not from here.

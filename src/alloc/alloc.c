@@ -8,10 +8,10 @@
 #include "alloc/slow.h"
 #include "alloc/walk.h"
 
-static struct pg_asker who_asks(const struct pg_call *c, const struct pagus_request *req)
+static pg_inlined struct pg_asker who_asks(const struct pg_call *c, uint32_t task)
 {
 	const struct pagus_port *port = c->p->port;
-	struct pg_asker asker = { .cpu = c->cpu, .task = req->task };
+	struct pg_asker asker = { .cpu = c->cpu, .task = task };
 
 	if (port->task_flags)
 		asker.task |= *port->task_flags(c->p->port_ctx);
@@ -22,8 +22,14 @@ static struct pg_asker who_asks(const struct pg_call *c, const struct pagus_requ
 	return asker;
 }
 
+struct pg_asker pg_who_asks(const struct pg_call *c, uint32_t task)
+{
+	return who_asks(c, task);
+}
+
 /* As the kernel counts: by the node wanted first, and by the CPU's. */
-static void count_numa(const struct pg_call *c, const struct pg_plan *plan, const struct pg_zone *z)
+static pg_inlined void count_numa(const struct pg_call *c, const struct pg_plan *plan,
+				  const struct pg_zone *z)
 {
 	const struct pg_zone *preferred = pg_zone(c->st, plan->zonelist[plan->preferred]);
 
@@ -37,8 +43,8 @@ static void count_numa(const struct pg_call *c, const struct pg_plan *plan, cons
 		 PAGUS_COUNTER_numa_other, 1);
 }
 
-static void grant(struct pg_call *c, const struct pg_plan *plan, uint32_t i,
-		  struct pagus_result *res)
+static pg_inlined void grant(struct pg_call *c, const struct pg_plan *plan, uint32_t i,
+			     struct pagus_result *res)
 {
 	struct pg_page *page = pg_page(c->st, i);
 
@@ -46,6 +52,10 @@ static void grant(struct pg_call *c, const struct pg_plan *plan, uint32_t i,
 	page->order = (uint8_t)plan->order;
 	page->type = plan->type & 0xf;
 	page->next = res->pfmemalloc ? PG_MARK_PFMEMALLOC : 0;
+	if (plan->order && (plan->gfp & __GFP_COMP))
+		page->next |= PG_MARK_COMPOUND;
+	if (pg_unlikely((plan->gfp & __GFP_ZERO) | c->st->content))
+		pg_content_hand_out(c, i, plan->order, plan->gfp);
 	res->pfn = pg_pfn(c->st, i);
 	res->zone = (uint8_t)page->zone;
 	res->status = PAGUS_OK;
@@ -56,6 +66,11 @@ static void grant(struct pg_call *c, const struct pg_plan *plan, uint32_t i,
 		 UINT64_C(1) << plan->order);
 	if (res->from_pcp)
 		pg_count(c, PAGUS_COUNTER_pcp_alloc_hit, 1);
+}
+
+void pg_grant(struct pg_call *c, const struct pg_plan *plan, uint32_t i, struct pagus_result *res)
+{
+	grant(c, plan, i, res);
 }
 
 /* The block is the requester's already: one whose charge is refused is freed as any other. */
@@ -101,10 +116,24 @@ static void serve(struct pg_call *c, struct pg_plan *plan, struct pagus_result *
 		charge(c, plan, res);
 }
 
+static pg_inlined void tell(struct pg_call *c, const struct pagus_request *req,
+			    const struct pg_plan *plan, const struct pagus_result *res)
+{
+	if (pg_event_wanted(c, PAGUS_EVENT_ALLOC))
+		pg_event_raise(c, PAGUS_EVENT_ALLOC, res->zone, res->pfn, req->order, plan->type,
+			       plan->gfp, res->status);
+}
+
+void pg_alloc_tell(struct pg_call *c, const struct pagus_request *req, const struct pg_plan *plan,
+		   const struct pagus_result *res)
+{
+	tell(c, req, plan, res);
+}
+
 enum pagus_status pg_alloc(struct pg_call *c, const struct pagus_request *req,
 			   struct pagus_result *res)
 {
-	const struct pg_asker asker = who_asks(c, req);
+	const struct pg_asker asker = who_asks(c, req->task);
 	struct pg_plan plan = { .gfp = req->gfp, .type = pg_gfp_type(req->gfp) };
 
 	*res = (struct pagus_result){ .pfn = PAGUS_NO_PFN, .zone = PG_NO_ZONE_ID };
@@ -113,8 +142,6 @@ enum pagus_status pg_alloc(struct pg_call *c, const struct pagus_request *req,
 		serve(c, &plan, res);
 	else
 		pg_count(c, PAGUS_COUNTER_alloc_bad, 1);
-	if (pg_event_wanted(c, PAGUS_EVENT_ALLOC))
-		pg_event_raise(c, PAGUS_EVENT_ALLOC, res->zone, res->pfn, req->order,
-			       plan.type, plan.gfp, res->status);
+	tell(c, req, &plan, res);
 	return res->status;
 }

@@ -8,15 +8,17 @@
  */
 #include "alloc/alloc.h"
 
-#include "pcp/pcp.h"
+#include "alloc/free.h"
+#include "base/atomic.h"
 
-/* Why page i, which is no first page of an allocated block, cannot be freed. */
-static enum pagus_status why_not_allocated(const struct pagus_state *st, uint32_t i)
+enum pagus_status pg_free_why_not(const struct pagus_state *st, uint32_t i)
 {
 	uint32_t head = pg_head(st, i);
 
 	if (head != PG_NONE && (pg_page(st, head)->kind == PAGUS_PAGE_FREE ||
-				pg_page(st, head)->kind == PAGUS_PAGE_PCP))
+				pg_page(st, head)->kind == PAGUS_PAGE_PCP ||
+				pg_page(st, head)->kind == PAGUS_PAGE_DEFERRED ||
+				pg_page(st, head)->kind == PAGUS_PAGE_LEAKED))
 		return PAGUS_DOUBLE_FREE;
 	return PAGUS_NOT_ALLOCATED;
 }
@@ -32,8 +34,8 @@ static bool all_inherited(const struct pagus_state *st, uint32_t i, uint32_t ord
 	return true;
 }
 
-static enum pagus_status check_block(const struct pagus_state *st, pagus_pfn_t pfn, uint32_t order,
-				     uint32_t *i)
+enum pagus_status pg_free_check(const struct pagus_state *st, pagus_pfn_t pfn, uint32_t order,
+				uint32_t *i)
 {
 	enum pagus_status status = pg_block_at(st, pfn, order, i);
 	const struct pg_page *page;
@@ -41,15 +43,18 @@ static enum pagus_status check_block(const struct pagus_state *st, pagus_pfn_t p
 	if (status != PAGUS_OK)
 		return status;
 	page = pg_page(st, *i);
-	if (page->kind == PAGUS_PAGE_ALLOCATED)
-		return page->order == order ? PAGUS_OK : PAGUS_WRONG_ORDER;
+	if (page->kind == PAGUS_PAGE_ALLOCATED) {
+		if (page->order != order)
+			return PAGUS_WRONG_ORDER;
+		return pg_unlikely(page->prev) ? PAGUS_BUSY : PAGUS_OK;
+	}
 	if (page->kind == PAGUS_PAGE_INHERITED)
 		return all_inherited(st, *i, order) ? PAGUS_OK : PAGUS_WRONG_ORDER;
-	return why_not_allocated(st, *i);
+	return pg_free_why_not(st, *i);
 }
 
-static enum pagus_status refuse(struct pg_call *c, enum pagus_status status, pagus_pfn_t pfn,
-				uint32_t i, uint32_t order)
+enum pagus_status pg_free_refuse(struct pg_call *c, enum pagus_status status, pagus_pfn_t pfn,
+				 uint32_t i, uint32_t order)
 {
 	pg_count(c, PAGUS_COUNTER_free_bad, 1);
 	if (pg_event_wanted(c, PAGUS_EVENT_BAD_FREE))
@@ -60,7 +65,7 @@ static enum pagus_status refuse(struct pg_call *c, enum pagus_status status, pag
 }
 
 /* The block belongs to nobody: what its pages said of their owner is gone. */
-static void disown(struct pagus_state *st, uint32_t i, uint32_t order)
+static pg_inlined void disown(struct pagus_state *st, uint32_t i, uint32_t order)
 {
 	struct pg_page *page = pg_page(st, i);
 	uint32_t pages = page->kind == PAGUS_PAGE_INHERITED ? 1u << order : 1;
@@ -75,52 +80,129 @@ static void disown(struct pagus_state *st, uint32_t i, uint32_t order)
 }
 
 /* The port may come back into the instance from here. */
-static void uncharge(struct pg_call *c, pagus_pfn_t pfn, uint32_t order)
+static void uncharge(struct pg_call *c, uint32_t i, uint32_t order)
 {
 	pg_call_end(c);
 	if (c->p->port->uncharge)
-		c->p->port->uncharge(c->p->port_ctx, pfn, order);
+		c->p->port->uncharge(c->p->port_ctx, pg_pfn(c->st, i), order);
 	*c = pg_call_begin(c->p);
 }
 
-static bool free_to_pcp(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order,
-			uint32_t type)
+/* A bad block's content is left as it was found. False: the block is leaked. */
+static bool clean(struct pg_call *c, uint32_t i, uint32_t order)
 {
-	struct pg_pcp *pcp = pg_pcp(c->st, z->id, c->cpu);
-	uint32_t list = pg_pcp_free_list(order, type);
+	bool bad = pg_content_bad(c, i, order, PAGUS_CHECK_FREE);
 
-	if (pg_unlikely(!pg_pcp_trylock(c, pcp, PAGUS_REASON_PCP_FREE)))
-		return false;
-	pg_pcp_put(c->st, pcp, list, i, order, type, PG_HEAD);
-	pg_pcp_after_free(c, z, pcp, list, order);
-	pg_pcp_unlock(c, pcp);
-	pg_count(c, PAGUS_COUNTER_pcp_free, 1);
-	return true;
+	disown(c->st, i, order);
+	if (bad)
+		pg_content_leak(c, i, order);
+	else
+		pg_content_free(c, i, order);
+	return !bad;
 }
 
-enum pagus_status pg_free(struct pg_call *c, pagus_pfn_t pfn, uint32_t order)
+static pg_inlined bool prepare(struct pg_call *c, uint32_t i, uint32_t order)
 {
 	struct pagus_state *st = c->st;
-	uint32_t i, type;
-	enum pagus_status status = check_block(st, pfn, order, &i);
-	struct pg_zone *z;
 
-	if (pg_unlikely(status != PAGUS_OK))
-		return refuse(c, status, pfn, i, order);
-	z = pg_zone_of(st, i);
 	pg_event(c, PAGUS_EVENT_FREE, i, order, pg_page(st, i)->type, 0, 0);
 	pg_count(c, PAGUS_COUNTER_free_ok, 1);
 	pg_count(c, PAGUS_COUNTER_pgfree, UINT64_C(1) << order);
 	if (pg_unlikely(pg_page(st, i)->next & PG_MARK_CHARGED))
-		uncharge(c, pfn, order);
+		uncharge(c, i, order);
+	if (pg_unlikely(st->content || c->p->port->check))
+		return clean(c, i, order);
 	disown(st, i, order);
+	return true;
+}
+
+bool pg_free_prepare(struct pg_call *c, uint32_t i, uint32_t order)
+{
+	return prepare(c, i, order);
+}
+
+/* Whoever has the lock frees what others put off for want of it, the last first. */
+static void free_deferred(struct pg_call *c, struct pg_zone *z, enum pg_end end)
+{
+	uint32_t next, order;
+
+	for (uint32_t i = pg_atomic_exchange(&z->deferred, PG_NONE); i != PG_NONE; i = next) {
+		struct pg_page *page = pg_page(c->st, i);
+
+		PG_ASSERT(page->kind == PAGUS_PAGE_DEFERRED);
+		next = page->next;
+		order = page->order;
+		page->kind = PAGUS_PAGE_TAIL;
+		page->order = 0;
+		page->next = 0;
+		pg_buddy_free(c, z, i, order, end);
+	}
+}
+
+void pg_free_direct(struct pg_call *c, uint32_t i, uint32_t order, enum pg_end end)
+{
+	struct pg_zone *z = pg_zone_of(c->st, i);
+
+	pg_zone_lock(c, z, PAGUS_REASON_FREE_DIRECT);
+	if (pg_unlikely(pg_atomic_load(&z->deferred)))
+		free_deferred(c, z, end);
+	pg_buddy_free(c, z, i, order, end);
+	pg_zone_unlock(c, z);
+}
+
+static pg_inlined void push(struct pg_call *c, struct pg_pcp *pcp, uint32_t i, uint32_t order,
+			    uint32_t type)
+{
+	uint32_t list = pg_pcp_free_list(order, type);
+
+	pg_pcp_put(c->st, pcp, list, i, order, type, PG_HEAD);
+	pg_pcp_after_free(c, pg_zone(c->st, pcp->zone), pcp, list, order);
+	pg_count(c, PAGUS_COUNTER_pcp_free, 1);
+}
+
+void pg_free_push(struct pg_call *c, struct pg_pcp *pcp, uint32_t i, uint32_t order, uint32_t type)
+{
+	push(c, pcp, i, order, type);
+}
+
+static pg_inlined bool free_to_pcp(struct pg_call *c, uint32_t i, uint32_t order, uint32_t type)
+{
+	struct pg_pcp *pcp = pg_pcp(c->st, pg_page(c->st, i)->zone, c->cpu);
+
+	if (pg_unlikely(!pg_pcp_trylock(c, pcp, PAGUS_REASON_PCP_FREE)))
+		return false;
+	push(c, pcp, i, order, type);
+	pg_pcp_unlock(c, pcp);
+	return true;
+}
+
+static pg_inlined void free_checked(struct pg_call *c, uint32_t i, uint32_t order)
+{
+	struct pagus_state *st = c->st;
+	uint32_t type;
+
+	if (!prepare(c, i, order))
+		return;
 	type = pg_block_type(st, i);
 	if ((st->pcp_orders >> order & 1) && type != PAGUS_ISOLATE &&
-	    free_to_pcp(c, z, i, order, type))
-		return PAGUS_OK;
-	pg_zone_lock(c, z, PAGUS_REASON_FREE_DIRECT);
-	pg_buddy_free(c, z, i, order, PG_HEAD);
-	pg_zone_unlock(c, z);
+	    free_to_pcp(c, i, order, type))
+		return;
+	pg_free_direct(c, i, order, PG_HEAD);
+}
+
+void pg_free_checked(struct pg_call *c, uint32_t i, uint32_t order)
+{
+	free_checked(c, i, order);
+}
+
+enum pagus_status pg_free(struct pg_call *c, pagus_pfn_t pfn, uint32_t order)
+{
+	uint32_t i;
+	enum pagus_status status = pg_free_check(c->st, pfn, order, &i);
+
+	if (pg_unlikely(status != PAGUS_OK))
+		return pg_free_refuse(c, status, pfn, i, order);
+	free_checked(c, i, order);
 	return PAGUS_OK;
 }
 
@@ -128,7 +210,7 @@ enum pagus_status pg_split(struct pg_call *c, pagus_pfn_t pfn, uint32_t order, u
 {
 	struct pagus_state *st = c->st;
 	uint32_t i;
-	enum pagus_status status = check_block(st, pfn, order, &i);
+	enum pagus_status status = pg_free_check(st, pfn, order, &i);
 	struct pg_page first;
 
 	if (status == PAGUS_OK && to > order)
@@ -138,6 +220,8 @@ enum pagus_status pg_split(struct pg_call *c, pagus_pfn_t pfn, uint32_t order, u
 	first = *pg_page(st, i);
 	if (first.kind == PAGUS_PAGE_INHERITED)
 		return PAGUS_OK; /* each page is by itself already */
+	if (first.next & PG_MARK_COMPOUND)
+		return PAGUS_BUSY;
 	first.order = (uint8_t)to;
 	for (uint32_t k = 0; k < 1u << (order - to); k++)
 		*pg_page(st, i + (k << to)) = first;

@@ -12,18 +12,9 @@ static bool worth_nobody(const struct pg_plan *plan)
 	       plan->highest < PAGUS_ZONE_NORMAL;
 }
 
-static uint64_t nodes_with_memory(const struct pagus_state *st)
-{
-	uint64_t nodes = 0;
-
-	for (uint32_t node = 0; node < PAGUS_MAX_NODES; node++)
-		nodes |= (uint64_t)st->node_online[node] << node;
-	return nodes;
-}
-
 static enum pagus_oom_constraint constraint(const struct pg_call *c, const struct pg_plan *plan)
 {
-	uint64_t all = nodes_with_memory(c->st), mems = pg_slow_mems(c);
+	uint64_t all = pg_nodes_with_memory(c->st), mems = pg_slow_mems(c);
 
 	if (plan->nodemask && (all & ~plan->nodemask))
 		return PAGUS_OOM_NODES;

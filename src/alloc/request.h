@@ -41,6 +41,23 @@ static inline uint32_t pg_gfp_type(uint32_t gfp)
 /* Highest zone type that a GFP mask allows; PAGUS_NR_ZONE_TYPES where its bits name two at once. */
 uint32_t pg_highest_zone(const struct pagus_state *st, uint32_t gfp);
 
+/* What the port says of the calling task, and `task`. */
+struct pg_asker pg_who_asks(const struct pg_call *c, uint32_t task);
+
+/* The scopes of a task that change the mask; some entry points do not see to them. */
+#define PG_TASK_SCOPES                                                                             \
+	(PAGUS_TASK_MEMALLOC_NOIO | PAGUS_TASK_MEMALLOC_NOFS | PAGUS_TASK_MEMALLOC_PIN)
+
+/*
+ * The block i is the requester's from now on: record, counters, and `res`, whose from_pcp and
+ * pfmemalloc are given.
+ */
+void pg_grant(struct pg_call *c, const struct pg_plan *plan, uint32_t i, struct pagus_result *res);
+
+/* The event at the end of a request, with the type and mask that it came to. */
+void pg_alloc_tell(struct pg_call *c, const struct pagus_request *req, const struct pg_plan *plan,
+		   const struct pagus_result *res);
+
 enum pagus_status pg_plan_make(const struct pagus_state *st, const struct pg_asker *asker,
 			       const struct pagus_request *req, struct pg_plan *plan);
 

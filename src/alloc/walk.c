@@ -27,24 +27,14 @@ struct walk {
 static uint32_t take_from_pcp(struct pg_call *c, struct pg_zone *z, const struct walk *w)
 {
 	const struct pg_plan *plan = w->plan;
+	struct pg_take take = { .order = plan->order, .type = plan->type, .flags = w->flags };
 	struct pg_pcp *pcp = pg_pcp(c->st, z->id, c->cpu);
-	uint32_t list = pg_pcp_list(plan->order, plan->type);
 	uint32_t i;
 
 	if (pg_unlikely(!pg_pcp_trylock(c, pcp, PAGUS_REASON_PCP_ALLOC)))
 		return PG_NONE;
 	pcp->free_count >>= 1;
-	i = pg_pcp_pop(c->st, pcp, list, plan->order);
-	*w->hit = i != PG_NONE;
-	if (pg_unlikely(i == PG_NONE)) {
-		struct pg_take take = {
-			.order = plan->order, .type = plan->type, .flags = w->flags
-		};
-
-		pg_count(c, PAGUS_COUNTER_pcp_alloc_miss, 1);
-		pg_pcp_fill(c, z, pcp, &take);
-		i = pg_pcp_pop(c->st, pcp, list, plan->order);
-	}
+	i = pg_pcp_take(c, z, pcp, &take, w->hit);
 	pg_pcp_unlock(c, pcp);
 	return i;
 }
@@ -55,9 +45,13 @@ static uint32_t take_from_zone(struct pg_call *c, struct pg_zone *z, const struc
 				.direct = true };
 	uint32_t i;
 
-	pg_zone_lock(c, z, PAGUS_REASON_ALLOC_DIRECT);
-	i = pg_place_take(c, z, &take);
-	pg_zone_unlock(c, z);
+	do {
+		take.resume = 0;
+		if (!pg_zone_lock_for(c, z, w->flags, PAGUS_REASON_ALLOC_DIRECT))
+			return PG_NONE;
+		i = pg_place_take(c, z, &take);
+		pg_zone_unlock(c, z);
+	} while (i != PG_NONE && pg_content_leaks(c, i, take.order));
 	return i;
 }
 

@@ -24,4 +24,7 @@
 #define pg_likely(cond)   __builtin_expect(!!(cond), 1)
 #define pg_unlikely(cond) __builtin_expect(!!(cond), 0)
 
+/* Of functions that most requests or frees run through and other files call too. */
+#define pg_inlined inline __attribute__((always_inline))
+
 #endif

@@ -6,7 +6,8 @@ const struct pg_release pg_releases[PG_NR_RELEASES] = {
 		.name = "7.2", .list_is_block_type = true, .retype_on_merge = true,
 		.free_by_pageblock = true, .overflow_in_batches = true,
 		.burst_past_half_min = true, .awake_nodes_last = true,
-		.frees_revive_kswapd = true, .compact_first = true, .nr_migratetypes = 6,
+		.frees_revive_kswapd = true, .compact_first = true, .bulk_counts_missing = true,
+		.nr_migratetypes = 6,
 	},
 	[PG_RELEASE_6_18] = {
 		.name = "6.18", .list_is_block_type = true, .retype_on_merge = true,

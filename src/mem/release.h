@@ -44,6 +44,8 @@ struct pg_release {
 	bool thisnode_ends_early;
 	/* The slow path compacts before it reclaims at all, where fragmentation is the likelier cause. */
 	bool compact_first;
+	/* Bulk allocation leaves room above the mark for the slots still empty, not for all. */
+	bool bulk_counts_missing;
 	/* Any request wakes kswapd of a boosted zone, also one that does not name kswapd in its mask. */
 	bool boost_wakes_any;
 	/* ZONE_MOVABLE shares the min mark with the lower zones; else it has a small one of its own. */

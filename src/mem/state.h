@@ -35,8 +35,9 @@
  * exactly in O(1).
  */
 struct pg_page {
-	uint32_t prev, next; /* Z or P: list neighbours; both 0 when on no list. O: in a block that is
-	                      * handed out, 0 and its marks */
+	uint32_t prev, next; /* Z or P: list neighbours; both 0 when on no list. In a block that is
+	                      * handed out, A: its references beyond the first, and O: its marks.
+	                      * In a deferred block, 0, and A: the next such */
 	uint32_t tag;        /* O */
 	uint16_t zone;       /* I: zone id; PG_NO_ZONE in a hole */
 	uint8_t order;       /* Z, P or O: of the block; 0 in tails */
@@ -49,6 +50,8 @@ PG_STATIC_ASSERT(sizeof(struct pg_page) == 16, "page record");
 /* Marks of a block that is handed out. */
 #define PG_MARK_PFMEMALLOC 0x1u /* taken without watermarks: to be used to free memory */
 #define PG_MARK_CHARGED    0x2u /* the port has charged it to somebody */
+#define PG_MARK_COMPOUND   0x4u /* a compound page: one thing, whatever its order, above 0 */
+#define PG_MARKS           0x7u
 
 /* Zone flags. */
 #define PG_ZONE_RECLAIM_ACTIVE 0x1u /* kswapd works on it */
@@ -75,6 +78,8 @@ struct pg_zone {
 	uint32_t flags;                            /* A */
 	uint32_t work;                             /* Z: list operations in this hold; 0 outside */
 	uint32_t stat_threshold;                   /* I: largest delta of a CPU; 0: counts are exact */
+	uint32_t deferred;                         /* A: first of the blocks that wait for the lock */
+	uint32_t leaked_pages;                     /* A: found bad, and nobody's for ever */
 };
 PG_STATIC_ASSERT(sizeof(struct pg_zone) % 8 == 0, "zone");
 
@@ -134,10 +139,17 @@ struct pagus_state {
 	uint32_t zone_types;     /* bit t: zone type t is configured, with memory or without */
 	uint32_t release;        /* row of pg_releases */
 	uint32_t grouping;       /* enum pagus_grouping, as configured */
+	uint32_t cpu_coming;     /* I: 1 while a CPU comes online */
+	uint32_t pcp_disabled;   /* I: 1 + the zone whose pcps are off; 0: none */
+	uint32_t content;        /* I: PG_CONTENT_* */
+	uint32_t pad[2 - (17 + PAGUS_NR_TUNABLES + 6) % 2];
+	uint64_t cpu_offline[PAGUS_MAX_CPUS / 64]; /* I: bit n of word m: CPU 64 m + n */
 	uint8_t node_online[PAGUS_MAX_NODES];
 };
 PG_STATIC_ASSERT(sizeof(struct pagus_state) % 8 == 0, "state");
-PG_STATIC_ASSERT((17 + PAGUS_NR_TUNABLES + 3) % 2 == 0, "explicit padding before the bytes");
+PG_STATIC_ASSERT(offsetof(struct pagus_state, cpu_offline) ==
+		 offsetof(struct pagus_state, pad) + sizeof(((struct pagus_state *)0)->pad),
+		 "explicit padding");
 
 static inline void *pg_at(const struct pagus_state *st, uint64_t offset)
 {
@@ -167,6 +179,16 @@ static inline struct pg_zone *pg_zone_of(const struct pagus_state *st, uint32_t 
 static inline struct pg_node *pg_node(const struct pagus_state *st, uint32_t node)
 {
 	return (struct pg_node *)pg_at(st, st->off_nodes) + node;
+}
+
+/* Bit n: node n has memory. */
+static inline uint64_t pg_nodes_with_memory(const struct pagus_state *st)
+{
+	uint64_t nodes = 0;
+
+	for (uint32_t n = 0; n < PAGUS_MAX_NODES; n++)
+		nodes |= (uint64_t)st->node_online[n] << n;
+	return nodes;
 }
 
 static inline struct pg_pcp *pg_pcp(const struct pagus_state *st, uint32_t zone, uint32_t cpu)

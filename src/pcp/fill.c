@@ -6,9 +6,8 @@ void pg_pcp_fill(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, struc
 	uint32_t asked = pg_pcps[c->st->pcp_policy]->refill_blocks(c->st, z, pcp, t);
 	uint32_t list = pg_pcp_list(t->order, t->type), got = 0;
 
-	if (asked == 0)
+	if (asked == 0 || !pg_zone_lock_for(c, z, t->flags, PAGUS_REASON_REFILL))
 		return;
-	pg_zone_lock(c, z, PAGUS_REASON_REFILL);
 	for (; got < asked; got++) {
 		uint32_t i = pg_place_take(c, z, t);
 

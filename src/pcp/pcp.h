@@ -14,6 +14,7 @@
 #define PG_PCP_PCP_H
 
 #include "place/place.h"
+#include "zone/content.h"
 
 #define PG_PCP_SMALL_ORDERS 4
 #define PG_PCP_HUGE_LIST    12
@@ -103,6 +104,33 @@ static inline uint32_t pg_pcp_pop(struct pagus_state *st, struct pg_pcp *pcp, ui
 	return i;
 }
 
+/*
+ * Bring blocks onto the empty list that `t` needs, as many as the policy asks for and the zone has,
+ * in one hold of the zone's lock.
+ */
+void pg_pcp_fill(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, struct pg_take *t);
+
+/*
+ * The block for `t`: from its list, *hit, or after a refill; PG_NONE if that brings none. Each turn
+ * in vain leaks a block.
+ */
+static inline uint32_t pg_pcp_take(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp,
+				   struct pg_take *t, bool *hit)
+{
+	uint32_t list = pg_pcp_list(t->order, t->type), i;
+
+	do {
+		i = pg_pcp_pop(c->st, pcp, list, t->order);
+		*hit = i != PG_NONE;
+		if (pg_unlikely(i == PG_NONE)) {
+			pg_count(c, PAGUS_COUNTER_pcp_alloc_miss, 1);
+			pg_pcp_fill(c, z, pcp, t);
+			i = pg_pcp_pop(c->st, pcp, list, t->order);
+		}
+	} while (i != PG_NONE && pg_content_leaks(c, i, t->order));
+	return i;
+}
+
 /* Put a block of a pageblock of `type`, which is on no list, onto one end of a pcp list. */
 static inline void pg_pcp_put(struct pagus_state *st, struct pg_pcp *pcp, uint32_t list, uint32_t i,
 			      uint32_t order, uint32_t type, enum pg_end end)
@@ -118,12 +146,6 @@ static inline void pg_pcp_put(struct pagus_state *st, struct pg_pcp *pcp, uint32
 		pg_list_add_tail(pages, pcp->first_head + list, i);
 	pcp->count += 1u << order;
 }
-
-/*
- * Bring blocks onto the empty list that `t` needs, as many as the policy asks for and the zone has,
- * in one hold of the zone's lock.
- */
-void pg_pcp_fill(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, struct pg_take *t);
 
 /*
  * Give at least `pages` pages (or all) back to the zone in one hold of its lock: from the tail of
@@ -150,6 +172,13 @@ uint32_t pg_pcp_decay(const struct pagus_state *st, struct pg_pcp *pcp);
 
 /* The vmstat tick of the calling CPU: fold its counts, let its pcps decay. */
 void pg_pcp_tick(struct pg_call *c);
+
+/* ---- cpu.c: what the public calls of these names do ------------------------------------------ */
+
+enum pagus_status pg_cpu_down(struct pg_call *c, uint32_t cpu);
+enum pagus_status pg_cpu_up(struct pg_call *c, uint32_t cpu);
+enum pagus_status pg_pcp_disable(struct pg_call *c, uint32_t zone);
+enum pagus_status pg_pcp_enable(struct pg_call *c, uint32_t zone);
 
 /* Drain all that `cpu` holds in zone z, taking the pcp's lock. */
 void pg_pcp_drain_all(struct pg_call *c, struct pg_zone *z, uint32_t cpu);

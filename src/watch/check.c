@@ -18,7 +18,10 @@ enum {
 struct sums {
 	uint64_t listed_free, listed_pcp;   /* blocks met on lists */
 	uint64_t heads_free, heads_pcp;     /* blocks met in the walk over pages */
-	uint64_t free_pages, pcp_pages, held_pages; /* in lists; allocated or inherited */
+	uint64_t free_pages, pcp_pages; /* in lists */
+	uint64_t held_pages;            /* allocated, inherited or deferred */
+	uint64_t leaked_pages;
+	uint64_t listed_deferred, heads_deferred; /* blocks, as above */
 	uint64_t isolated_pages;
 	uint64_t reserved_pages;            /* of HIGHATOMIC pageblocks */
 };
@@ -34,6 +37,23 @@ static int note_broken(struct check *k, int number, uint32_t i)
 {
 	k->where = i;
 	return number;
+}
+
+/* Freed blocks that wait for the zone's lock: a list with one link an entry. */
+static int check_deferred(struct check *k, const struct pg_zone *z)
+{
+	uint32_t end = k->st->first_page + k->st->nr_pages;
+	struct sums *sums = &k->zone[z->id];
+
+	for (uint32_t i = z->deferred; i != PG_NONE; i = pg_page(k->st, i)->next) {
+		if (i < k->st->first_page || i >= end ||
+		    pg_page(k->st, i)->kind != PAGUS_PAGE_DEFERRED ||
+		    pg_page(k->st, i)->zone != z->id || sums->listed_deferred > k->st->nr_pages)
+			BROKEN(INV_deferred, i < end ? i : PG_NONE);
+		sums->listed_deferred++;
+		sums->held_pages += 1u << pg_page(k->st, i)->order;
+	}
+	return 0;
 }
 
 /* One list: links, and each entry's kind, order and zone. *nr_blocks: how many entries. */
@@ -144,9 +164,21 @@ static int check_block(struct check *k, uint32_t i, uint32_t *next)
 			BROKEN(INV_head_extent, i + n);
 	sums->heads_free += page->kind == PAGUS_PAGE_FREE;
 	sums->heads_pcp += page->kind == PAGUS_PAGE_PCP;
+	sums->heads_deferred += page->kind == PAGUS_PAGE_DEFERRED;
 	if (page->kind == PAGUS_PAGE_ALLOCATED || page->kind == PAGUS_PAGE_INHERITED)
 		sums->held_pages += pages;
+	sums->leaked_pages += page->kind == PAGUS_PAGE_LEAKED ? pages : 0;
 	return page->kind == PAGUS_PAGE_FREE ? check_merged(k, i, page->order) : 0;
+}
+
+/* A page that is on no list links nowhere; only an owner's first page may hold something else. */
+static bool is_clear(const struct pg_page *page)
+{
+	if (page->kind == PAGUS_PAGE_DEFERRED)
+		return page->prev == 0;
+	if (page->kind != PAGUS_PAGE_ALLOCATED)
+		return page->prev == 0 && page->next == 0;
+	return !(page->next & ~PG_MARKS) && (page->order > 0 || !(page->next & PG_MARK_COMPOUND));
 }
 
 static int check_pages(struct check *k)
@@ -170,7 +202,7 @@ static int check_pages(struct check *k)
 		const struct pg_page *page = pg_page(st, i);
 
 		if (page->kind != PAGUS_PAGE_FREE && page->kind != PAGUS_PAGE_PCP &&
-		    (page->prev || (page->next && page->kind != PAGUS_PAGE_ALLOCATED)))
+		    !is_clear(page))
 			BROKEN(INV_unlisted_clear, i);
 	}
 	return 0;
@@ -192,7 +224,12 @@ static int check_zone_sums(struct check *k, const struct pg_zone *z)
 
 	if (sums->listed_free != sums->heads_free || sums->listed_pcp != sums->heads_pcp)
 		BROKEN(INV_listed, PG_NONE);
-	if (sums->free_pages + sums->pcp_pages + sums->held_pages != z->handed_over)
+	if (sums->listed_deferred != sums->heads_deferred)
+		BROKEN(INV_deferred, PG_NONE);
+	if (sums->leaked_pages != z->leaked_pages)
+		BROKEN(INV_leaked, PG_NONE);
+	if (sums->free_pages + sums->pcp_pages + sums->held_pages + sums->leaked_pages !=
+	    z->handed_over)
 		BROKEN(INV_conserved, PG_NONE);
 	if (sums->reserved_pages != z->reserved_highatomic)
 		BROKEN(INV_reserved, PG_NONE);
@@ -210,6 +247,8 @@ static int check_all(struct check *k)
 		broken = check_free_lists(k, pg_zone(k->st, id));
 		for (uint32_t cpu = 0; cpu < k->st->nr_cpus && !broken; cpu++)
 			broken = check_pcp_lists(k, pg_zone(k->st, id), cpu);
+		if (!broken)
+			broken = check_deferred(k, pg_zone(k->st, id));
 	}
 	if (!broken)
 		broken = check_pages(k);

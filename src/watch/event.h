@@ -3,6 +3,7 @@
 #ifndef PG_WATCH_EVENT_H
 #define PG_WATCH_EVENT_H
 
+#include "mem/cpu.h"
 #include "mem/geometry.h"
 
 #define PG_NO_ZONE_ID 255
@@ -16,7 +17,10 @@ struct pg_call {
 
 static inline struct pg_call pg_call_begin(struct pagus *p)
 {
-	return (struct pg_call){ .st = p->state, .p = p, .cpu = p->port->cpu_pin(p->port_ctx) };
+	uint32_t cpu = p->port->cpu_pin(p->port_ctx);
+
+	PG_ASSERT_SLOW(pg_cpu_online(p->state, cpu));
+	return (struct pg_call){ .st = p->state, .p = p, .cpu = cpu };
 }
 
 static inline void pg_call_end(struct pg_call *c)

@@ -11,6 +11,11 @@ uint64_t pagus_counter_read(const struct pagus *p, enum pagus_counter counter)
 	return sum;
 }
 
+bool pagus_cpu_online(const struct pagus *p, uint32_t cpu)
+{
+	return cpu < p->state->nr_cpus && pg_cpu_online(p->state, cpu);
+}
+
 uint32_t pagus_nr_zones(const struct pagus *p)
 {
 	return p->state->nr_zones;
@@ -31,10 +36,12 @@ enum pagus_status pagus_zone_info(const struct pagus *p, uint32_t zone,
 		.free_highatomic_pages = (uint64_t)z->free_highatomic,
 		.reserved_highatomic_pages = z->reserved_highatomic,
 		.pcp_high_min = z->pcp_high_min, .pcp_high_max = z->pcp_high_max,
-		.pcp_batch = z->pcp_batch, .boost = z->boost,
+		.pcp_batch = z->pcp_batch, .boost = z->boost, .leaked_pages = z->leaked_pages,
 		.stat_threshold = pg_watermark_stat_threshold(st, z),
 		.drift_mark = pg_watermark_drift_mark(st, z),
 	};
+	for (uint32_t i = z->deferred; i != PG_NONE; i = pg_page(st, i)->next)
+		info->deferred_pages += 1u << pg_page(st, i)->order;
 	for (uint32_t cpu = 0; cpu < st->nr_cpus; cpu++)
 		info->pcp_pages += pg_pcp(st, zone, cpu)->count;
 	for (uint32_t o = 0; o < PAGUS_NR_ORDERS; o++)
@@ -129,6 +136,13 @@ enum pagus_status pagus_page_info(const struct pagus *p, pagus_pfn_t pfn,
 		.block_type = (enum pagus_migratetype)pg_block_type(st, i),
 		.request_type = (enum pagus_migratetype)page->type,
 	};
+	if (page->kind == PAGUS_PAGE_INHERITED)
+		info->references = 1;
+	if (page->kind != PAGUS_PAGE_ALLOCATED)
+		return PAGUS_OK;
+	info->references = 1 + page->prev;
+	info->compound = page->next & PG_MARK_COMPOUND;
+	info->pfmemalloc = page->next & PG_MARK_PFMEMALLOC;
 	return PAGUS_OK;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/bits.h"
 #include "mem/release.h"
+#include "zone/content.h"
 #include "zone/zone.h"
 
 /* True if [pfn, pfn + nr) are all of `kind`, and in the zone of the first. */
@@ -70,6 +71,8 @@ enum pagus_status pg_seed_boot_free(struct pg_call *c, pagus_pfn_t start, uint64
 			order--;
 		pg_zone_lock(c, z, PAGUS_REASON_HAND_OVER);
 		hand_over(st, i, 1u << order, PAGUS_PAGE_TAIL);
+		if (st->content)
+			pg_content_free(c, i, order);
 		pg_buddy_free(c, z, i, order, PG_TAIL);
 		pg_zone_unlock(c, z);
 		start += UINT64_C(1) << order;

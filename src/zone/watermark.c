@@ -8,6 +8,7 @@
 #include "zone/zone.h"
 
 #include "base/bits.h"
+#include "mem/cpu.h"
 #include "mem/release.h"
 
 /*
@@ -102,14 +103,15 @@ static void setup_lowmem_reserve(struct pagus_state *st)
 /* min(125, 2 fls(CPUs) (1 + fls(managed pages in units of 128 MiB))) */
 uint32_t pg_watermark_stat_threshold(const struct pagus_state *st, const struct pg_zone *z)
 {
-	uint32_t memory = pg_fls(z->managed >> 15), cpus = pg_fls(st->nr_cpus);
+	uint32_t memory = pg_fls(z->managed >> 15), cpus = pg_fls(pg_cpu_count(st, PAGUS_NO_NODE));
 
 	return (uint32_t)pg_min(2 * cpus * (1 + memory), 125);
 }
 
 uint64_t pg_watermark_drift_mark(const struct pagus_state *st, const struct pg_zone *z)
 {
-	uint64_t most = (uint64_t)st->nr_cpus * pg_watermark_stat_threshold(st, z);
+	uint64_t most = (uint64_t)pg_cpu_count(st, PAGUS_NO_NODE) *
+			pg_watermark_stat_threshold(st, z);
 	uint64_t gap = z->wmark[PAGUS_WMARK_LOW] - z->wmark[PAGUS_WMARK_MIN];
 
 	return most > gap ? pg_mark(z, PAGUS_WMARK_HIGH) + most : 0;
@@ -143,11 +145,7 @@ static uint32_t batch_size(const struct pg_zone *z)
 
 static uint32_t high_size(const struct pagus_state *st, const struct pg_zone *z, uint64_t total)
 {
-	uint32_t nr = 0;
-
-	for (uint32_t cpu = 0; cpu < st->nr_cpus; cpu++)
-		nr += pg_cpu_node(st, cpu) == z->node;
-	return (uint32_t)pg_max(total / (nr ? nr : st->nr_cpus), UINT64_C(4) * z->pcp_batch);
+	return (uint32_t)pg_max(total / pg_cpu_sharers(st, z->node), UINT64_C(4) * z->pcp_batch);
 }
 
 static void publish_pcp_limits(struct pagus_state *st, struct pg_zone *z)

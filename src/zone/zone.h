@@ -18,6 +18,7 @@
 #define PG_ALLOC_CMA           0x80u
 #define PG_ALLOC_NOFRAGMENT    0x100u
 #define PG_ALLOC_HIGHATOMIC    0x200u
+#define PG_ALLOC_TRYLOCK       0x400u /* wait for no lock */
 #define PG_ALLOC_KSWAPD        0x800u
 #define PG_ALLOC_RESERVES                                                                          \
 	(PG_ALLOC_NON_BLOCK | PG_ALLOC_MIN_RESERVE | PG_ALLOC_HIGHATOMIC | PG_ALLOC_OOM)
@@ -33,6 +34,22 @@ static inline bool pg_type_mergeable(uint32_t type)
 static inline void pg_zone_lock(struct pg_call *c, struct pg_zone *z, enum pagus_lock_reason why)
 {
 	c->p->port->lock(c->p->port_ctx, PAGUS_LOCK_ZONE, z->id, why);
+}
+
+static inline bool pg_zone_trylock(struct pg_call *c, struct pg_zone *z,
+				   enum pagus_lock_reason why)
+{
+	return c->p->port->trylock(c->p->port_ctx, PAGUS_LOCK_ZONE, z->id, why);
+}
+
+/* For a request with these ALLOC_* flags: false if it may not wait and would have to. */
+static inline bool pg_zone_lock_for(struct pg_call *c, struct pg_zone *z, uint32_t flags,
+				    enum pagus_lock_reason why)
+{
+	if (pg_unlikely(flags & PG_ALLOC_TRYLOCK))
+		return pg_zone_trylock(c, z, why);
+	pg_zone_lock(c, z, why);
+	return true;
 }
 
 static inline void pg_zone_unlock(struct pg_call *c, struct pg_zone *z)

@@ -10,19 +10,13 @@
  */
 #include "zone/zone.h"
 
+#include "mem/cpu.h"
+
 static uint32_t distance(const struct pg_call *c, uint32_t from, uint32_t to)
 {
 	if (c->p->port->distance)
 		return c->p->port->distance(c->p->port_ctx, from, to);
 	return from == to ? 10 : 20;
-}
-
-static bool node_has_cpu(const struct pagus_state *st, uint32_t node)
-{
-	for (uint32_t cpu = 0; cpu < st->nr_cpus; cpu++)
-		if (pg_cpu_node(st, cpu) == node)
-			return true;
-	return false;
 }
 
 static uint32_t next_node(const struct pg_call *c, uint32_t node, uint64_t used,
@@ -38,7 +32,7 @@ static uint32_t next_node(const struct pg_call *c, uint32_t node, uint64_t used,
 
 		if (!c->st->node_online[n] || used >> n & 1)
 			continue;
-		value = distance(c, node, n) + (n < node) + node_has_cpu(c->st, n);
+		value = distance(c, node, n) + (n < node) + (pg_cpu_count(c->st, n) > 0);
 		value = value * PAGUS_MAX_NODES + load[n];
 		if (value < best_value) {
 			best_value = value;

@@ -11,7 +11,8 @@
 - Each **bold** span in the text defines a term: it is bold once, not used before, and has an entry
   in the glossary.
 - The glossary, beside tour.md, is in alphabetical order, has no term that the tour does not define,
-  and each entry names a source file. Files named in either text exist.
+  except in its section "Beyond the tour", which is in order by itself, and each entry names a source
+  file. Files named in either text exist.
 """
 
 import pathlib
@@ -170,9 +171,21 @@ def check_terms(parts):
 
 
 def check_glossary(path, terms):
+    of_tour, _, beyond = path.read_text(encoding="utf-8").partition("\n## Beyond the tour\n")
+    entries, errors = check_entries(path, of_tour)
+    more, wrong = check_entries(path, beyond)
+    errors += wrong
+    errors += [f"{path.name}: no entry for '{t}'" for t in sorted(set(terms) - set(entries))]
+    errors += [f"{path.name}: the tour does not define '{t}'"
+               for t in sorted(set(entries) - set(terms))]
+    errors += [f"{path.name}: '{t}' is the tour's" for t in sorted(set(more) & set(terms))]
+    return errors
+
+
+def check_entries(path, text):
     root = path.resolve().parent.parent
     entries, errors = [], []
-    for paragraph in path.read_text(encoding="utf-8").split("\n\n"):
+    for paragraph in text.split("\n\n"):
         match = re.match(r"\*\*([^*]+)\*\*", paragraph)
         if not match:
             continue
@@ -184,10 +197,7 @@ def check_glossary(path, terms):
                    if not (root / name).is_file()]
     errors += [f"{path.name}: '{b}' is not in alphabetical order behind '{a}'"
                for a, b in zip(entries, entries[1:]) if a >= b]
-    errors += [f"{path.name}: no entry for '{t}'" for t in sorted(set(terms) - set(entries))]
-    errors += [f"{path.name}: the tour does not define '{t}'"
-               for t in sorted(set(entries) - set(terms))]
-    return errors
+    return entries, errors
 
 
 def main():

@@ -44,7 +44,7 @@ static bool is_claim(const struct world *w, const struct dialect *d, uint32_t n)
 
 static void spell(const struct world *w, const struct dialect *d, char *word)
 {
-	static const char letters[] = "AFLPXTRDB";
+	static const char letters[] = "AFLPXUTRDBK";
 	uint32_t length = 0;
 
 	assert_true(w->lab.nr_events < MAX_WORD);

@@ -108,6 +108,16 @@ static void miscount_the_reserve(struct lab *lab)
 	pg_zone(lab->p.state, 0)->reserved_highatomic += 512;
 }
 
+static void lose_a_deferred_block(struct lab *lab)
+{
+	page(lab, USED_PAGE)->kind = PAGUS_PAGE_DEFERRED;
+}
+
+static void miscount_the_leaks(struct lab *lab)
+{
+	pg_zone(lab->p.state, 0)->leaked_pages++;
+}
+
 /* Row n breaks invariant n + 1, and where a page is to blame, it is named. */
 static const struct {
 	void (*damage)(struct lab *lab);
@@ -129,6 +139,7 @@ static const struct {
 	{ leave_links, USED_PAGE },
 	{ break_marks, PAGUS_NO_PFN },
 	{ miscount_the_reserve, PAGUS_NO_PFN },
+	{ lose_a_deferred_block, PAGUS_NO_PFN }, { miscount_the_leaks, PAGUS_NO_PFN },
 };
 
 static void each_broken_invariant_is_found(void **state)
@@ -156,10 +167,34 @@ static void each_broken_invariant_is_found(void **state)
 	assert_string_equal(pagus_invariant_text(NR_OF(rows) + 1), "?");
 }
 
+static void only_known_marks_are_allowed_and_none_out_of_place(void **state)
+{
+	static const struct { uint32_t prev, next, order; int broken; } cases[] = {
+		{ 0, 0, 0, 0 }, { 5, 0, 0, 0 }, { 0, PG_MARKS, 1, 0 }, { 0, PG_MARKS + 1, 1, 14 },
+		{ 0, PG_MARK_COMPOUND, 0, 14 },
+	};
+	const struct pagus_config cfg = lab_config(&range, 1, "linux");
+	pagus_pfn_t where;
+	struct lab lab;
+
+	(void)state;
+	unit_boot(&lab, &cfg);
+	for (size_t n = 0; n < NR_OF(cases); n++) {
+		pagus_pfn_t pfn = unit_alloc(&lab, GFP_KERNEL | __GFP_COMP, cases[n].order);
+
+		page(&lab, pfn)->prev = cases[n].prev;
+		page(&lab, pfn)->next = cases[n].next;
+		assert_int_equal(pagus_check(&lab.p, &where), cases[n].broken);
+		page(&lab, pfn)->prev = page(&lab, pfn)->next = 0;
+	}
+	unit_close(&lab);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_broken_invariant_is_found),
+		cmocka_unit_test(only_known_marks_are_allowed_and_none_out_of_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

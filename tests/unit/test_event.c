@@ -18,7 +18,7 @@ static void boot(struct lab *lab, const char *policy)
 /* The log as one letter an event. */
 static void expect_sequence(const struct lab *lab, const char *want)
 {
-	static const char letters[] = "AFLPXTRDB";
+	static const char letters[] = "AFLPXUTRDBK";
 	char got[256] = "";
 
 	for (uint32_t n = 0; n < lab->nr_events && n < sizeof(got) - 1; n++) {

@@ -142,9 +142,10 @@ struct birth {
 
 static enum pagus_status ask(struct replay *r, const struct birth *b, struct pagus_result *res)
 {
+	/* Not compound: what was allocated as one folio may be split, of which no event tells. */
 	struct pagus_request req = {
-		.gfp = b->gfp & ~(uint32_t)__GFP_THISNODE, .order = b->order, .node = b->node,
-		.nodemask = b->nodemask,
+		.gfp = b->gfp & ~(uint32_t)(__GFP_THISNODE | __GFP_COMP), .order = b->order,
+		.node = b->node, .nodemask = b->nodemask,
 	};
 
 	if (pagus_alloc(&r->machine->pagus, &req, res) != PAGUS_NO_MEMORY)

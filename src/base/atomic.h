@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Atomic access to 32-bit words of the state that several CPUs may change without a lock. The state
+ * is plain memory that is copied, hashed and compared, so the accesses are atomic, not the types.
+ */
+#ifndef PG_BASE_ATOMIC_H
+#define PG_BASE_ATOMIC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+static inline uint32_t pg_atomic_load(const uint32_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+static inline void pg_atomic_store(uint32_t *word, uint32_t value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+/* Each returns what the word was before. */
+static inline uint32_t pg_atomic_add(uint32_t *word, uint32_t n)
+{
+	return __atomic_fetch_add(word, n, __ATOMIC_ACQ_REL);
+}
+
+static inline uint32_t pg_atomic_sub(uint32_t *word, uint32_t n)
+{
+	return __atomic_fetch_sub(word, n, __ATOMIC_ACQ_REL);
+}
+
+static inline uint32_t pg_atomic_exchange(uint32_t *word, uint32_t value)
+{
+	return __atomic_exchange_n(word, value, __ATOMIC_ACQ_REL);
+}
+
+/* Replace *old by value; if the word is another by now, it is put into *old instead. */
+static inline bool pg_atomic_replace(uint32_t *word, uint32_t *old, uint32_t value)
+{
+	return __atomic_compare_exchange_n(word, old, value, true, __ATOMIC_ACQ_REL,
+					   __ATOMIC_ACQUIRE);
+}
+
+#endif

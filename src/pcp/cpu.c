@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * CPUs come and go, and with them their pcps; a zone's pcps can be switched off while its pages
+ * must not hide on them. (page_alloc_cpu_online, page_alloc_cpu_dead, zone_pcp_disable)
+ *
+ * In the kernel a mutex guards the limits. It is held as long as a zone's pcps are off, and whoever
+ * would wait for it gets BUSY here.
+ */
+#include "pcp/pcp.h"
+
+#include "mem/cpu.h"
+
+static void update_limits(struct pagus_state *st)
+{
+	/* Before the marks are set up there is nothing to compute them from. */
+	for (uint32_t id = 0; id < st->nr_zones && st->booted; id++)
+		pg_watermark_pcp_limits(st, pg_zone(st, id));
+}
+
+enum pagus_status pg_cpu_down(struct pg_call *c, uint32_t cpu)
+{
+	struct pagus_state *st = c->st;
+
+	if (cpu >= st->nr_cpus)
+		return PAGUS_BAD_VALUE;
+	if (cpu == c->cpu || !pg_cpu_online(st, cpu) || st->pcp_disabled)
+		return PAGUS_BUSY;
+	st->cpu_offline[cpu / 64] |= UINT64_C(1) << cpu % 64;
+	for (uint32_t id = 0; id < st->nr_zones; id++)
+		pg_pcp_drain_all(c, pg_zone(st, id), cpu);
+	pg_account_fold(st, cpu);
+	update_limits(st);
+	return PAGUS_OK;
+}
+
+enum pagus_status pg_cpu_up(struct pg_call *c, uint32_t cpu)
+{
+	struct pagus_state *st = c->st;
+
+	if (cpu >= st->nr_cpus)
+		return PAGUS_BAD_VALUE;
+	if (pg_cpu_online(st, cpu) || st->pcp_disabled)
+		return PAGUS_BUSY;
+	/* The limits are computed before the CPU is one of its node's. */
+	st->cpu_coming = 1;
+	update_limits(st);
+	st->cpu_coming = 0;
+	st->cpu_offline[cpu / 64] &= ~(UINT64_C(1) << cpu % 64);
+	return PAGUS_OK;
+}
+
+enum pagus_status pg_pcp_disable(struct pg_call *c, uint32_t zone)
+{
+	struct pagus_state *st = c->st;
+
+	if (zone >= st->nr_zones)
+		return PAGUS_BAD_VALUE;
+	if (st->pcp_disabled)
+		return PAGUS_BUSY;
+	st->pcp_disabled = zone + 1;
+	for (uint32_t cpu = 0; cpu < st->nr_cpus; cpu++) {
+		struct pg_pcp *pcp = pg_pcp(st, zone, cpu);
+
+		pcp->high_min = pcp->high_max = 0;
+		pcp->batch = 1;
+		pg_pcp_drain_all(c, pg_zone(st, zone), cpu);
+	}
+	return PAGUS_OK;
+}
+
+enum pagus_status pg_pcp_enable(struct pg_call *c, uint32_t zone)
+{
+	struct pagus_state *st = c->st;
+	struct pg_zone *z = pg_zone(st, zone);
+
+	if (zone >= st->nr_zones)
+		return PAGUS_BAD_VALUE;
+	if (st->pcp_disabled != zone + 1)
+		return PAGUS_BUSY;
+	st->pcp_disabled = 0;
+	pg_watermark_set_pcp_limits(st, z, z->pcp_high_min, z->pcp_high_max, z->pcp_batch);
+	return PAGUS_OK;
+}
