@@ -66,7 +66,10 @@ static void damage(struct trace_event *ev, uint64_t *state)
 	}
 }
 
-/* One in `sparseness` events damaged; orders and alignment left true where `plausible`. */
+/*
+ * One in `sparseness` events damaged; where `plausible`, its fields stay such as a recorder might have
+ * written.
+ */
 static void write_damaged(const char *path, uint64_t *state, uint32_t sparseness, bool plausible)
 {
 	static struct trace_event copy[1 << 17];
@@ -88,6 +91,9 @@ static void write_damaged(const char *path, uint64_t *state, uint32_t sparseness
 			damage(&copy[n], state);
 			if (plausible) {
 				copy[n].order %= 11;
+				copy[n].cpu %= (uint8_t)trace_start(t)->nr_cpus;
+				copy[n].mt = (int8_t)((uint8_t)copy[n].mt % 6);
+				copy[n].x1 %= 11;
 				copy[n].pfn &= ~((UINT64_C(1) << copy[n].order) - 1);
 			}
 		}

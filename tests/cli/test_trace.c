@@ -26,6 +26,8 @@
 static const char *sample;
 static char out_path[64];
 
+static uint32_t sample_cpus;
+
 static struct trace *open_sample(void)
 {
 	struct trace_error err;
@@ -33,6 +35,7 @@ static struct trace *open_sample(void)
 
 	if (t == NULL)
 		fail_msg("%s", err.text);
+	sample_cpus = trace_start(t)->nr_cpus;
 	return t;
 }
 
@@ -69,12 +72,17 @@ static uint64_t extreme_value(uint64_t *state)
 
 static void fill_event(struct trace_event *e, uint64_t *state)
 {
+	/* Types that have neither an order nor a migratetype: all other fields may have any value. */
+	static const uint8_t types[] = {
+		TRACE_OTHER, TRACE_SNAPSHOT, TRACE_BULK_BEGIN, TRACE_BULK_END, TRACE_KSWAPD,
+		TRACE_LIMITS, TRACE_MARKS, TRACE_TICK,
+	};
 	uint64_t small = extreme_value(state);
 
 	*e = (struct trace_event){
 		.ts = extreme_value(state), .pfn = extreme_value(state),
 		.gfp = (uint32_t)extreme_value(state), .pid = (int32_t)extreme_value(state),
-		.cpu = (uint8_t)small, .type = (uint8_t)(small >> 8),
+		.cpu = (uint8_t)(small % sample_cpus), .type = types[(small >> 8) % sizeof(types)],
 		.order = (uint8_t)(small >> 16), .mt = (int8_t)(small >> 24),
 		.irqflags = (uint8_t)(small >> 32), .preempt = (uint8_t)(small >> 40),
 		.x1 = (uint8_t)(small >> 48), .x2 = (uint8_t)(small >> 56),
@@ -110,6 +118,47 @@ static void assert_events(struct trace *t, const struct trace_event *events, siz
 	}
 	assert_int_equal(got, 0);
 	assert_int_equal(at, n);
+}
+
+/* Events that no recorder writes: the error names the event and what is wrong with it. */
+static void events_of_what_is_not_are_refused(void **context)
+{
+	static const struct {
+		struct trace_event event;
+		const char *text;
+	} rows[] = {
+		{ { .type = 32 }, "event 2 (unknown): no such type: 32" },
+		{ { .type = 255 }, "event 2 (unknown): no such type: 255" },
+		{ { .type = TRACE_OTHER, .cpu = 250 }, "event 2 (other): no such CPU: 250" },
+		{ { .type = TRACE_FREE, .order = 11 }, "event 2 (mm_page_free): no such order: 11" },
+		{ { .type = TRACE_ALLOC, .mt = 6 }, "event 2 (mm_page_alloc): no such migratetype: 6" },
+		{ { .type = TRACE_ALLOC, .mt = -1 }, "no such migratetype: 255" },
+		{ { .type = TRACE_EXTFRAG, .x1 = 11 }, "no such fallback order: 11" },
+		{ { .type = TRACE_POP, .order = 200 }, "event 2 (pcp_pop): no such order: 200" },
+	};
+
+	(void)context;
+	for (size_t n = 0; n < sizeof(rows) / sizeof(rows[0]); n++) {
+		const struct trace_event events[] = {
+			{ .type = TRACE_FREE, .order = 10, .mt = -1 }, { .type = TRACE_OTHER }, rows[n].event,
+		};
+		const struct trace_event *batch;
+		struct trace_error err = { "" };
+		struct trace *t;
+		int got;
+
+		write_trace(events, 3, 3);
+		t = trace_open(out_path, &err);
+		assert_non_null(t);
+		while ((got = trace_next(t, &batch, &err)) > 0)
+			;
+		assert_int_equal(got, -1);
+		assert_non_null(strstr(err.text, out_path));
+		if (!strstr(err.text, rows[n].text))
+			fail_msg("%s, not %s", err.text, rows[n].text);
+		trace_close(t);
+		unlink(out_path);
+	}
 }
 
 static void assert_round_trip(const struct trace_event *events, size_t n, size_t at_once)
@@ -519,6 +568,7 @@ static void damaged_snapshots(void **state)
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(events_of_what_is_not_are_refused),
 		cmocka_unit_test(round_trip_of_extreme_values),
 		cmocka_unit_test(round_trip_at_block_edges),
 		cmocka_unit_test(facts_and_snapshots_survive),

@@ -31,7 +31,7 @@ static const struct trace_event *past(const struct history *h, uint64_t number)
 
 static bool in_interrupt(const struct trace_event *e)
 {
-	if (e->type == LEAD_POP || e->type == LEAD_REFILL)
+	if (e->type == TRACE_POP || e->type == TRACE_REFILL)
 		return (e->x2 & POP_IN_HARDIRQ) || (e->irqflags & IN_SOFTIRQ);
 	return e->irqflags & IN_INTERRUPT;
 }
@@ -49,7 +49,7 @@ static bool is_taken(uint8_t type)
 
 static bool begins_taking(uint8_t type)
 {
-	return type == LEAD_REFILL || type == LEAD_WALK;
+	return type == TRACE_REFILL || type == TRACE_WALK;
 }
 
 /* The n-th event before the one asked for, if it is of its flow; NULL otherwise, *end behind the last. */
@@ -82,7 +82,7 @@ static void find_decision(struct explain_target *x, const struct history *h)
 
 		if (!e)
 			continue;
-		if (e->type == LEAD_POP && e->pfn == ev->pfn && !taken) {
+		if (e->type == TRACE_POP && e->pfn == ev->pfn && !taken) {
 			decide_at(x, h, n);
 			return;
 		}
@@ -147,15 +147,15 @@ static bool classify(struct explain_target *x, struct trace_error *err)
 	case TRACE_ALLOC:
 	case TRACE_ZONE_LOCKED:
 	case TRACE_EXTFRAG:
-	case LEAD_POP:
-	case LEAD_REFILL:
-	case LEAD_WALK:
+	case TRACE_POP:
+	case TRACE_REFILL:
+	case TRACE_WALK:
 		x->kind = EXPLAIN_ALLOC;
 		return true;
 	case TRACE_FREE:
 	case TRACE_FREE_BATCHED:
-	case LEAD_PUSH:
-	case LEAD_DIRECT_FREE:
+	case TRACE_PUSH:
+	case TRACE_DIRECT_FREE:
 		x->kind = EXPLAIN_FREE;
 		return true;
 	default:
@@ -199,7 +199,7 @@ bool explain_find(struct trace *t, uint64_t number, struct explain_target *x,
 	ok = read_up_to(t, number, h, &x->event, err) && classify(x, err);
 	x->decision = x->event;
 	if (ok && x->kind == EXPLAIN_ALLOC) {
-		if (!begins_taking(x->event.type) && x->event.type != LEAD_POP)
+		if (!begins_taking(x->event.type) && x->event.type != TRACE_POP)
 			find_decision(x, h);
 		find_request(x, h);
 		ok = find_answer(x, t, h, err);

@@ -178,9 +178,9 @@ static void print_further_takes(const struct teller *k)
 /* ALLOC_* flags that the recording gives for the decision; 0 where it gives none. */
 static uint32_t recorded_flags(const struct trace_event *decision)
 {
-	if (decision->type == LEAD_POP || decision->type == LEAD_REFILL)
+	if (decision->type == TRACE_POP || decision->type == TRACE_REFILL)
 		return decision->gfp & 0xffff;
-	return decision->type == LEAD_WALK ? decision->pfn & 0xffff : 0;
+	return decision->type == TRACE_WALK ? decision->pfn & 0xffff : 0;
 }
 
 static struct pagus_request request_of(const struct explain_target *x)
@@ -219,7 +219,7 @@ static void print_request(const struct teller *k, const struct pagus_request *re
 /* The page that the recorded kernel took there; all ones if the recording does not say. */
 static uint64_t recorded_page(const struct explain_target *x)
 {
-	if (x->event.type == LEAD_REFILL || x->event.type == LEAD_WALK)
+	if (x->event.type == TRACE_REFILL || x->event.type == TRACE_WALK)
 		return UINT64_MAX;
 	return x->event.pfn;
 }
@@ -304,7 +304,7 @@ static void explain_free(const struct explain_target *x, struct teller *k)
 	print_zone_name(&k->p, page.zone);
 	putchar('\n');
 	print_pcp(&k->p, page.zone, ev->cpu);
-	status = ev->type == LEAD_DIRECT_FREE ? PAGUS_BAD_ORDER :
+	status = ev->type == TRACE_DIRECT_FREE ? PAGUS_BAD_ORDER :
 		pagus_step_push(&k->p, ev->pfn, order, true, &list, &over);
 	if (status == PAGUS_BAD_ORDER)
 		puts("pagus     frees it straight to the zone");
@@ -315,7 +315,7 @@ static void explain_free(const struct explain_target *x, struct teller *k)
 		       list, over);
 	else
 		printf("pagus     onto list %" PRIu32 "; nothing is drained\n", list);
-	if (ev->type == LEAD_PUSH)
+	if (ev->type == TRACE_PUSH)
 		printf("kernel    onto list %" PRIu32 "\n", lead_list(ev->order, (uint32_t)ev->mt));
 }
 

@@ -24,7 +24,7 @@ struct trace_ops {
 	/* Fills `out` (words and file). True with out->words NULL: there is no such snapshot. */
 	bool (*read_words)(struct trace *t, int which, struct trace_words *out,
 			   struct trace_error *err);
-	/* As trace_next, without the check of the total. */
+	/* As trace_next, without the checks of each event and of the total. */
 	int (*next)(struct trace *t, const struct trace_event **batch, struct trace_error *err);
 	bool (*rewind)(struct trace *t, struct trace_error *err);
 	void (*close)(struct trace *t);
@@ -58,6 +58,10 @@ char *trace_meta_facts(const struct trace_meta *meta);
 
 /* Turn the `bytes` of a snapshot into words; takes nothing over. False when out of memory. */
 bool trace_words_set(struct trace_words *out, const uint8_t *raw, size_t bytes);
+
+/* Is it an event that a recorder could have written? If not, *err. */
+bool trace_event_valid(const struct trace *t, const struct trace_event *ev, uint64_t number,
+		       struct trace_error *err);
 
 /* Set up `t` for its container; where they fail, trace_close takes what they had set up. */
 bool case_open(struct trace *t, struct trace_error *err);

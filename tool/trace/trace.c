@@ -168,8 +168,9 @@ int trace_next(struct trace *t, const struct trace_event **batch, struct trace_e
 {
 	int n = t->ops->next(t, batch, err);
 
-	if (n > 0)
-		t->nr_read += (uint64_t)n;
+	for (int k = 0; k < n; k++)
+		if (!trace_event_valid(t, &(*batch)[k], t->nr_read++, err))
+			return -1;
 	if (n == 0 && t->meta.nr_events != 0 && t->nr_read != t->meta.nr_events) {
 		trace_fail(err, "%s: %llu events, but the container states %llu", t->meta.path,
 			   (unsigned long long)t->nr_read, (unsigned long long)t->meta.nr_events);

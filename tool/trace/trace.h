@@ -26,7 +26,7 @@ struct trace_event {
 	uint32_t gfp;
 	int32_t pid;
 	uint8_t cpu;
-	uint8_t type; /* enum trace_event_type, or another that replay passes over */
+	uint8_t type; /* enum trace_event_type, or another below TRACE_NR_TYPES, which replay passes over */
 	uint8_t order;
 	int8_t mt;
 	uint8_t irqflags;
@@ -35,6 +35,7 @@ struct trace_event {
 	uint8_t x2;
 };
 
+/* Numbers as in pagus-pgt(5), which describes the fields. */
 enum trace_event_type {
 	TRACE_OTHER = 0,
 	TRACE_ALLOC = 1,         /* mm_page_alloc; pfn all ones: the request failed */
@@ -52,6 +53,20 @@ enum trace_event_type {
 	TRACE_SET_BLOCK_TYPE = 13,
 	TRACE_MOVE_FREE = 14,
 	TRACE_REQUEST = 15,      /* a request enters; mt = preferred node, pfn = nodemask */
+	TRACE_KSWAPD = 16,
+	TRACE_OUTSIDE_DRAIN = 17,
+	TRACE_DIRECT_FREE = 18,
+	TRACE_ROTATE = 19,
+	TRACE_POP = 20,
+	TRACE_REFILL = 21,
+	TRACE_PUSH = 22,
+	TRACE_DRAIN_PIECE = 23,
+	TRACE_CAPTURE = 24,
+	TRACE_ISOLATE_BIT = 26,
+	TRACE_CLAIM = 27,        /* x1 = the candidate's order */
+	TRACE_WALK = 28,
+	TRACE_LIMITS = 29,
+	TRACE_MARKS = 30,
 	TRACE_TICK = 31,         /* a CPU's counts are folded; x1 = 1: its pcps decay */
 	TRACE_NR_TYPES = 32
 };
@@ -97,8 +112,8 @@ const uint32_t *trace_snapshot_words(struct trace *t, int which, size_t *nr_word
 
 /*
  * The next events: *batch points into the reader until the next call. Returns how many, 0 at the
- * end of a complete trace, -1 with *err for anything else: truncated, corrupt, or a count that
- * differs from the container's own statement.
+ * end of a complete trace, -1 with *err for anything else: truncated, corrupt, an event of an unknown
+ * type, CPU, order or migratetype, or a count that differs from the container's own statement.
  */
 int trace_next(struct trace *t, const struct trace_event **batch, struct trace_error *err);
 

@@ -397,29 +397,29 @@ void lead_common_event(struct lead *l, struct lead_cpu *cpu, const struct trace_
 	case TRACE_SET_BLOCK_TYPE:
 		on_set_type(l, cpu, ev);
 		break;
-	case LEAD_DIRECT_FREE:
+	case TRACE_DIRECT_FREE:
 		on_direct_free(l, cpu, ev);
 		break;
-	case LEAD_KSWAPD:
+	case TRACE_KSWAPD:
 		on_kswapd(l, ev);
 		break;
-	case LEAD_ROTATE:
+	case TRACE_ROTATE:
 		on_rotate(l, ev);
 		break;
-	case LEAD_ISOLATE_BIT:
+	case TRACE_ISOLATE_BIT:
 		on_isolate_bit(l, ev);
 		break;
-	case LEAD_LIMITS:
+	case TRACE_LIMITS:
 		pagus_step_limits(&l->machine->pagus, lead_zone(l, ev->x1), ev->x2,
 				  (uint32_t)ev->pfn, (uint32_t)(ev->pfn >> 32), ev->gfp);
 		break;
-	case LEAD_MARKS:
+	case TRACE_MARKS:
 		on_marks(l, ev);
 		break;
 	case TRACE_TICK:
 		pagus_step_fold(&l->machine->pagus);
 		break;
-	case LEAD_CAPTURE:
+	case TRACE_CAPTURE:
 		l->capture.pfn = ev->pfn;
 		l->capture.order = ev->order;
 		l->capture.set = true;

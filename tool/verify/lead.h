@@ -14,24 +14,6 @@
 #define LEAD_TASKS 4096 /* slots for tasks in a drain */
 #define LEAD_NESTED 8   /* drains of a slot at one time */
 
-/* Events besides those of trace.h; pagus-pgt(5) describes them. */
-enum {
-	LEAD_KSWAPD = 16,
-	LEAD_OUTSIDE_DRAIN = 17,
-	LEAD_DIRECT_FREE = 18,
-	LEAD_ROTATE = 19,
-	LEAD_POP = 20,
-	LEAD_REFILL = 21,
-	LEAD_PUSH = 22,
-	LEAD_DRAIN_PIECE = 23,
-	LEAD_CAPTURE = 24,
-	LEAD_ISOLATE_BIT = 26,
-	LEAD_CLAIM = 27,
-	LEAD_WALK = 28,
-	LEAD_LIMITS = 29,
-	LEAD_MARKS = 30,
-};
-
 /* An answer of the library that an event is yet to confirm. */
 struct lead_answer {
 	uint64_t pfn;

@@ -109,7 +109,7 @@ static void on_taken(struct lead *l, struct lead_cpu *cpu, const struct trace_ev
 {
 	if (cpu->nr == 0)
 		take_directly(l, cpu, ev);
-	if (ev->type != LEAD_CLAIM)
+	if (ev->type != TRACE_CLAIM)
 		lead_confirm(l, cpu, ev);
 }
 
@@ -318,26 +318,26 @@ void steps_event(struct lead *l, const struct trace_event *ev)
 		break;
 	case TRACE_ZONE_LOCKED:
 	case TRACE_EXTFRAG:
-	case LEAD_CLAIM:
+	case TRACE_CLAIM:
 		on_taken(l, cpu, ev);
 		break;
-	case LEAD_WALK:
+	case TRACE_WALK:
 		lead_drop_answers(l, cpu);
 		begin_walk(l, ev, ev->pfn & 0xffff);
 		break;
-	case LEAD_OUTSIDE_DRAIN:
+	case TRACE_OUTSIDE_DRAIN:
 		on_outside_drain(l, cpu, ev);
 		break;
-	case LEAD_POP:
+	case TRACE_POP:
 		on_pop(l, cpu, ev);
 		break;
-	case LEAD_REFILL:
+	case TRACE_REFILL:
 		on_refill(l, cpu, ev);
 		break;
-	case LEAD_PUSH:
+	case TRACE_PUSH:
 		on_push(l, cpu, ev);
 		break;
-	case LEAD_DRAIN_PIECE:
+	case TRACE_DRAIN_PIECE:
 		on_drain_piece(l, cpu, ev);
 		break;
 	default:

@@ -157,7 +157,7 @@ static bool interrupt_over(const struct trace_event *next, const struct trace_ev
 static bool of_list_free(uint8_t type)
 {
 	return type == TRACE_FREE || type == TRACE_FREE_BATCHED || type == TRACE_PCPU_DRAIN ||
-	       type == LEAD_DIRECT_FREE;
+	       type == TRACE_DIRECT_FREE;
 }
 
 static uint32_t slot_of(const struct lead_later *later, uint64_t pfn)
@@ -190,7 +190,7 @@ static const struct trace_event *list_free_event(struct lead *l, const struct tr
 static bool pushed_later(const struct trace_event *next, const struct trace_event *ev)
 {
 	return same_context(next, ev) &&
-	       (next->type == TRACE_FREE_BATCHED || next->type == LEAD_DIRECT_FREE);
+	       (next->type == TRACE_FREE_BATCHED || next->type == TRACE_DIRECT_FREE);
 }
 
 /*
@@ -300,7 +300,7 @@ void stock_event(struct lead *l, const struct trace_event *ev)
 	case TRACE_FREE_BATCHED:
 		push(l, cpu, ev, 0);
 		break;
-	case LEAD_OUTSIDE_DRAIN:
+	case TRACE_OUTSIDE_DRAIN:
 		on_outside_drain(l, cpu, ev);
 		break;
 	case TRACE_SET_BLOCK_TYPE:

@@ -61,8 +61,8 @@ const char *verify_rule_text(enum verify_rule rule)
 static bool within_step(uint8_t type)
 {
 	return type == TRACE_ZONE_LOCKED || type == TRACE_PCPU_DRAIN || type == TRACE_EXTFRAG ||
-	       type == TRACE_SET_BLOCK_TYPE || type == TRACE_MOVE_FREE || type == LEAD_CAPTURE ||
-	       type == LEAD_CLAIM;
+	       type == TRACE_SET_BLOCK_TYPE || type == TRACE_MOVE_FREE || type == TRACE_CAPTURE ||
+	       type == TRACE_CLAIM;
 }
 
 /*
@@ -100,7 +100,7 @@ static int recorded_claim(void *ctx, uint64_t pfn, uint32_t type)
 	for (size_t n = l->claim_cursor; (ev = step_event(l, &n)); n++) {
 		size_t after = n + 1;
 
-		if (ev->type != LEAD_CLAIM || ev->x1 >= l->start->pageblock_order)
+		if (ev->type != TRACE_CLAIM || ev->x1 >= l->start->pageblock_order)
 			continue;
 		l->claim_cursor = after;
 		ev = step_event(l, &after);
@@ -120,7 +120,7 @@ static bool recorded_capture(void *ctx, uint64_t pfn, uint32_t order)
 	bool captured = l->capture.set && l->capture.pfn == pfn && l->capture.order == order;
 
 	for (size_t n = 0; !captured && !l->capture.set && (ev = step_event(l, &n)); n++)
-		captured = ev->type == LEAD_CAPTURE && ev->pfn == pfn && ev->order == order;
+		captured = ev->type == TRACE_CAPTURE && ev->pfn == pfn && ev->order == order;
 	if (captured)
 		lead_grant(&l->cpus[window_now(&l->window)->cpu], pfn);
 	return captured;
