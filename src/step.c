@@ -416,7 +416,8 @@ void pagus_step_fold(struct pagus *p)
 {
 	struct pg_call c = pg_call_begin(p);
 
-	pg_account_fold(c.st, c.cpu);
+	for (uint32_t id = 0; id < c.st->nr_zones; id++)
+		pg_account_fold(c.st, pg_zone(c.st, id), c.cpu);
 	pg_call_end(&c);
 }
 

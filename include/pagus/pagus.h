@@ -200,6 +200,9 @@ struct pagus_config {
 	const char *policy;        /* a name from pagus_policy_at, or "PCP+PLACE" */
 	uint32_t grouping;         /* enum pagus_grouping; a placement that never groups does not */
 	bool thp;                  /* transparent huge pages: raises min_free_kbytes as khugepaged does */
+	bool counter_drift;        /* marks see free pages as the kernel counts them: each CPU keeps up to
+	                            * stat_threshold pages to itself until its vmstat tick. Without it the
+	                            * count is exact at all times */
 };
 
 /* A configuration with x86-64's ceilings and orders, one CPU, and policy linux. */

@@ -263,6 +263,7 @@ void pg_layout_build(struct pagus_state *st, const struct pagus_config *cfg,
 		.section_order = cfg->section_order, .first_section = l->first_section,
 		.nr_sections = l->nr_sections, .nr_slots = l->nr_slots,
 		.first_page = l->first_page, .nr_pages = l->nr_pages, .thp = cfg->thp,
+		.counter_drift = cfg->counter_drift,
 		.grouping = cfg->grouping,
 	};
 	st->zone_types = configured_types(cfg);

@@ -97,8 +97,10 @@ struct pg_pcp {
 	uint32_t zone, cpu;    /* I */
 	uint32_t first_head;   /* I: record of list 0 */
 	int32_t free_delta;    /* Z: this CPU's part of the zone's unfolded free pages */
+	uint32_t expire;       /* P: ticks until what lies here of another node is given back; 0: never */
+	uint32_t pad;
 };
-PG_STATIC_ASSERT(sizeof(struct pg_pcp) == 48, "pcp");
+PG_STATIC_ASSERT(sizeof(struct pg_pcp) == 56, "pcp");
 
 struct pg_node {
 	uint64_t boost_left;         /* W: pages that are yet to be reclaimed for boosts */
@@ -139,10 +141,11 @@ struct pagus_state {
 	uint32_t zone_types;     /* bit t: zone type t is configured, with memory or without */
 	uint32_t release;        /* row of pg_releases */
 	uint32_t grouping;       /* enum pagus_grouping, as configured */
+	uint32_t counter_drift;  /* marks see free pages without the CPUs' deltas */
 	uint32_t cpu_coming;     /* I: 1 while a CPU comes online */
 	uint32_t pcp_disabled;   /* I: 1 + the zone whose pcps are off; 0: none */
 	uint32_t content;        /* I: PG_CONTENT_* */
-	uint32_t pad[2 - (17 + PAGUS_NR_TUNABLES + 6) % 2];
+	uint32_t pad[2 - (17 + PAGUS_NR_TUNABLES + 7) % 2];
 	uint64_t cpu_offline[PAGUS_MAX_CPUS / 64]; /* I: bit n of word m: CPU 64 m + n */
 	uint8_t node_online[PAGUS_MAX_NODES];
 };

@@ -15,6 +15,7 @@ static void update_limits(struct pagus_state *st)
 	/* Before the marks are set up there is nothing to compute them from. */
 	for (uint32_t id = 0; id < st->nr_zones && st->booted; id++)
 		pg_watermark_pcp_limits(st, pg_zone(st, id));
+	pg_watermark_set_thresholds(st, PAGUS_NO_NODE, false);
 }
 
 enum pagus_status pg_cpu_down(struct pg_call *c, uint32_t cpu)
@@ -26,9 +27,10 @@ enum pagus_status pg_cpu_down(struct pg_call *c, uint32_t cpu)
 	if (cpu == c->cpu || !pg_cpu_online(st, cpu) || st->pcp_disabled)
 		return PAGUS_BUSY;
 	st->cpu_offline[cpu / 64] |= UINT64_C(1) << cpu % 64;
-	for (uint32_t id = 0; id < st->nr_zones; id++)
+	for (uint32_t id = 0; id < st->nr_zones; id++) {
 		pg_pcp_drain_all(c, pg_zone(st, id), cpu);
-	pg_account_fold(st, cpu);
+		pg_account_fold(st, pg_zone(st, id), cpu);
+	}
 	update_limits(st);
 	return PAGUS_OK;
 }
@@ -46,6 +48,7 @@ enum pagus_status pg_cpu_up(struct pg_call *c, uint32_t cpu)
 	update_limits(st);
 	st->cpu_coming = 0;
 	st->cpu_offline[cpu / 64] &= ~(UINT64_C(1) << cpu % 64);
+	pg_watermark_set_thresholds(st, PAGUS_NO_NODE, false);
 	return PAGUS_OK;
 }
 

@@ -3,6 +3,8 @@
 
 #include "base/bits.h"
 
+#define REMOTE_TICKS 3
+
 /* The next list from `list` on, round the end, that holds anything. The pcp is not empty. */
 static uint32_t next_list(const struct pagus_state *st, const struct pg_pcp *pcp, uint32_t list)
 {
@@ -109,17 +111,36 @@ uint32_t pg_pcp_decay(const struct pagus_state *st, struct pg_pcp *pcp)
 	return pcp->count > pcp->high ? pcp->count - pcp->high : 0;
 }
 
+/*
+ * Pages of other nodes, which this CPU is to give back when it has not used their zone for three
+ * ticks: a batch at a time. Used means that it had a delta to fold.
+ */
+static uint32_t expired_pages(const struct pagus_state *st, const struct pg_zone *z,
+			      struct pg_pcp *pcp)
+{
+	if (pcp->expire == 0 || pcp->count == 0)
+		return 0;
+	if (z->node == pg_cpu_node(st, pcp->cpu)) {
+		pcp->expire = 0;
+		return 0;
+	}
+	pcp->expire--;
+	return pcp->expire ? 0 : pcp->batch;
+}
+
 void pg_pcp_tick(struct pg_call *c)
 {
-	pg_account_fold(c->st, c->cpu);
 	for (uint32_t id = 0; id < c->st->nr_zones; id++) {
+		struct pg_zone *z = pg_zone(c->st, id);
 		struct pg_pcp *pcp = pg_pcp(c->st, id, c->cpu);
-		uint32_t pages;
 
+		if (pcp->free_delta)
+			pcp->expire = REMOTE_TICKS;
+		pg_account_fold(c->st, z, c->cpu);
 		pg_pcp_lock(c, pcp, PAGUS_REASON_PCP_DRAIN);
-		pages = pg_pcp_decay(c->st, pcp);
-		drain_in_pieces(c, pg_zone(c->st, id), pcp, pages, pcp->batch, 0,
+		drain_in_pieces(c, z, pcp, pg_pcp_decay(c->st, pcp), pcp->batch, 0,
 				PAGUS_REASON_DRAIN);
+		pg_pcp_drain(c, z, pcp, expired_pages(c->st, z, pcp), 0, PAGUS_REASON_DRAIN);
 		pg_pcp_unlock(c, pcp);
 	}
 }

@@ -33,7 +33,8 @@ static bool balanced(const struct pagus_state *st, uint32_t node, uint32_t order
 		if (!z)
 			continue;
 		any = true;
-		if (pg_watermark_ok(st, z, order, pg_mark(z, PAGUS_WMARK_HIGH), highest, 0))
+		if (pg_watermark_ok_with(st, z, order, pg_mark(z, PAGUS_WMARK_HIGH), highest, 0,
+					 pg_watermark_safe_free(st, z)))
 			return true;
 	}
 	/* Nothing to balance. */
@@ -69,6 +70,7 @@ void pg_kswapd_wake(struct pg_call *c, uint32_t node, uint32_t order, uint32_t h
 	    (balanced(c->st, node, order, highest) && !boosted(c->st, node, highest)))
 		return;
 	n->awake = 1;
+	pg_watermark_set_thresholds(c->st, node, true);
 	pg_count(c, PAGUS_COUNTER_kswapd_wake, 1);
 	c->p->port->wake(c->p->port_ctx, PAGUS_WORKER_KSWAPD, node);
 }
@@ -198,5 +200,7 @@ bool pg_kswapd_turn(struct pg_call *c, uint32_t node)
 	pg_kswapd_leave_zones(c, node, n->highest);
 	n->awake = !pg_node_hopeless(n) && (n->wanted_highest != PAGUS_NR_ZONE_TYPES ||
 					    !balanced(c->st, node, n->order, n->highest));
+	if (!n->awake)
+		pg_watermark_set_thresholds(c->st, node, false);
 	return n->awake;
 }

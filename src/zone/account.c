@@ -29,12 +29,10 @@ void pg_account(const struct pg_call *c, struct pg_zone *z, int64_t pages, uint3
 		note_delta(c, z, pages);
 }
 
-void pg_account_fold(struct pagus_state *st, uint32_t cpu)
+void pg_account_fold(struct pagus_state *st, struct pg_zone *z, uint32_t cpu)
 {
-	for (uint32_t id = 0; id < st->nr_zones; id++) {
-		struct pg_pcp *pcp = pg_pcp(st, id, cpu);
+	struct pg_pcp *pcp = pg_pcp(st, z->id, cpu);
 
-		pg_zone(st, id)->unfolded -= pcp->free_delta;
-		pcp->free_delta = 0;
-	}
+	z->unfolded -= pcp->free_delta;
+	pcp->free_delta = 0;
 }

@@ -117,6 +117,35 @@ uint64_t pg_watermark_drift_mark(const struct pagus_state *st, const struct pg_z
 	return most > gap ? pg_mark(z, PAGUS_WMARK_HIGH) + most : 0;
 }
 
+/* min(125, max(1, (low - min) / CPUs)) */
+static uint32_t pressure_threshold(const struct pagus_state *st, const struct pg_zone *z)
+{
+	uint64_t gap = z->wmark[PAGUS_WMARK_LOW] - z->wmark[PAGUS_WMARK_MIN];
+
+	return (uint32_t)pg_min(pg_max(gap / pg_cpu_count(st, PAGUS_NO_NODE), 1), 125);
+}
+
+void pg_watermark_set_thresholds(struct pagus_state *st, uint32_t node, bool pressure)
+{
+	for (uint32_t id = 0; st->counter_drift && id < st->nr_zones; id++) {
+		struct pg_zone *z = pg_zone(st, id);
+
+		if (node != PAGUS_NO_NODE && z->node != node)
+			continue;
+		z->stat_threshold = pressure && pg_watermark_drift_mark(st, z) ?
+			pressure_threshold(st, z) : pg_watermark_stat_threshold(st, z);
+	}
+}
+
+int64_t pg_watermark_safe_free(const struct pagus_state *st, const struct pg_zone *z)
+{
+	int64_t seen = z->free_pages - z->unfolded;
+
+	if (z->unfolded && seen < (int64_t)pg_watermark_drift_mark(st, z))
+		return z->free_pages;
+	return seen > 0 ? seen : 0;
+}
+
 uint64_t pg_watermark_totalreserve(const struct pagus_state *st, uint32_t node)
 {
 	uint64_t sum = 0;
@@ -190,6 +219,7 @@ void pg_watermark_setup(struct pagus_state *st)
 	setup_lowmem_reserve(st);
 	for (uint32_t id = 0; id < st->nr_zones; id++)
 		pg_watermark_pcp_limits(st, pg_zone(st, id));
+	pg_watermark_set_thresholds(st, PAGUS_NO_NODE, false);
 }
 
 /* Free pages that this request may not count: the rest of a last block, and others' reserves. */

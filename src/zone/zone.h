@@ -65,8 +65,8 @@ static inline void pg_zone_unlock(struct pg_call *c, struct pg_zone *z)
 /* `pages` entered (or, negative, left) the free lists of `type`. */
 void pg_account(const struct pg_call *c, struct pg_zone *z, int64_t pages, uint32_t type);
 
-/* Add a CPU's deltas to the shared counts of all zones. */
-void pg_account_fold(struct pagus_state *st, uint32_t cpu);
+/* Add a CPU's delta to the zone's shared count. */
+void pg_account_fold(struct pagus_state *st, struct pg_zone *z, uint32_t cpu);
 
 /* ---- migratetype.c: the only readers and writers of block types -------------------------------- */
 
@@ -157,6 +157,16 @@ struct pg_weight {
 struct pg_weight pg_watermark_weigh(const struct pagus_state *st, const struct pg_zone *z,
 				    uint32_t order, uint64_t mark, uint32_t highest, uint32_t flags,
 				    int64_t free);
+
+/*
+ * Where counts drift: how far each CPU's may, by the kernel's formula; closer together, on zones where
+ * drift could hide that the min mark is reached, while the node's kswapd works. For zones of `node`,
+ * or of all with PAGUS_NO_NODE.
+ */
+void pg_watermark_set_thresholds(struct pagus_state *st, uint32_t node, bool pressure);
+
+/* Free pages for kswapd's own test: exact where the count that marks see is too near to them. */
+int64_t pg_watermark_safe_free(const struct pagus_state *st, const struct pg_zone *z);
 
 /*
  * May a request of `order` with `flags` and highest zone `highest` take from this zone and leave
