@@ -9,12 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "verify/lead.h"
+#include "trace/flow.h"
 
-#define LOOK_BACK    65536
-#define IN_SOFTIRQ   0x10u /* in an event's irqflags */
-#define IN_INTERRUPT 0x18u /* hard or soft */
-#define POP_IN_HARDIRQ 2u  /* in x2 of a pop or refill, whose irqflags are those of the probe */
+#define LOOK_BACK 65536
 
 /* The events before the one asked for, as many as there is room for. */
 struct history {
@@ -27,19 +24,6 @@ struct history {
 static const struct trace_event *past(const struct history *h, uint64_t number)
 {
 	return &h->events[number % LOOK_BACK];
-}
-
-static bool in_interrupt(const struct trace_event *e)
-{
-	if (e->type == TRACE_POP || e->type == TRACE_REFILL)
-		return (e->x2 & POP_IN_HARDIRQ) || (e->irqflags & IN_SOFTIRQ);
-	return e->irqflags & IN_INTERRUPT;
-}
-
-static bool same_flow(const struct trace_event *a, const struct trace_event *b)
-{
-	return a->pid == b->pid && in_interrupt(a) == in_interrupt(b) &&
-	       (a->cpu == b->cpu || (a->pid != 0 && !in_interrupt(a)));
 }
 
 static bool is_taken(uint8_t type)
@@ -59,7 +43,7 @@ static const struct trace_event *flow_before(const struct history *h, const stru
 	const struct trace_event *before = past(h, number);
 
 	*end = number + LOOK_BACK <= h->next || number >= h->next;
-	return !*end && same_flow(before, ev) ? before : NULL;
+	return !*end && trace_same_flow(before, ev) ? before : NULL;
 }
 
 static void decide_at(struct explain_target *x, const struct history *h, uint64_t number)
@@ -133,7 +117,7 @@ static bool find_answer(struct explain_target *x, struct trace *t, struct histor
 				return h->nr == 0;
 			n = 0;
 		}
-		if (h->batch[n].type != TRACE_ALLOC || !same_flow(&h->batch[n], &x->event))
+		if (h->batch[n].type != TRACE_ALLOC || !trace_same_flow(&h->batch[n], &x->event))
 			continue;
 		x->requested = true;
 		x->request = h->batch[n];

@@ -6,6 +6,7 @@
 #include <pagus/step.h>
 
 #include "verify/ahead.h"
+#include "trace/flow.h"
 #include "verify/verify.h"
 
 #define LEAD_NOFRAGMENT   0x100u /* ALLOC_NOFRAGMENT */
@@ -47,21 +48,21 @@ struct lead_cpu {
 
 /* A task's drain that goes on in pieces. */
 struct lead_drain {
-	int32_t pid;
+	struct trace_flow flow;
 	uint32_t zone, cpu, list, left, piece;
 	bool all, settle;
 };
 
 /* A request at a zone. */
 struct lead_walk {
-	int32_t pid;
+	struct trace_flow flow;
 	uint32_t flags, order, type;
 	bool quiet; /* of the bulk allocator */
 	bool reserves; /* an atomic request of higher order has been served with `pfn` */
 	uint64_t pfn;
 };
 
-/* By pid, several to a slot. */
+/* By pid, several flows to a slot. */
 struct lead_task {
 	struct lead_walk walks[LEAD_NESTED];
 	uint32_t next_walk;

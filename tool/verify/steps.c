@@ -21,23 +21,29 @@ static void take_zone_flags(struct lead *l, uint32_t zone, uint32_t flags)
 	pagus_step_set_flag(p, zone, PAGUS_STEP_BELOW_HIGH, flags & ZONE_BELOW_HIGH);
 }
 
-/* What a task asks of a zone. It may be preempted between that and the take. */
-static struct lead_walk *walk_of(struct lead *l, int32_t pid)
+static struct lead_task *task_of(struct lead *l, struct trace_flow flow)
 {
-	struct lead_task *task = &l->tasks[(uint32_t)pid % LEAD_TASKS];
+	return &l->tasks[(uint32_t)flow.pid % LEAD_TASKS];
+}
+
+/* What a flow asks of a zone. It may be interrupted or preempted between that and the take. */
+static struct lead_walk *walk_of(struct lead *l, const struct trace_event *ev)
+{
+	const struct trace_flow flow = trace_flow_of(ev);
+	struct lead_task *task = task_of(l, flow);
 
 	for (uint32_t n = 0; n < LEAD_NESTED; n++)
-		if (task->walks[n].pid == pid)
+		if (trace_flow_equal(task->walks[n].flow, flow))
 			return &task->walks[n];
 	task->next_walk = (task->next_walk + 1) % LEAD_NESTED;
-	task->walks[task->next_walk] = (struct lead_walk){ .pid = pid };
+	task->walks[task->next_walk] = (struct lead_walk){ .flow = flow };
 	return &task->walks[task->next_walk];
 }
 
 static void begin_walk(struct lead *l, const struct trace_event *ev, uint32_t flags)
 {
-	*walk_of(l, ev->pid) = (struct lead_walk){
-		.pid = ev->pid, .flags = flags, .order = ev->order, .type = (uint32_t)ev->mt,
+	*walk_of(l, ev) = (struct lead_walk){
+		.flow = trace_flow_of(ev), .flags = flags, .order = ev->order, .type = (uint32_t)ev->mt,
 	};
 }
 
@@ -45,14 +51,16 @@ static void begin_walk(struct lead *l, const struct trace_event *ev, uint32_t fl
  * The task may be preempted between its take and what it does next: does it then set a pageblock
  * aside?
  */
-static bool reserves_later(struct lead *l, int32_t pid)
+static bool reserves_later(struct lead *l, const struct trace_event *ev)
 {
+	const struct trace_flow flow = trace_flow_of(ev);
+
 	for (size_t n = 0; n < RESERVE_AHEAD; n++) {
 		const struct trace_event *next = window_ahead(&l->window, n);
 
 		if (!next)
 			return false;
-		if (next->pid != pid)
+		if (!trace_flow_equal(trace_flow_of(next), flow))
 			continue;
 		if ((next->type == TRACE_MOVE_FREE || next->type == TRACE_SET_BLOCK_TYPE) &&
 		    next->mt == PAGUS_HIGHATOMIC)
@@ -77,7 +85,7 @@ static void reserve_now(struct lead *l, struct lead_walk *walk)
 /* A block that must be ours to take: the walk's first event tells which zone it has come to. */
 static void take_directly(struct lead *l, struct lead_cpu *cpu, const struct trace_event *ev)
 {
-	struct lead_walk *walk = walk_of(l, ev->pid);
+	struct lead_walk *walk = walk_of(l, ev);
 	struct pagus_page_info page;
 	enum pagus_status status;
 	uint64_t ours;
@@ -97,7 +105,7 @@ static void take_directly(struct lead *l, struct lead_cpu *cpu, const struct tra
 	lead_grant(cpu, ours);
 	walk->reserves = walk->flags & ALLOC_HIGHATOMIC;
 	walk->pfn = ours;
-	if (!reserves_later(l, ev->pid))
+	if (!reserves_later(l, ev))
 		reserve_now(l, walk);
 }
 
@@ -182,7 +190,7 @@ static void on_refill(struct lead *l, struct lead_cpu *cpu, const struct trace_e
  */
 static void begin_drain(struct lead *l, struct lead_drain drain)
 {
-	struct lead_task *task = &l->tasks[(uint32_t)drain.pid % LEAD_TASKS];
+	struct lead_task *task = task_of(l, drain.flow);
 
 	if (drain.left == 0)
 		return;
@@ -199,12 +207,13 @@ static void begin_drain(struct lead *l, struct lead_drain drain)
 /* The newest drain of the task that could go on with this piece; those above it have ended. */
 static struct lead_drain *find_drain(struct lead *l, const struct trace_event *ev, uint32_t zone)
 {
-	struct lead_task *task = &l->tasks[(uint32_t)ev->pid % LEAD_TASKS];
+	const struct trace_flow flow = trace_flow_of(ev);
+	struct lead_task *task = task_of(l, flow);
 
 	for (uint32_t n = task->nr; n-- > 0;) {
 		struct lead_drain *drain = &task->drains[n];
 
-		if (drain->pid != ev->pid || drain->left == 0 || drain->zone != zone ||
+		if (!trace_flow_equal(drain->flow, flow) || drain->left == 0 || drain->zone != zone ||
 		    drain->cpu != ev->x2 || drain->list != ev->order)
 			continue;
 		task->nr = n + 1;
@@ -233,7 +242,7 @@ static void on_push(struct lead *l, struct lead_cpu *cpu, const struct trace_eve
 		   "%#llx: kernel's list %u count %u, ours %u %u", (unsigned long long)ev->pfn,
 		   want, ev->gfp & 0xffffff, list, pcp.count);
 	begin_drain(l, (struct lead_drain){
-		.pid = ev->pid, .zone = zone, .cpu = ev->cpu, .list = list, .left = over,
+		.flow = trace_flow_of(ev), .zone = zone, .cpu = ev->cpu, .list = list, .left = over,
 		.piece = pcp.batch, .settle = true,
 	});
 }
@@ -246,7 +255,7 @@ static void on_outside_drain(struct lead *l, struct lead_cpu *cpu, const struct 
 {
 	struct pagus *p = &l->machine->pagus;
 	uint32_t zone = lead_zone(l, (uint8_t)((uint32_t)ev->mt << 4 | ev->order));
-	struct lead_drain drain = { .pid = ev->pid, .zone = zone, .cpu = ev->x1 };
+	struct lead_drain drain = { .flow = trace_flow_of(ev), .zone = zone, .cpu = ev->x1 };
 	struct pagus_pcp_info pcp = { 0 };
 
 	lead_begin_step(l, cpu);
@@ -313,7 +322,7 @@ void steps_event(struct lead *l, const struct trace_event *ev)
 	case TRACE_MOVE_FREE:
 	case TRACE_SET_BLOCK_TYPE:
 		if (ev->mt == PAGUS_HIGHATOMIC)
-			reserve_now(l, walk_of(l, ev->pid));
+			reserve_now(l, walk_of(l, ev));
 		lead_common_event(l, cpu, ev);
 		break;
 	case TRACE_ZONE_LOCKED:

@@ -5,6 +5,7 @@
  * is answered next on that CPU; a free reaches its pcp list at once, unless its batch or its direct
  * free is seen to come later.
  */
+#include "trace/flow.h"
 #include "verify/lead.h"
 
 #include <stdlib.h>
@@ -131,18 +132,6 @@ static void push(struct lead *l, struct lead_cpu *cpu, const struct trace_event 
 		drain_now(l, lead_zone_of(l, ev->pfn), ev->cpu, over, over, list);
 }
 
-/*
- * One flow of control: a task, which may move to another CPU, or an interrupt, or a CPU's idle
- * task.
- */
-static bool same_context(const struct trace_event *a, const struct trace_event *b)
-{
-	uint32_t context = a->irqflags & LEAD_IN_INTERRUPT;
-
-	return a->pid == b->pid && context == (b->irqflags & LEAD_IN_INTERRUPT) &&
-	       (a->cpu == b->cpu || (a->pid != 0 && context == 0));
-}
-
 /* An interrupt is over when its CPU does anything outside of interrupts. */
 static bool interrupt_over(const struct trace_event *next, const struct trace_event *ev)
 {
@@ -181,7 +170,7 @@ static const struct trace_event *list_free_event(struct lead *l, const struct tr
 
 	if (!next || interrupt_over(next, ev))
 		return NULL;
-	if (same_context(next, ev))
+	if (trace_same_flow(next, ev))
 		return of_list_free(next->type) ? next : NULL;
 	*others += next->cpu == ev->cpu;
 	return *others < OTHERS ? next : NULL;
@@ -189,7 +178,7 @@ static const struct trace_event *list_free_event(struct lead *l, const struct tr
 
 static bool pushed_later(const struct trace_event *next, const struct trace_event *ev)
 {
-	return same_context(next, ev) &&
+	return trace_same_flow(next, ev) &&
 	       (next->type == TRACE_FREE_BATCHED || next->type == TRACE_DIRECT_FREE);
 }
 
