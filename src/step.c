@@ -352,6 +352,19 @@ enum pagus_status pagus_step_reserve(struct pagus *p, pagus_pfn_t pfn, uint32_t 
 	return PAGUS_OK;
 }
 
+enum pagus_status pagus_step_next_reserved(const struct pagus *p, uint32_t zone, pagus_pfn_t *pfn)
+{
+	uint32_t order, i;
+
+	if (!zone_valid(p, zone))
+		return PAGUS_BAD_VALUE;
+	i = pg_highatomic_next(p->state, pg_zone(p->state, zone), &order);
+	if (i == PG_NONE)
+		return PAGUS_NO_MEMORY;
+	*pfn = pg_pfn(p->state, i);
+	return PAGUS_OK;
+}
+
 enum pagus_status pagus_step_unreserve(struct pagus *p, uint32_t zone, uint32_t type)
 {
 	struct pg_call c;

@@ -103,7 +103,11 @@ enum pagus_status pagus_step_take(struct pagus *p, uint32_t zone, uint32_t order
  */
 enum pagus_status pagus_step_reserve(struct pagus *p, pagus_pfn_t pfn, uint32_t order);
 
-/* Give one pageblock of a zone's reserve back, to `type`: NO_MEMORY if it has none to give. */
+/*
+ * Which pageblock a zone's reserve would give back next, and giving it back, to `type`: NO_MEMORY if it
+ * has none to give.
+ */
+enum pagus_status pagus_step_next_reserved(const struct pagus *p, uint32_t zone, pagus_pfn_t *pfn);
 enum pagus_status pagus_step_unreserve(struct pagus *p, uint32_t zone, uint32_t type);
 
 /*

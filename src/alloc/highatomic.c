@@ -46,26 +46,34 @@ void pg_highatomic_reserve(struct pg_call *c, uint32_t i, uint32_t order)
 	pg_zone_unlock(c, z);
 }
 
-/* A reserved pageblock is known by a free block on a HIGHATOMIC list, the smallest first. */
-static bool unreserve_locked(struct pg_call *c, struct pg_zone *z, uint32_t type)
+uint32_t pg_highatomic_next(const struct pagus_state *st, const struct pg_zone *z, uint32_t *order)
 {
-	for (uint32_t order = 0; order <= c->st->max_order; order++) {
-		uint32_t i = pg_store_first(c->st, z, order, PAGUS_HIGHATOMIC);
+	for (*order = 0; *order <= st->max_order; ++*order) {
+		uint32_t i = pg_store_first(st, z, *order, PAGUS_HIGHATOMIC);
 
 		if (i == PG_NONE)
 			continue;
-		if (order < c->st->pageblock_order) {
-			i = pg_block_start(c->st, i);
-			if (!pg_claim_whole(c->st, z, i))
-				continue;
-			pg_claim_move(c, z, i, type);
-		} else {
-			pg_buddy_move(c, z, i, PAGUS_HIGHATOMIC, type);
-		}
-		pg_block_set_type(c, i, order, type);
-		return true;
+		if (*order >= st->pageblock_order)
+			return i;
+		i = pg_block_start(st, i);
+		if (pg_claim_whole(st, z, i))
+			return i;
 	}
-	return false;
+	return PG_NONE;
+}
+
+static bool unreserve_locked(struct pg_call *c, struct pg_zone *z, uint32_t type)
+{
+	uint32_t order, i = pg_highatomic_next(c->st, z, &order);
+
+	if (i == PG_NONE)
+		return false;
+	if (order < c->st->pageblock_order)
+		pg_claim_move(c, z, i, type);
+	else
+		pg_buddy_move(c, z, i, PAGUS_HIGHATOMIC, type);
+	pg_block_set_type(c, i, order, type);
+	return true;
 }
 
 bool pg_highatomic_unreserve_zone(struct pg_call *c, struct pg_zone *z, uint32_t type)

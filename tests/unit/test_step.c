@@ -225,6 +225,34 @@ static void a_visit_remembers_the_high_mark(void **state)
 	unit_close(&lab);
 }
 
+/* The pageblock of the smallest free block, whatever its place. */
+static void the_reserve_says_what_it_gives_back_next(void **state)
+{
+	static const struct pagus_range range = { 0, 4 * 512, 0, PAGUS_ZONE_BY_CEILING };
+	const struct pagus_config cfg = lab_config(&range, 1, "linux");
+	struct lab lab;
+	pagus_pfn_t pfn;
+
+	(void)state;
+	unit_open(&lab, &cfg);
+	unit_seed_block(&lab, 0, PAGUS_HIGHATOMIC);
+	assert_int_equal(pagus_seed_free(&lab.p, 0, 9, PAGUS_HIGHATOMIC), PAGUS_OK);
+	unit_seed_block(&lab, 1024, PAGUS_HIGHATOMIC);
+	assert_int_equal(pagus_seed_free(&lab.p, 1024 + 256, 3, PAGUS_HIGHATOMIC), PAGUS_OK);
+	unit_inherit(&lab, 1024, 256, PAGUS_UNMOVABLE);
+	unit_seeded(&lab);
+	assert_int_equal(pagus_step_next_reserved(&lab.p, 0, &pfn), PAGUS_OK);
+	assert_int_equal(pfn, 1024);
+	assert_int_equal(pagus_step_unreserve(&lab.p, 0, PAGUS_MOVABLE), PAGUS_OK);
+	assert_int_equal(unit_block_type(&lab, 1024), PAGUS_MOVABLE);
+	assert_int_equal(pagus_step_next_reserved(&lab.p, 0, &pfn), PAGUS_OK);
+	assert_int_equal(pfn, 0);
+	assert_int_equal(pagus_step_unreserve(&lab.p, 0, PAGUS_MOVABLE), PAGUS_OK);
+	assert_int_equal(pagus_step_next_reserved(&lab.p, 0, &pfn), PAGUS_NO_MEMORY);
+	assert_int_equal(pagus_step_next_reserved(&lab.p, 1, &pfn), PAGUS_BAD_VALUE);
+	unit_close(&lab);
+}
+
 static void an_empty_reserve_gives_nothing_back(void **state)
 {
 	struct lab lab;
@@ -326,6 +354,7 @@ int main(void)
 		cmocka_unit_test(the_block_moved_to_the_head_is_taken_next),
 		cmocka_unit_test(what_is_cached_is_found_and_taken_out),
 		cmocka_unit_test(a_visit_remembers_the_high_mark),
+		cmocka_unit_test(the_reserve_says_what_it_gives_back_next),
 		cmocka_unit_test(an_empty_reserve_gives_nothing_back),
 		cmocka_unit_test(a_pcp_remembers_what_it_is_told),
 		cmocka_unit_test(no_repair_of_what_is_not_there),

@@ -233,8 +233,20 @@ static bool reserved_by_us(const struct lead_cpu *cpu, uint64_t pfn)
 	       cpu->queue[cpu->first].pfn == pfn;
 }
 
+/* Which pageblock of this one's zone the reserve would give back now. */
+static uint64_t next_reserved(const struct lead *l, uint64_t pfn)
+{
+	uint64_t next = PAGUS_NO_PFN;
+
+	pagus_step_next_reserved(&l->machine->pagus, lead_zone_of(l, pfn), &next);
+	return next;
+}
+
 static void on_move_free(struct lead *l, struct lead_cpu *cpu, const struct trace_event *ev)
 {
+	/* Their free pages leave the reserve before the pageblock does. */
+	if (ev->gfp == PAGUS_HIGHATOMIC && ev->mt < PAGUS_HIGHATOMIC)
+		cpu->giving = (struct lead_giving){ ev->pfn, next_reserved(l, ev->pfn) };
 	if (reserved_by_us(cpu, ev->pfn))
 		return;
 	if (cpu->moves_done > 0)
@@ -255,6 +267,22 @@ static void set_type(struct lead *l, uint64_t pfn, uint32_t type)
 	l->given = false;
 }
 
+/* A block above the pageblock is given back with all its pageblocks: the first speaks for them. */
+static void score_given_back(struct lead *l, struct lead_cpu *cpu, const struct trace_event *ev)
+{
+	const struct lead_giving moved = cpu->giving;
+	struct pagus_page_info page;
+	uint64_t ours;
+
+	cpu->giving = (struct lead_giving){ PAGUS_NO_PFN, PAGUS_NO_PFN };
+	if (pagus_page_info(&l->machine->pagus, ev->pfn, &page) == PAGUS_OK &&
+	    page.kind == PAGUS_PAGE_TAIL)
+		return;
+	ours = moved.pfn == ev->pfn ? moved.ours : next_reserved(l, ev->pfn);
+	lead_score(l, VERIFY_RESERVE, ours == ev->pfn, "kernel gives %#llx back, ours %#llx",
+		   (unsigned long long)ev->pfn, (unsigned long long)ours);
+}
+
 static void on_set_type(struct lead *l, struct lead_cpu *cpu, const struct trace_event *ev)
 {
 	struct lead_answer answer;
@@ -268,6 +296,8 @@ static void on_set_type(struct lead *l, struct lead_cpu *cpu, const struct trace
 	} else if (cpu->retypes_done > 0) {
 		cpu->retypes_done--;
 		return;
+	} else if (ev->x1 == PAGUS_HIGHATOMIC && ev->mt < PAGUS_HIGHATOMIC) {
+		score_given_back(l, cpu, ev);
 	}
 	if (pagus_page_info(&l->machine->pagus, ev->pfn, &page) != PAGUS_OK)
 		return;

@@ -35,6 +35,11 @@ struct lead_later {
 	uint32_t nr_slots, room; /* in use and allocated; powers of two */
 };
 
+/* A pageblock whose free pages have left the reserve, and which one ours would have given back. */
+struct lead_giving {
+	uint64_t pfn, ours;
+};
+
 struct lead_cpu {
 	struct lead_answer *queue; /* of the last step, from `first` on not confirmed yet */
 	uint32_t first, nr, room;
@@ -43,6 +48,7 @@ struct lead_cpu {
 	uint32_t nr_granted;
 	uint32_t bulk_gfp;       /* of the bulk allocation that goes on */
 	bool refilled;           /* for the request that is answered next */
+	struct lead_giving giving;
 	uint32_t moves_done, retypes_done; /* by claims of ours, whose events are still to come */
 };
 

@@ -250,6 +250,8 @@ static bool lead_begin(struct lead *l, struct verify *v, struct trace *t,
 	l->under_isolation = calloc(l->nr_blocks, 1);
 	begun = l->cpus && l->tasks && l->under_isolation &&
 		(!how->standard || standard_begin(l, t));
+	for (uint32_t c = 0; l->cpus && c < NR_CPUS_ROOM; c++)
+		l->cpus[c].giving.pfn = PAGUS_NO_PFN;
 	if (!begun) {
 		snprintf(err->text, sizeof(err->text), "%s: no memory", trace_meta(t)->path);
 		return false;

@@ -27,7 +27,7 @@
 	X(REFILL, refill, "refills: what the pcp remembers before, and how many blocks")          \
 	X(PIECE, drain_piece, "drains: how many pages, from which list")                          \
 	X(BOOST, boost, "boosts of watermarks by claims, and their end with kswapd's runs")        \
-	X(RESERVE, reserve, "pageblocks set aside for atomic requests")                            \
+	X(RESERVE, reserve, "pageblocks set aside for atomic requests, and given back")                            \
 	X(REQUEST, request, "pages as handed to their requesters")
 
 /*
