@@ -232,6 +232,7 @@ static bool mix(struct pg_call *c, struct pg_slow *s)
 static bool oom(struct pg_call *c, struct pg_slow *s)
 {
 	const struct pagus_port *port = c->p->port;
+	const uint32_t gfp = s->plan.gfp;
 	bool served;
 
 	s->progress = 0;
@@ -240,12 +241,17 @@ static bool oom(struct pg_call *c, struct pg_slow *s)
 		pg_slow_wait(c, PAGUS_WAIT_OOM);
 		return false;
 	}
-	/* Somebody else's kill may have freed enough by now: only that is taken, at the high mark. */
+	/*
+	 * Somebody else's kill may have freed enough by now: only that is taken, at the high mark and
+	 * within the cpuset.
+	 */
+	s->plan.gfp = gfp | __GFP_HARDWALL;
 	served = walk_with(c, s, PAGUS_WMARK_HIGH | PG_ALLOC_CPUSET);
+	s->plan.gfp = gfp;
 	if (!served)
 		s->progress = pg_oom(c, &s->plan);
 	port->unlock(c->p->port_ctx, PAGUS_LOCK_OOM, 0, 0);
-	if (!served && s->progress && (s->plan.gfp & __GFP_NOFAIL))
+	if (!served && s->progress && (gfp & __GFP_NOFAIL))
 		served = walk_with(c, s, PG_ALLOC_NO_WATERMARKS | PG_ALLOC_CPUSET) ||
 			 walk_with(c, s, PG_ALLOC_NO_WATERMARKS);
 	return served;
