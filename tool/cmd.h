@@ -15,6 +15,12 @@ int cmd_explain(int argc, char **argv);
 int cmd_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
+ * 0 if an output file can be made at `path`, without making it; else 1 after cmd_fail. Said before
+ * the work whose result it is to hold.
+ */
+int cmd_check_output(const char *path);
+
+/*
  * The arguments make no sense: say how the verb is used, `usage` being all after "pagus ". Always
  * 1.
  */

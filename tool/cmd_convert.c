@@ -87,9 +87,7 @@ static int check_target(const struct convert_options *o)
 		return errno == ENOENT ? 0 : cmd_fail("%s: %s", o->out, strerror(errno));
 	if (!o->force)
 		return cmd_fail("%s: exists; --force replaces it", o->out);
-	if (!S_ISREG(st.st_mode))
-		return cmd_fail("%s: not a regular file, so it is not replaced", o->out);
-	return 0;
+	return cmd_check_output(o->out);
 }
 
 static bool copy_events(struct trace *t, struct pgt_writer *w, struct trace_error *err)

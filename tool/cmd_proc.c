@@ -129,15 +129,17 @@ static char *make_text(const struct pagus *p, const struct text_file *file)
 static int write_file(const struct pagus *p, const char *dir, const struct text_file *file)
 {
 	struct outfile out;
-	char *text = make_text(p, file), path[4096];
+	char *text, path[4096];
 	bool ok;
 
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, file->name) >= sizeof(path))
+		return cmd_fail("%s: %s", dir, strerror(ENAMETOOLONG));
+	if (cmd_check_output(path) != 0)
+		return 1;
+	text = make_text(p, file);
 	if (!text)
 		return cmd_fail("no memory");
-	ok = (size_t)snprintf(path, sizeof(path), "%s/%s", dir, file->name) < sizeof(path);
-	if (!ok)
-		errno = ENAMETOOLONG;
-	ok = ok && outfile_open(&out, path);
+	ok = outfile_open(&out, path);
 	if (ok && fputs(text, out.stream) == EOF) {
 		int why = errno;
 
@@ -148,7 +150,7 @@ static int write_file(const struct pagus *p, const char *dir, const struct text_
 		ok = outfile_commit(&out);
 	}
 	free(text);
-	return ok ? 0 : cmd_fail("%s/%s: %s", dir, file->name, strerror(errno));
+	return ok ? 0 : cmd_fail("%s: %s", path, strerror(errno));
 }
 
 static int write_dir(const struct pagus *p, const char *dir)
@@ -165,6 +167,8 @@ static int write_dir(const struct pagus *p, const char *dir)
 
 static int show(const struct pagus *p, const struct options *o)
 {
+	if (o->dir && write_dir(p, o->dir) != 0)
+		return 1;
 	for (int n = 0; n < o->nr_names; n++) {
 		char *text = make_text(p, find_file(o->names[n]));
 
@@ -173,7 +177,7 @@ static int show(const struct pagus *p, const struct options *o)
 		fputs(text, stdout);
 		free(text);
 	}
-	return o->dir ? write_dir(p, o->dir) : 0;
+	return 0;
 }
 
 int cmd_proc(int argc, char **argv)

@@ -21,7 +21,10 @@ struct options {
 	char *names; /* what --policy gave, cut at the commas */
 };
 
-/* What is compared where nothing is asked for: the designs; of the releases, the first and the last. */
+/*
+ * What is compared where nothing is asked for: the designs; of the releases, the first and the
+ * last.
+ */
 static const char *const compared[] = { "linux", "nopcp", "nogroup", "plain", "linux-6.1" };
 
 /* A short list of what could have been meant, for an error line. */
@@ -103,6 +106,31 @@ static int parse_options(int argc, char **argv, struct options *o)
 		status = cmd_usage(USAGE);
 	if (status == 0 && o->html && argc - optind > 1)
 		status = cmd_fail("--html shows one trace; %d were given", argc - optind);
+	return status;
+}
+
+/*
+ * What cannot be written, or would take the place of a trace, is refused before anything is
+ * replayed.
+ */
+static int check_output(const char *path, char **traces, int nr_traces)
+{
+	for (int n = 0; n < nr_traces; n++)
+		if (outfile_same(path, traces[n]))
+			return cmd_fail("%s: is a trace to be read, so it is not replaced", path);
+	return cmd_check_output(path);
+}
+
+static int check_outputs(const struct options *o, char **traces, int nr_traces)
+{
+	int status = 0;
+
+	if (o->json && o->html && (!strcmp(o->json, o->html) || outfile_same(o->json, o->html)))
+		return cmd_fail("%s: named by both --json and --html", o->html);
+	if (o->json)
+		status = check_output(o->json, traces, nr_traces);
+	if (status == 0 && o->html)
+		status = check_output(o->html, traces, nr_traces);
 	return status;
 }
 
@@ -201,6 +229,8 @@ int cmd_replay(int argc, char **argv)
 	json_t *all = json_array(), *json = NULL;
 	int status = parse_options(argc, argv, &o);
 
+	if (status == 0)
+		status = check_outputs(&o, argv + optind, argc - optind);
 	for (int n = optind; status == 0 && n < argc; n++) {
 		if (n > optind)
 			putchar('\n');

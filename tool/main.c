@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "outfile.h"
+
 static const struct {
 	const char *name, *help;
 	int (*run)(int argc, char **argv);
@@ -37,6 +39,18 @@ int cmd_fail(const char *fmt, ...)
 int cmd_usage(const char *usage)
 {
 	return cmd_fail("usage: pagus %s", usage);
+}
+
+int cmd_check_output(const char *path)
+{
+	struct outfile probe;
+
+	if (!outfile_may_replace(path))
+		return cmd_fail("%s: not a regular file, so it is not replaced", path);
+	if (!outfile_open(&probe, path))
+		return cmd_fail("%s: %s", path, strerror(errno));
+	outfile_abandon(&probe);
+	return 0;
 }
 
 static int show_help(void)

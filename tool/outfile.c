@@ -7,6 +7,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+bool outfile_may_replace(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) != 0 || S_ISREG(st.st_mode);
+}
+
+bool outfile_same(const char *a, const char *b)
+{
+	struct stat one, other;
+
+	return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
+	       one.st_ino == other.st_ino;
+}
+
 bool outfile_open(struct outfile *f, const char *path)
 {
 	size_t room = strlen(path) + sizeof(".XXXXXX");

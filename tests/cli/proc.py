@@ -3,6 +3,7 @@
 """What `pagus proc` promises on its command line. Usage: proc.py PAGUS TRACE.pgt MANPAGE.scd"""
 import os
 import re
+import stat
 import subprocess
 import sys
 import tempfile
@@ -55,6 +56,13 @@ class Proc(unittest.TestCase):
             for name in PROC_FILES:
                 with open(os.path.join(folder, name), encoding="ascii") as f:
                     self.assertEqual(f.read(), proc(TRACE, name, "--at", "end").stdout)
+
+    def test_what_is_no_regular_file_is_not_replaced(self):
+        with tempfile.TemporaryDirectory() as folder:
+            pipe = os.path.join(folder, "vmstat")
+            os.mkfifo(pipe)
+            self.assertIn(f"{pipe}: not a regular file", self.refused(TRACE, "buddyinfo", "--dir", folder))
+            self.assertTrue(stat.S_ISFIFO(os.lstat(pipe).st_mode))
 
     def test_the_end_is_that_of_the_policy(self):
         texts = {proc(TRACE, "buddyinfo", *options).stdout

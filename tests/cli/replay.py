@@ -9,6 +9,8 @@ import os
 import pty
 import re
 import resource
+import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -193,9 +195,27 @@ class Replay(unittest.TestCase):
             page = os.path.join(folder, "out.html")
             self.refused([cut, "--json", out, "--html", page], cut, "offset")
             self.assertEqual(os.listdir(folder), ["cut.pgt"])
-            done = pagus(TRACE, "--policy", "plain", "--json", os.path.join(folder, "no", "out.json"))
-            self.assertEqual(done.returncode, 1)
-            self.assertIn("No such file", done.stderr)
+            nowhere = os.path.join(folder, "no", "out.json")
+            self.refused([TRACE, "--policy", "plain", "--json", nowhere], nowhere, "No such file")
+
+    def test_output_replaces_regular_files_alone(self):
+        """Not the trace, not a folder, not a device, not a link; and both outputs are two files."""
+        with tempfile.TemporaryDirectory() as folder:
+            trace, pipe, link, out = (os.path.join(folder, n) for n in ("t.pgt", "pipe", "link", "out"))
+            shutil.copy(TRACE, trace)
+            os.mkfifo(pipe)
+            os.symlink("t.pgt", link)
+            before = sorted(os.listdir(folder))
+            for option in ("--json", "--html"):
+                self.refused([trace, option, trace], trace, "not replaced")
+                self.refused([link, option, trace], trace, "not replaced")
+                for path in (pipe, folder, link):
+                    self.refused([TRACE, option, path], path, "not replaced")
+            self.refused([TRACE, "--json", out, "--html", out], out, "both")
+            self.assertEqual(sorted(os.listdir(folder)), before)
+            self.assertTrue(stat.S_ISFIFO(os.lstat(pipe).st_mode) and os.path.islink(link))
+            with open(trace, "rb") as copy, open(TRACE, "rb") as whole:
+                self.assertEqual(copy.read(), whole.read())
 
 
 if __name__ == "__main__":
