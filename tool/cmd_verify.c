@@ -34,16 +34,17 @@ static void print_resync(const struct verify *v)
 static void print_end(const struct verify_end *end)
 {
 	printf("\nend state: %" PRIu64 " of %" PRIu64 " lists identical in order, %" PRIu64
-	       " of %" PRIu64 " pcps' scalars; buddyinfo %" PRIu64
-	       " pages off, pagetypeinfo %" PRIu64 " blocks off, %" PRIu64 " pages not on their list\n",
+	       " of %" PRIu64 " pcps equal in count, limits and tuning\n           buddyinfo %" PRIu64
+	       " pages off, pagetypeinfo %" PRIu64 " pageblocks off, %" PRIu64 " pages not on their list\n",
 	       end->lists_in_order, end->lists, end->pcp_scalars_equal, end->pcp_scalars,
 	       end->buddyinfo_pages_off, end->pagetypeinfo_blocks_off, end->pages_misplaced);
 }
 
 static void print_result(const struct trace *t, const struct verify *v, double seconds)
 {
-	printf("%s\n  %s\n\n%-16s %12s %12s\n", trace_meta(t)->path, trace_meta(t)->kernel, "",
-	       "predicted", "exact");
+	printf("%s\n  %s\n  policy %s%s\n\n%-16s %12s %12s\n", trace_meta(t)->path,
+	       trace_meta(t)->kernel, v->policy, v->standard ? ", the six stock kmem events alone" : "",
+	       "", "predicted", "exact");
 	for (int kind = 0; kind < VERIFY_NR_KINDS; kind++) {
 		const struct verify_score *score = &v->score[kind];
 
@@ -127,8 +128,14 @@ static bool holds(const struct verify *v)
 	       v->end.pcp_scalars == v->end.pcp_scalars_equal;
 }
 
+/* Where the results go. */
+struct output {
+	json_t *all;  /* NULL: to a table each */
+	bool printed; /* a table has been */
+};
+
 /* 0 if the trace verifies, 1 if not or if it cannot be told. */
-static int verify_one(const char *path, const struct verify_how *how, json_t *all)
+static int verify_one(const char *path, const struct verify_how *how, struct output *out)
 {
 	struct trace_error err = { "" };
 	struct trace *t = trace_open(path, &err);
@@ -140,10 +147,14 @@ static int verify_one(const char *path, const struct verify_how *how, json_t *al
 		trace_close(t);
 		return cmd_fail("%s", err.text);
 	}
-	if (all)
-		json_array_append_new(all, result_json(t, &v));
-	else
+	if (out->all) {
+		json_array_append_new(out->all, result_json(t, &v));
+	} else {
+		if (out->printed)
+			putchar('\n');
 		print_result(t, &v, (double)(progress_now_ns() - start_ns) / 1e9);
+		out->printed = true;
+	}
 	status = holds(&v) ? 0 : 1;
 	trace_close(t);
 	return status;
@@ -174,7 +185,7 @@ int cmd_verify(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	struct verify_how how = { 0 };
-	json_t *all = NULL;
+	struct output out = { NULL, false };
 	bool json = false;
 	int c, status = 0;
 
@@ -192,16 +203,13 @@ int cmd_verify(int argc, char **argv)
 	if (optind == argc)
 		return cmd_usage(USAGE);
 	if (json)
-		all = json_array();
-	for (int n = optind; n < argc; n++) {
-		if (n > optind && !all)
-			putchar('\n');
-		status |= verify_one(argv[n], &how, all);
-	}
-	if (json_array_size(all) > 0) {
-		json_dumpf(all, stdout, JSON_INDENT(1));
+		out.all = json_array();
+	for (int n = optind; n < argc; n++)
+		status |= verify_one(argv[n], &how, &out);
+	if (json_array_size(out.all) > 0) {
+		json_dumpf(out.all, stdout, JSON_INDENT(1));
 		putchar('\n');
 	}
-	json_decref(all);
+	json_decref(out.all);
 	return status;
 }

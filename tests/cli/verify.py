@@ -44,6 +44,15 @@ class Verify(unittest.TestCase):
         for key in list(self.result) + list(self.result["end"]):
             self.assertIn(key, manual)
 
+    def test_table_says_by_which_policy(self):
+        self.assertIn("\n  policy linux\n", self.table.stdout)
+        table = verify("--standard-events", "--release", "6.18", TRACE)
+        self.assertIn("\n  policy linux-6.18, the six stock kmem events alone\n", table.stdout)
+
+    def test_nothing_is_printed_of_what_cannot_be_read(self):
+        done = verify("none.pgt", "none.pgt")
+        self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (1, "", 2))
+
     def test_stock_events_alone(self):
         done = verify("--standard-events", "--json", TRACE)
         result, = json.loads(done.stdout)

@@ -400,7 +400,7 @@ bool lead_answer_request(struct lead_cpu *cpu, uint64_t pfn)
 
 uint32_t lead_list(uint32_t order, uint32_t type)
 {
-	return order < 4 ? order * 3 + type : 12u + (type == PAGUS_MOVABLE);
+	return order < 4 ? order * 3 + type : LEAD_HUGE_LIST + (type == PAGUS_MOVABLE);
 }
 
 static void on_rotate(struct lead *l, const struct trace_event *ev)

@@ -12,6 +12,7 @@
 #define LEAD_NOFRAGMENT   0x100u /* ALLOC_NOFRAGMENT */
 #define LEAD_IN_INTERRUPT 0x18u  /* hard or soft, in an event's irqflags */
 #define LEAD_GRANTED 64
+#define LEAD_HUGE_LIST 12u /* pcp list of the huge order, not movable; the movable one follows */
 #define LEAD_TASKS 4096 /* slots for tasks in a drain */
 #define LEAD_NESTED 8   /* drains of a slot at one time */
 

@@ -24,7 +24,7 @@
 	X(DRAIN, drain, "blocks drained from pcp lists")                                          \
 	X(PUSH, push, "frees to pcp lists: which list, and the count before")                     \
 	X(DIRECT_FREE, direct_free, "frees straight to the zone: which type")                     \
-	X(REFILL, refill, "refills: what the pcp remembers before, and how many blocks")          \
+	X(REFILL, refill, "refills: what the pcp remembers when one begins")                      \
 	X(PIECE, drain_piece, "drains: how many pages, from which list")                          \
 	X(BOOST, boost, "boosts of watermarks by claims, and their end with kswapd's runs")        \
 	X(RESERVE, reserve, "pageblocks set aside for atomic requests, and given back")                            \
@@ -35,7 +35,7 @@
  * text). R1 to R8 are known rules of replaying stock events; the others have names.
  */
 #define VERIFY_RULES(X)                                                                            \
-	X(R1, R1, "a bulk allocation took the pages above the one popped")                         \
+	X(R1, R1, "pages had left a pcp list silently: in use from then on")                       \
 	X(R2, R2, "a page is handed out that is on no list: accepted")                             \
 	X(R3, R3, "a free block was isolated without an event: taken off its list")                \
 	X(R4, R4, "a page taken silently is freed as any other")                                   \
