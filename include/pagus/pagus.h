@@ -8,11 +8,13 @@
  *
  * Units: sizes are in pages unless a name ends in _bytes or _kbytes; an order o means 2^o pages.
  * Errors: every call that can fail returns enum pagus_status; on any status other than PAGUS_OK the
- * instance is unchanged (pagus_digest gives the same value as before). NO_MEMORY alone may move
- * what the allocator tunes itself by: a pcp's high, alloc_factor and free_count, a zone's
- * below-high mark; and may give a pageblock of the high-atomic reserve back. Locking: allocation,
- * free, split and drain may be called from any CPU of the port at any time; all other calls need the
- * instance to be otherwise idle.
+ * instance is unchanged (pagus_digest gives the same value as before). NO_MEMORY alone may leave
+ * traces: what the allocator tunes itself by (a pcp's high, alloc_factor and free_count, a zone's
+ * below-high mark), a pageblock of the high-atomic reserve given back, what kswapd was woken for,
+ * blocks that were found bad, or given back because their charge was refused, and all that the port
+ * did when it was asked for memory. Locking: allocation, free, split and drain may be called from
+ * any CPU of the port at any time; all other calls need the instance to be otherwise idle, if they
+ * do not say something else.
  */
 #ifndef PAGUS_PAGUS_H
 #define PAGUS_PAGUS_H
@@ -23,6 +25,10 @@
 
 #include <pagus/gfp.h>
 #include <pagus/port.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #define PAGUS_VERSION_MAJOR 0
 #define PAGUS_VERSION_MINOR 1
@@ -83,7 +89,10 @@ enum pagus_refusal {
 	PAGUS_NR_REFUSALS
 };
 
-/* What came of a zone or of a row of a table: X(NAME, name, text), for events ZONE_TRIED, PASS_TRIED. */
+/*
+ * What came of a zone or of a row of a table: X(NAME, name, text), for events ZONE_TRIED,
+ * PASS_TRIED.
+ */
 #define PAGUS_VERDICTS(X)                                                                          \
 	X(SERVED, served, "it serves the request")                                                \
 	X(OTHER_ZONE, other_zone, "the request may not use this zone type or node")               \
@@ -95,7 +104,10 @@ enum pagus_refusal {
 	X(NOTHING, nothing, "the watermark allows it, but no pass serves")                        \
 	X(BEHIND, behind, "an earlier take of this hold found nothing up to here")                \
 	X(OTHER_TYPE, other_type, "not for this migratetype")                                     \
-	X(NO_RIGHT, no_right, "the request lacks the right that this pass needs")                 \
+	X(NO_RIGHT, no_right, "the request lacks the ALLOC_* flag that this pass needs")          \
+	X(NOFRAGMENT, nofragment, "ALLOC_NOFRAGMENT forbids mixing types inside a pageblock")     \
+	X(REFILL, refill, "refills do not take from this list, requesters do")                    \
+	X(CMA_MINORITY, cma_minority, "not more than half of what is free is CMA")                \
 	X(NO_BLOCK, no_block, "no such block is free")                                            \
 	X(TOO_FOREIGN, too_foreign, "too little of the pageblock is free or alike")
 
@@ -201,11 +213,11 @@ struct pagus_config {
 	uint32_t grouping;         /* enum pagus_grouping; a placement that never groups does not */
 	bool thp;                  /* transparent huge pages: raises min_free_kbytes as khugepaged does */
 	bool counter_drift;        /* marks see free pages as the kernel counts them: each CPU keeps up to
-	                            * stat_threshold pages to itself until its vmstat tick. Without it the
-	                            * count is exact at all times */
+	                            * stat_threshold pages to itself until its vmstat tick. Without
+	                            * it the count is exact at all times */
 };
 
-/* A configuration with x86-64's ceilings and orders, one CPU, and policy linux. */
+/* For C: a configuration with x86-64's ceilings and orders, one CPU, and policy linux. */
 #define PAGUS_CONFIG_X86_64                                                                        \
 	((struct pagus_config){ .nr_cpus = 1, .dma_ceiling = 4096, .dma32_ceiling = 1048576,      \
 				.max_order = 10, .pageblock_order = 9, .section_order = 15,       \
@@ -241,7 +253,10 @@ struct pagus {
 	uint32_t listener_mask;
 };
 
-/* Bytes that an instance of this configuration needs; 0 when the configuration is not valid. */
+/*
+ * Bytes that an instance of this configuration needs, a multiple of 64; 0 when the configuration is
+ * not valid.
+ */
 size_t pagus_sizeof(const struct pagus_config *cfg);
 
 /*
@@ -254,7 +269,10 @@ enum pagus_status pagus_init(struct pagus *p, void *mem, size_t bytes, const str
 /* Forget the instance; the region is the caller's again. */
 void pagus_fini(struct pagus *p);
 
-/* Copy the whole state of `src` into `mem`, served by `port`; no listener. Error: TOO_SMALL. */
+/*
+ * Copy the whole state of `src`, counters too, into `mem` (aligned to 64), served by `port`; no
+ * listener. Error: TOO_SMALL.
+ */
 enum pagus_status pagus_clone(struct pagus *dst, void *mem, size_t bytes, const struct pagus *src,
 			      const struct pagus_port *port, void *port_ctx);
 
@@ -309,12 +327,12 @@ enum pagus_status pagus_inherit(struct pagus *p, pagus_pfn_t start, uint64_t nr_
 /*
  * End of hand-over: compute watermarks, lowmem reserves, pcp limits and zonelists, and decide on
  * grouping by mobility. Idempotent. Pageblocks are movable until here, as they are in the kernel,
- * which types them before it decides. Error: BUSY while a zone's pcps are off, as of pagus_seed_zone
- * and pagus_tunable_set.
+ * which types them before it decides. Error: BUSY while a zone's pcps are off, as of
+ * pagus_seed_zone and pagus_tunable_set.
  */
 enum pagus_status pagus_boot_done(struct pagus *p);
 
-/* ---- Starting from a recorded kernel's state: all before the first allocation ------------------ */
+/* ---- Starting from a recorded kernel's state: all before the first allocation ---------------- */
 
 /*
  * Set the migratetype of pfn's pageblock, none of whose pages is free. Errors: BAD_RANGE,
@@ -347,10 +365,17 @@ struct pagus_zone_seed {
 	uint32_t pcp_high_min, pcp_high_max;
 	uint32_t pcp_batch; /* 0: compute all three from the marks and managed pages above */
 };
+/*
+ * Errors: BAD_NODE for a zone that the node does not have; BAD_VALUE for marks or pcp limits out of
+ * order, or a batch above 2^25; BAD_RANGE for a span that leaves out memory of the zone; BUSY.
+ */
 enum pagus_status pagus_seed_zone(struct pagus *p, uint32_t node, enum pagus_zone_type type,
 				  const struct pagus_zone_seed *seed);
 
-/* The moving part of one pcp: its current high, and what its auto-tuning remembers. */
+/*
+ * The moving part of one pcp: its current high, and what its auto-tuning remembers. Errors:
+ * BAD_NODE as above; BAD_VALUE for the cpu, or an alloc_factor above pcp_batch_scale_max.
+ */
 struct pagus_pcp_seed {
 	uint32_t high, alloc_factor, free_count, flags;
 };
@@ -424,8 +449,8 @@ enum pagus_status pagus_free_pages(struct pagus *p, pagus_pfn_t pfn, uint32_t or
 enum pagus_status pagus_split_pages(struct pagus *p, pagus_pfn_t pfn, uint32_t order, uint32_t to);
 
 /*
- * Give every page on pcp lists back to the zones: of one CPU, of one zone, of all online CPUs. CPUs in
- * ascending order, of each the zones in ascending order. Error: BAD_VALUE.
+ * Give every page on pcp lists back to the zones: of one CPU, of one zone, of all online CPUs. CPUs
+ * in ascending order, of each the zones in ascending order. Error: BAD_VALUE.
  */
 enum pagus_status pagus_drain_cpu(struct pagus *p, uint32_t cpu);
 enum pagus_status pagus_drain_zone(struct pagus *p, uint32_t zone);
@@ -484,7 +509,12 @@ enum pagus_status pagus_tunable_set(struct pagus *p, enum pagus_tunable tunable,
 uint32_t pagus_tunable_get(const struct pagus *p, enum pagus_tunable tunable);
 const char *pagus_tunable_name(enum pagus_tunable tunable);
 
-/* ---- Looking at it ---------------------------------------------------------------------------- */
+/* ---- Looking at it --------------------------------------------------------------------------- */
+
+/*
+ * A zone or CPU that is none gives BAD_VALUE where a status is returned; a list that is none is
+ * empty.
+ */
 
 uint64_t pagus_counter_read(const struct pagus *p, enum pagus_counter counter); /* sum of CPUs */
 
@@ -508,7 +538,7 @@ struct pagus_zone_info {
 	/*
 	 * What the kernel would let one CPU's count of free pages be off by ("vm stats threshold"),
 	 * and its percpu_drift_mark, 0 where none is set. The library counts exactly all the same,
-	 * unless pagus_step_drift says otherwise.
+	 * unless counter_drift is configured, or pagus_step_drift says otherwise.
 	 */
 	uint32_t stat_threshold;
 	uint64_t drift_mark;
@@ -584,6 +614,10 @@ uint32_t pagus_unusable_index(const struct pagus *p, uint32_t zone, uint32_t ord
  * memory, near 1000 one by fragmentation.
  */
 int32_t pagus_extfrag_index(const struct pagus *p, uint32_t zone, uint32_t order);
+
+#ifdef __cplusplus
+}
+#endif
 
 /* References, and allocation and free in other forms. */
 #include <pagus/entry.h>

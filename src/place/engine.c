@@ -29,18 +29,23 @@ static uint32_t bound(const struct pagus_state *st, const struct pg_take *t, uin
 	}
 }
 
-static bool needs_met(const struct pg_zone *z, const struct pg_take *t, uint32_t needs)
+/* The precondition that is not met; NO_BLOCK if all are, as long as none has been looked for. */
+static enum pagus_verdict check_needs(const struct pg_zone *z, const struct pg_take *t,
+				      uint32_t needs)
 {
-	if ((needs & PG_NEED_CMA_RIGHT) && !(t->flags & PG_ALLOC_CMA))
-		return false;
+	const uint32_t for_reserve = PG_ALLOC_OOM | PG_ALLOC_NON_BLOCK;
+
+	if (((needs & PG_NEED_CMA_RIGHT) && !(t->flags & PG_ALLOC_CMA)) ||
+	    ((needs & PG_NEED_HIGHATOMIC) && !(t->flags & PG_ALLOC_HIGHATOMIC)) ||
+	    ((needs & PG_NEED_RESERVE) && !(t->flags & for_reserve)))
+		return PAGUS_VERDICT_NO_RIGHT;
+	if ((needs & (PG_NEED_HIGHATOMIC | PG_NEED_RESERVE)) && !t->direct)
+		return PAGUS_VERDICT_REFILL;
 	if ((needs & PG_NEED_CMA_MAJORITY) && z->free_cma <= z->free_pages / 2)
-		return false;
-	if ((needs & PG_NEED_HIGHATOMIC) && !(t->direct && (t->flags & PG_ALLOC_HIGHATOMIC)))
-		return false;
-	if ((needs & PG_NEED_RESERVE) &&
-	    !(t->direct && (t->flags & (PG_ALLOC_OOM | PG_ALLOC_NON_BLOCK))))
-		return false;
-	return !(needs & PG_NEED_MIX_RIGHT) || !(t->flags & PG_ALLOC_NOFRAGMENT);
+		return PAGUS_VERDICT_CMA_MINORITY;
+	if ((needs & PG_NEED_MIX_RIGHT) && (t->flags & PG_ALLOC_NOFRAGMENT))
+		return PAGUS_VERDICT_NOFRAGMENT;
+	return PAGUS_VERDICT_NO_BLOCK;
 }
 
 /* The n-th migratetype whose list a pass looks at. */
@@ -102,16 +107,14 @@ static uint32_t try_pass(struct pg_call *c, struct pg_zone *z, const struct pg_t
 			 const struct pg_pass *pass, uint32_t n, bool look,
 			 enum pagus_verdict *verdict)
 {
-	*verdict = PAGUS_VERDICT_BEHIND;
-	if (n < t->resume && !pass->always)
-		return PG_NONE;
 	*verdict = PAGUS_VERDICT_OTHER_TYPE;
 	if (!(pass->types >> t->type & 1))
 		return PG_NONE;
-	*verdict = PAGUS_VERDICT_NO_RIGHT;
-	if (!needs_met(z, t, pass->needs))
+	*verdict = check_needs(z, t, pass->needs);
+	if (*verdict == PAGUS_VERDICT_NO_BLOCK && n < t->resume && !pass->always)
+		*verdict = PAGUS_VERDICT_BEHIND;
+	if (*verdict != PAGUS_VERDICT_NO_BLOCK)
 		return PG_NONE;
-	*verdict = PAGUS_VERDICT_NO_BLOCK;
 	return run_pass(c, z, t, pass, look ? NULL : pass->effect, verdict);
 }
 

@@ -8,13 +8,14 @@ enum pagus_status pagus_weigh(const struct pagus *p, uint32_t zone, uint32_t ord
 			      uint32_t flags, struct pagus_weight *weight)
 {
 	const struct pagus_state *st = p->state;
-	const struct pg_zone *z = pg_zone(st, zone);
+	const struct pg_zone *z;
 	struct pg_weight w;
 	uint64_t mark;
 	int64_t seen;
 
 	if (zone >= st->nr_zones || order > st->max_order || highest >= PAGUS_NR_ZONE_TYPES)
 		return PAGUS_BAD_VALUE;
+	z = pg_zone(st, zone);
 	mark = pg_mark(z, flags & PG_ALLOC_WMARK_MASK);
 	seen = z->free_pages - z->unfolded;
 	w = pg_watermark_weigh(st, z, order, mark, highest, flags, seen > 0 ? seen : 0);

@@ -25,10 +25,11 @@ enum pagus_status pagus_zone_info(const struct pagus *p, uint32_t zone,
 				  struct pagus_zone_info *info)
 {
 	const struct pagus_state *st = p->state;
-	const struct pg_zone *z = pg_zone(st, zone);
+	const struct pg_zone *z;
 
 	if (zone >= st->nr_zones)
 		return PAGUS_BAD_VALUE;
+	z = pg_zone(st, zone);
 	*info = (struct pagus_zone_info){
 		.node = z->node, .type = (enum pagus_zone_type)z->type, .start_pfn = z->start_pfn,
 		.spanned = z->end_pfn - z->start_pfn, .present = z->present, .managed = z->managed,
@@ -61,10 +62,11 @@ uint64_t pagus_totalreserve_pages(const struct pagus *p)
 enum pagus_status pagus_pcp_info(const struct pagus *p, uint32_t zone, uint32_t cpu,
 				 struct pagus_pcp_info *info)
 {
-	const struct pg_pcp *pcp = pg_pcp(p->state, zone, cpu);
+	const struct pg_pcp *pcp;
 
 	if (zone >= p->state->nr_zones || cpu >= p->state->nr_cpus)
 		return PAGUS_BAD_VALUE;
+	pcp = pg_pcp(p->state, zone, cpu);
 	*info = (struct pagus_pcp_info){
 		.count = pcp->count, .high = pg_pcp_high(p->state, pcp),
 		.high_min = pcp->high_min, .high_max = pcp->high_max, .batch = pcp->batch,

@@ -8,7 +8,7 @@ import sys
 import unittest
 
 PAGUS, TRACES, MANPAGE = (os.path.abspath(a) for a in sys.argv[1:4])
-FRAG = os.path.join(TRACES, "7.2-frag1.pgt")
+FRAG, GCCBUILD = (os.path.join(TRACES, name + ".pgt") for name in ("7.2-frag1", "6.1-gccbuild2"))
 
 
 def explain(trace, *args):
@@ -37,11 +37,16 @@ class Explain(unittest.TestCase):
             "decided   at event 723374, pcp_refill",
             "request   order 0, 0x2820 (GFP_ATOMIC|__GFP_NOWARN)",
             "zone      Node 0 Normal, WMARK_LOW|NOFRAGMENT|KSWAPD",
-            "  pass    steal        the request lacks the right that this pass needs",
+            "  pass    steal        ALLOC_NOFRAGMENT forbids mixing types inside a pageblock",
             "zone      Node 0 DMA, WMARK_LOW|NOFRAGMENT|KSWAPD",
             "          the watermark forbids it",
             "zone      Node 0 Normal, WMARK_LOW|KSWAPD",
             "  pass    claim-part   too little of the pageblock is free or alike",
+            "          block 595, which the event names:",
+            "  pass    claim-part   an earlier take of this hold found nothing up to here",
+            "  pass    steal        it serves the request: pfn 0x1187dd; "
+            "take one block and leave its pageblock to its owner",
+            "  refill  992 blocks asked for, 992 brought",
             "pagus     pfn 0x110314",
             "kernel    pfn 0x1187dd: block 595 of what pagus takes here",
         ]
@@ -49,9 +54,27 @@ class Explain(unittest.TestCase):
         for line in want:
             self.assertTrue(any(line == got for got in lines), line)
 
+    def test_a_block_of_a_refill_is_told_by_itself(self):
+        """Not only why the first block was taken, but why the one that the event names fell back."""
+        done = explain(FRAG, "--event", "214879")
+        rows = done.stdout.split("block 945, which the event names:\n")[1].split("  refill")[0].splitlines()
+        self.assertEqual([row.split()[1] for row in rows], ["highatomic", "cma-balance", "own", "cma", "claim-block"])
+        self.assertIn("no such block is free", rows[2])
+        self.assertIn("it serves the request: pfn 0x8c00", rows[4])
+        self.assertIn(" 1 further block of the refill by claim-block\n", done.stdout)
+
+    def test_no_line_ends_in_blanks(self):
+        for trace, event in ((FRAG, "214879"), (FRAG, "723972"), (GCCBUILD, "536582"),
+                             (FRAG, "600000"), (FRAG, "1000010")):
+            self.assertNotRegex(explain(trace, "--event", event).stdout, r"(?m) $")
+
+    def test_a_free_names_the_list(self):
+        self.assertIn("\npagus     onto list 1 (order 0, Movable); nothing is drained\n",
+                      explain(FRAG, "--event", "600000").stdout)
+
     def test_the_arithmetic_adds_up(self):
         done = explain(FRAG, "--event", "723972")
-        marks = re.findall(r"free (\d+) - unusable (\d+) (<=|>) min (\d+) \(of mark (\d+)\) \+ reserve (\d+)",
+        marks = re.findall(r"free (\d+) - unusable (\d+) (<=|>) min (\d+) \(of mark (\d+)\) \+ reserve (\d+) pages",
                            done.stdout)
         self.assertGreater(len(marks), 2)
         for free, unusable, sign, low, _, reserve in marks:

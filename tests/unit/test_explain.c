@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* How a decision is told: plan, zones, rows of both tables, and the arithmetic of the watermarks. */
+/*
+ * How a decision is told: plan, zones, rows of both tables, and the arithmetic of the watermarks.
+ */
+#include <pagus/step.h>
+
 #include "unit/world.h"
 
 static const struct pagus_range zones[] = { { 0, 2048, 0, PAGUS_ZONE_BY_CEILING } };
 
-/* DMA32 below page 1024, Normal above. No pcp lists, so that each request tells of its own passes. */
+/*
+ * DMA32 below page 1024, Normal above. No pcp lists, so that each request tells of its own passes.
+ */
 static void open_two_zones(struct lab *lab)
 {
 	struct pagus_config cfg = lab_config(zones, 1, "nopcp");
@@ -60,6 +66,47 @@ static void a_claim_is_told_row_by_row(void **state)
 	expect_zone(&lab, 7, 1, PAGUS_VERDICT_SERVED);
 	assert_int_equal(unit_event(&lab, 7, PAGUS_EVENT_ZONE_TRIED).pfn, pfn);
 	assert_int_equal(lab.nr_events, 8);
+	unit_close(&lab);
+}
+
+/* CMA is first for movable requests while it is the larger half of what is free. */
+static void cma_waits_for_its_majority(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	open_two_zones(&lab);
+	unit_alloc(&lab, GFP_HIGHUSER_MOVABLE, 0);
+	expect_pass(&lab, 3, "cma-balance", PAGUS_VERDICT_CMA_MINORITY);
+	expect_pass(&lab, 4, "own", PAGUS_VERDICT_SERVED);
+	unit_close(&lab);
+}
+
+/*
+ * The reserve is for requesters, not for pcp lists; and what an earlier take of a hold has looked
+ * for in vain is not what keeps a row from a request that it is not for.
+ */
+static void a_refill_says_why_it_leaves_the_reserve(void **state)
+{
+	struct pagus_step_hold hold = { .order = 0, .type = PAGUS_UNMOVABLE,
+					.flags = 0x200 | 0x10 }; /* HIGHATOMIC | NON_BLOCK */
+	struct lab lab;
+	pagus_pfn_t pfn;
+
+	(void)state;
+	open_two_zones(&lab);
+	assert_int_equal(pagus_step_take_next(&lab.p, 1, &hold, &pfn), PAGUS_OK);
+	expect_pass(&lab, 0, "highatomic", PAGUS_VERDICT_REFILL);
+	hold.flags = 0x100; /* NOFRAGMENT */
+	for (uint32_t n = 1; n < 1024; n++)
+		assert_int_equal(pagus_step_take_next(&lab.p, 1, &hold, &pfn), PAGUS_OK);
+	lab.nr_events = 0;
+	assert_int_equal(pagus_step_take_next(&lab.p, 1, &hold, &pfn), PAGUS_NO_MEMORY);
+	expect_pass(&lab, 0, "highatomic", PAGUS_VERDICT_NO_RIGHT);
+	expect_pass(&lab, 1, "cma-balance", PAGUS_VERDICT_OTHER_TYPE);
+	expect_pass(&lab, 5, "claim-part", PAGUS_VERDICT_NOFRAGMENT);
+	expect_pass(&lab, 6, "steal", PAGUS_VERDICT_NOFRAGMENT);
+	expect_pass(&lab, 7, "reserve", PAGUS_VERDICT_NO_RIGHT);
 	unit_close(&lab);
 }
 
@@ -137,6 +184,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_claim_is_told_row_by_row),
+		cmocka_unit_test(cma_waits_for_its_majority),
+		cmocka_unit_test(a_refill_says_why_it_leaves_the_reserve),
 		cmocka_unit_test(zones_are_told_until_one_serves),
 		cmocka_unit_test(a_listener_may_weigh_the_zone),
 		cmocka_unit_test(names_end_where_the_tables_end),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Explaining one recorded event: where its decision was made, what the library would do there and why,
- * and what the recorded kernel did.
+ * Explaining one recorded event: where its decision was made, what the library would do there and
+ * why, and what the recorded kernel did.
  *
  *     event N -> the event of its decision -> verification up to there -> a copy of the machine decides
  */

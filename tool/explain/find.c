@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finding the decision behind an event. What a task or an interrupt does is one flow; an allocation's
- * mm_page_alloc comes last in it, behind the take of its page, behind the request.
+ * Finding the decision behind an event. What a task or an interrupt does is one flow; an
+ * allocation's mm_page_alloc comes last in it, behind the take of its page, behind the request.
  */
 #include "explain/explain.h"
 
@@ -53,8 +53,8 @@ static void decide_at(struct explain_target *x, const struct history *h, uint64_
 }
 
 /*
- * Back to where the page was taken: the pop, or the first take of the refill or walk that brought it.
- * A recording that tells of neither pops when it tells of the allocation.
+ * Back to where the page was taken: the pop, or the first take of the refill or walk that brought
+ * it. A recording that tells of neither pops when it tells of the allocation.
  */
 static void find_decision(struct explain_target *x, const struct history *h)
 {

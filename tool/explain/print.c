@@ -18,6 +18,10 @@
 #define MAX_PASSES 64   /* rows of a placement's table */
 #define MAX_TAKEN  4096 /* blocks of a refill */
 
+struct row {
+	uint32_t pass, verdict;
+};
+
 struct teller {
 	struct pagus p;      /* the copy */
 	struct pagus_result result;
@@ -25,6 +29,9 @@ struct teller {
 	bool weighed;        /* the zone has been named */
 	bool told;           /* the first take in this zone has been, row by row */
 	uint32_t next_row;   /* of the placement's table, if this take goes on */
+	uint64_t asked;      /* the page that the event names, if it was taken; all ones if none */
+	struct row rows[MAX_PASSES]; /* of a further take of a refill, */
+	uint32_t nr_rows;            /* until one serves */
 	uint32_t passes[MAX_PASSES]; /* further takes of a refill, by the row that served */
 	pagus_pfn_t taken[MAX_TAKEN]; /* all takes in a row */
 	uint32_t nr_taken;
@@ -61,7 +68,7 @@ static const char *type_name(uint32_t type)
 	return pagus_migratetype_name((enum pagus_migratetype)type);
 }
 
-/* ---- the decision as it is made ------------------------------------------------------------------- */
+/* ---- the decision as it is made -------------------------------------------------------------- */
 
 static void tell_plan(struct teller *k, const struct pagus_event *e)
 {
@@ -91,7 +98,7 @@ static void tell_weight(struct teller *k, const struct pagus_event *e)
 		return;
 	enough = w.free - w.unusable > w.min + w.reserve;
 	printf("  mark    free %" PRId64 " - unusable %" PRId64 " %s min %" PRId64 " (of mark %" PRId64
-	       ") + reserve %" PRId64 "%s\n", w.free, w.unusable, enough ? ">" : "<=", w.min,
+	       ") + reserve %" PRId64 " pages%s\n", w.free, w.unusable, enough ? ">" : "<=", w.min,
 	       w.mark, w.reserve, enough == (bool)e->b ? "" : enough ?
 	       ", but no block of the order is free to this request" :
 	       ", but the request may go below it");
@@ -108,33 +115,59 @@ static void tell_zone(struct teller *k, const struct pagus_event *e)
 	putchar('\n');
 }
 
-/* A refill takes many blocks: the first is told row by row, of the rest how often each row served. */
+static void print_row(const struct teller *k, struct row row, uint64_t pfn)
+{
+	const char *why = "", *name = pagus_pass_name(&k->p, row.pass, &why);
+
+	printf("  pass    %-12s %s", name, pagus_verdict_text((enum pagus_verdict)row.verdict));
+	if (row.verdict == PAGUS_VERDICT_SERVED)
+		printf(": pfn %#" PRIx64 "; %s", pfn, why);
+	putchar('\n');
+}
+
+/*
+ * A further block of a refill counts for the row that served it; the one asked about is told whole.
+ */
+static void note_further(struct teller *k, struct row row, uint64_t pfn)
+{
+	if (k->nr_rows < MAX_PASSES)
+		k->rows[k->nr_rows++] = row;
+	if (row.verdict != PAGUS_VERDICT_SERVED)
+		return;
+	if (row.pass < MAX_PASSES)
+		k->passes[row.pass]++;
+	if (pfn == k->asked) {
+		printf("          block %" PRIu32 ", which the event names:\n", k->nr_taken);
+		for (uint32_t n = 0; n < k->nr_rows; n++)
+			print_row(k, k->rows[n], pfn);
+	}
+	k->nr_rows = 0;
+}
+
+/* Of a refill the first block is told row by row. */
 static void tell_pass(struct teller *k, const struct pagus_event *e)
 {
-	const char *why = "", *name = pagus_pass_name(&k->p, e->a, &why);
+	const struct row row = { e->a, e->b };
 
-	bool served = e->b == PAGUS_VERDICT_SERVED;
-
-	if (served && k->nr_taken < MAX_TAKEN)
+	if (row.verdict == PAGUS_VERDICT_SERVED && k->nr_taken < MAX_TAKEN)
 		k->taken[k->nr_taken++] = e->pfn;
 	if (k->told) {
-		if (served && e->a < MAX_PASSES)
-			k->passes[e->a]++;
+		note_further(k, row, e->pfn);
 		return;
 	}
-	if (e->a < k->next_row)
+	if (row.pass < k->next_row)
 		puts("          then without the pcp list, for the requester itself:");
-	k->next_row = e->a + 1;
-	printf("  pass    %-12s %s", name, pagus_verdict_text((enum pagus_verdict)e->b));
-	if (served)
-		printf(": pfn %#" PRIx64 "; %s", e->pfn, why);
-	putchar('\n');
-	k->told = served;
+	k->next_row = row.pass + 1;
+	print_row(k, row, e->pfn);
+	k->told = row.verdict == PAGUS_VERDICT_SERVED;
 }
 
 static void tell_slow_step(const struct pagus_event *e)
 {
-	printf("slow path %-16s %s\n", pagus_slow_row_name(e->a), e->b ? "yes" : "");
+	if (e->b)
+		printf("slow path %-16s yes\n", pagus_slow_row_name(e->a));
+	else
+		printf("slow path %s\n", pagus_slow_row_name(e->a));
 }
 
 static void tell(void *ctx, const struct pagus_event *e)
@@ -169,11 +202,12 @@ static void print_further_takes(const struct teller *k)
 {
 	for (uint32_t row = 0; row < MAX_PASSES; row++)
 		if (k->passes[row])
-			printf("          %" PRIu32 " further blocks of the refill by %s\n",
-			       k->passes[row], pagus_pass_name(&k->p, row, NULL));
+			printf("          %" PRIu32 " further block%s of the refill by %s\n",
+			       k->passes[row], k->passes[row] == 1 ? "" : "s",
+			       pagus_pass_name(&k->p, row, NULL));
 }
 
-/* ---- allocation ----------------------------------------------------------------------------------- */
+/* ---- allocation ------------------------------------------------------------------------------ */
 
 /* ALLOC_* flags that the recording gives for the decision; 0 where it gives none. */
 static uint32_t recorded_flags(const struct trace_event *decision)
@@ -224,6 +258,11 @@ static uint64_t recorded_page(const struct explain_target *x)
 	return x->event.pfn;
 }
 
+static bool is_take(const struct explain_target *x)
+{
+	return x->event.type == TRACE_ZONE_LOCKED || x->event.type == TRACE_EXTFRAG;
+}
+
 /* Which block of the taking the page is, from 1 on; 0 if it is none. */
 static uint32_t place_in_taking(const struct teller *k, uint64_t pfn)
 {
@@ -235,7 +274,6 @@ static uint32_t place_in_taking(const struct teller *k, uint64_t pfn)
 
 static void print_choices(const struct teller *k, const struct explain_target *x)
 {
-	const bool take = x->event.type == TRACE_ZONE_LOCKED || x->event.type == TRACE_EXTFRAG;
 	uint64_t theirs = recorded_page(x), ours = k->result.pfn;
 
 	if (k->result.status == PAGUS_OK)
@@ -251,7 +289,7 @@ static void print_choices(const struct teller *k, const struct explain_target *x
 	printf("kernel    pfn %#" PRIx64, theirs);
 	if (ours == theirs)
 		puts(": the same");
-	else if (take && place_in_taking(k, theirs))
+	else if (is_take(x) && place_in_taking(k, theirs))
 		printf(": block %" PRIu32 " of what pagus takes here\n", place_in_taking(k, theirs));
 	else
 		puts(": another");
@@ -267,6 +305,7 @@ static void explain_alloc(const struct explain_target *x, struct teller *k)
 		return;
 	}
 	print_request(k, &req);
+	k->asked = is_take(x) ? x->event.pfn : PAGUS_NO_PFN;
 	pagus_listen(&k->p, tell, k, PAGUS_DECISION_EVENTS | 1u << PAGUS_EVENT_REFILL);
 	pagus_alloc(&k->p, &req, &k->result);
 	print_further_takes(k);
@@ -275,7 +314,7 @@ static void explain_alloc(const struct explain_target *x, struct teller *k)
 		printf("          at that step the kernel's flags were %s\n", flags_text(flags));
 }
 
-/* ---- free ----------------------------------------------------------------------------------------- */
+/* ---- free ------------------------------------------------------------------------------------ */
 
 static void print_pcp(const struct pagus *p, uint32_t zone, uint32_t cpu)
 {
@@ -287,12 +326,44 @@ static void print_pcp(const struct pagus *p, uint32_t zone, uint32_t cpu)
 		       pcp.high, pcp.high_min, pcp.high_max, pcp.batch, pcp.free_count);
 }
 
+static void print_list(uint32_t list, uint32_t order)
+{
+	if (list < LEAD_HUGE_LIST)
+		printf("onto list %" PRIu32 " (order %" PRIu32 ", %s)", list, order, type_name(list % 3));
+	else
+		printf("onto list %" PRIu32 " (order %" PRIu32 ", %s)", list, order,
+		       list == LEAD_HUGE_LIST ? "not Movable" : "Movable");
+}
+
+/* Where the free goes by what pagus knows; a recorded kernel may have found the pcp locked. */
+static void print_route(struct teller *k, uint64_t pfn, uint32_t order, bool isolated)
+{
+	uint32_t list = 0, over = 0;
+	enum pagus_status status = isolated ? PAGUS_OK :
+		pagus_step_push(&k->p, pfn, order, true, &list, &over);
+
+	printf("pagus     ");
+	if (isolated)
+		puts("straight to the zone: its pageblock is isolated");
+	else if (status == PAGUS_BAD_ORDER)
+		printf("straight to the zone: pcps do not cache order %" PRIu32 "\n", order);
+	else if (status != PAGUS_OK)
+		printf("cannot free it: %s\n", pagus_status_text(status));
+	else
+		print_list(list, order);
+	if (isolated || status != PAGUS_OK)
+		return;
+	if (over)
+		printf(", then drains %" PRIu32 " pages from there on\n", over);
+	else
+		puts("; nothing is drained");
+}
+
 static void explain_free(const struct explain_target *x, struct teller *k)
 {
 	const struct trace_event *ev = &x->event;
 	const uint32_t order = ev->type == TRACE_FREE_BATCHED ? 0 : ev->order;
 	struct pagus_page_info page;
-	uint32_t list = 0, over = 0;
 	enum pagus_status status = pagus_page_info(&k->p, ev->pfn, &page);
 
 	if (status != PAGUS_OK || page.zone >= pagus_nr_zones(&k->p)) {
@@ -304,22 +375,17 @@ static void explain_free(const struct explain_target *x, struct teller *k)
 	print_zone_name(&k->p, page.zone);
 	putchar('\n');
 	print_pcp(&k->p, page.zone, ev->cpu);
-	status = ev->type == TRACE_DIRECT_FREE ? PAGUS_BAD_ORDER :
-		pagus_step_push(&k->p, ev->pfn, order, true, &list, &over);
-	if (status == PAGUS_BAD_ORDER)
-		puts("pagus     frees it straight to the zone");
-	else if (status != PAGUS_OK)
-		printf("pagus     cannot free it: %s\n", pagus_status_text(status));
-	else if (over)
-		printf("pagus     onto list %" PRIu32 ", then drains %" PRIu32 " pages from there on\n",
-		       list, over);
-	else
-		printf("pagus     onto list %" PRIu32 "; nothing is drained\n", list);
-	if (ev->type == TRACE_PUSH)
-		printf("kernel    onto list %" PRIu32 "\n", lead_list(ev->order, (uint32_t)ev->mt));
+	print_route(k, ev->pfn, order, page.block_type == PAGUS_ISOLATE);
+	if (ev->type == TRACE_PUSH) {
+		printf("kernel    ");
+		print_list(lead_list(ev->order, (uint32_t)ev->mt), order);
+		putchar('\n');
+	} else if (ev->type == TRACE_DIRECT_FREE) {
+		puts("kernel    straight to the zone");
+	}
 }
 
-/* ---- both ----------------------------------------------------------------------------------------- */
+/* ---- both ------------------------------------------------------------------------------------ */
 
 static void print_head(const struct explain_target *x)
 {
