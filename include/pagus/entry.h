@@ -9,6 +9,10 @@
 
 #include <pagus/pagus.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * A block that is handed out has one reference. pagus_get_page adds one to the block whose first
  * page is pfn (get_page); its caller must hold one, so that the block cannot end meanwhile. Holders
@@ -91,5 +95,9 @@ uint32_t pagus_free_bulk(struct pagus *p, const pagus_pfn_t *pfns, uint32_t nr);
 enum pagus_status pagus_alloc_nolock(struct pagus *p, uint32_t node, uint32_t order,
 				     struct pagus_result *res);
 enum pagus_status pagus_free_nolock(struct pagus *p, pagus_pfn_t pfn, uint32_t order);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

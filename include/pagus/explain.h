@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How a decision was made: names for what the events PLAN, ZONE_WEIGHED, ZONE_TRIED, PASS_TRIED and
- * SLOW_STEP tell, and the arithmetic behind a watermark's answer. All of it reads; a listener may call it during an
- * event.
+ * SLOW_STEP tell, and the arithmetic behind a watermark's answer. All of it reads; a listener may
+ * call it during an event.
  */
 #ifndef PAGUS_EXPLAIN_H
 #define PAGUS_EXPLAIN_H
 
 #include <pagus/pagus.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* A listener's mask for these events. */
 #define PAGUS_DECISION_EVENTS                                                                      \
@@ -30,8 +34,8 @@ struct pagus_weight {
 };
 
 /*
- * `flags` are ALLOC_* flags as in events; the two lowest bits choose the mark. Error: BAD_VALUE for a
- * zone, order or highest zone type that is none.
+ * `flags` are ALLOC_* flags as in events; the two lowest bits choose the mark. Error: BAD_VALUE for
+ * a zone, order or highest zone type that is none.
  */
 enum pagus_status pagus_weigh(const struct pagus *p, uint32_t zone, uint32_t order, uint32_t highest,
 			      uint32_t flags, struct pagus_weight *weight);
@@ -51,5 +55,9 @@ const char *pagus_verdict_text(enum pagus_verdict verdict);
  * bytes with the terminating zero; returns the length of the whole text.
  */
 size_t pagus_alloc_flags_text(uint32_t flags, char *text, size_t room);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,6 +11,10 @@
 
 #include <pagus/pagus.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum pagus_mempolicy_mode {
 	PAGUS_MPOL_LOCAL,               /* as without a policy: MPOL_LOCAL, MPOL_DEFAULT */
 	PAGUS_MPOL_PREFERRED,           /* the first of the nodes first; none: as LOCAL */
@@ -55,5 +59,9 @@ struct pagus_mempolicy {
  */
 enum pagus_status pagus_alloc_mpol(struct pagus *p, struct pagus_mempolicy *policy,
 				   const struct pagus_request *req, struct pagus_result *res);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -30,7 +30,7 @@ enum pagus_lock_class {
 	X(PCP_FREE, pcp_free)             /* push onto a pcp list */                              \
 	X(PCP_DRAIN, pcp_drain)           /* a drain from outside holds the pcp */                \
 	X(REFILL, refill)                 /* a pcp list is refilled from the zone */              \
-	X(OVERFLOW, overflow)             /* a pcp over its high mark gives pages back */         \
+	X(OVERFLOW, overflow)             /* a pcp over its high gives pages back */              \
 	X(DRAIN, drain)                   /* an asked-for drain gives pages back */               \
 	X(ALLOC_DIRECT, alloc_direct)     /* a block goes from the zone to the requester */       \
 	X(FREE_DIRECT, free_direct)       /* a block goes from its owner to the zone */           \
@@ -202,8 +202,8 @@ struct pagus_port {
 
 	/*
 	 * The calling task's allowed nodes, as a cpuset would have it; of its nearest hardwalled
-	 * ancestor, where `ancestor`. Read often; when it changes, a request starts anew. NULL: there
-	 * are no cpusets.
+	 * ancestor, where `ancestor`. Read often; when it changes, a request starts anew. NULL:
+	 * there are no cpusets.
 	 */
 	uint64_t (*mems_allowed)(void *ctx, bool ancestor);
 

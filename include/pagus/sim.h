@@ -8,6 +8,10 @@
 
 #include <pagus/pagus.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* What was done under one class of lock, for one reason. */
 struct pagus_sim_ledger {
 	uint64_t acquisitions;
@@ -41,5 +45,9 @@ void pagus_sim_on(struct pagus_sim *sim, uint32_t cpu, uint64_t now);
 
 /* Sum of a class's ledger over all reasons. */
 struct pagus_sim_ledger pagus_sim_total(const struct pagus_sim *sim, enum pagus_lock_class cls);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

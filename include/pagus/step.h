@@ -15,6 +15,10 @@
 
 #include <pagus/pagus.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * Per-CPU counting of free pages: this CPU's delta, and the zone's threshold (the same for all its
  * CPUs).
@@ -185,5 +189,9 @@ enum pagus_status pagus_step_tune(struct pagus *p, uint32_t zone, uint32_t cpu,
 
 /* Rotate the free list that the block at pfn is on so that this block comes first. O(list). */
 enum pagus_status pagus_step_rotate(struct pagus *p, pagus_pfn_t pfn, uint32_t order);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,8 +11,8 @@
  *
  * Counters that a page allocator does not have (LRU, page cache, and in zoneinfo numa_*, which are
  * kept for the whole machine) stand where readers expect them and are 0. A counter of counters.def
- * whose name is one of the kernel's shows in vmstat under that name; it counts from the making of the
- * instance.
+ * whose name is one of the kernel's shows in vmstat under that name; it counts from the making of
+ * the instance.
  *
  * A text goes into a buffer as snprintf writes: `length` grows by all that was written, the buffer
  * has what fits and always a terminating zero byte. One call with room 0 tells the size, a second
@@ -25,6 +25,10 @@
 #define PAGUS_TEXT_H
 
 #include <pagus/pagus.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 struct pagus_text {
 	char *buf;     /* NULL only where room is 0 */
@@ -113,5 +117,9 @@ enum pagus_status pagus_gfp_parse(const struct pagus *p, const char *text, uint3
  * are those in events.def. Of an event with an id that is not there, nothing is written.
  */
 void pagus_text_event(const struct pagus *p, struct pagus_text *t, const struct pagus_event *event);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
