@@ -2,7 +2,7 @@
 # Meson builds; this file is the short way to it. Each target works from a fresh clone.
 #
 #   make        build/pagus and build/libpagus.a
-#   make run    install what is missing, build, replay a real trace under every policy, write report.html
+#   make run    install what is missing, build, replay a real trace under five policies, write report.html
 #   make test   install what is missing, build, run all tests
 #   make bench  measure
 #   make clean
