@@ -686,8 +686,8 @@ static void run_kswapd(struct short_of *s)
 }
 
 /*
- * Movable pages fill 1 GiB down to the low mark; every 64th can be reclaimed. Then an unmovable one has
- * to mix.
+ * Movable pages fill 1 GiB down to the low mark; every 64th can be reclaimed. Then an unmovable one
+ * has to mix.
  */
 static void show_kswapd(void)
 {

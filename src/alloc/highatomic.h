@@ -13,14 +13,15 @@ struct pg_plan;
 void pg_highatomic_reserve(struct pg_call *c, uint32_t i, uint32_t order);
 
 /*
- * The pageblock that would be given back next: that of the first free block on a HIGHATOMIC list, the
- * smallest order first, and that order. PG_NONE if there is none.
+ * The pageblock that would be given back next: that of the first free block on a HIGHATOMIC list,
+ * the smallest order first, and that order. PG_NONE if there is none.
  */
-uint32_t pg_highatomic_next(const struct pagus_state *st, const struct pg_zone *z, uint32_t *order);
+uint32_t pg_highatomic_next(const struct pagus_state *st, const struct pg_zone *z,
+			    uint32_t *order);
 
 /*
- * Give one reserved pageblock of the plan's zones back, to the plan's type; a zone's last one only if
- * `last`. False if there is none to give.
+ * Give one reserved pageblock of the plan's zones back, to the plan's type; a zone's last one only
+ * if `last`. False if there is none to give.
  */
 bool pg_highatomic_unreserve(struct pg_call *c, const struct pg_plan *plan, bool last);
 

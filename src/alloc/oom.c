@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Out of memory: is this request worth a task's life, and whose may be taken. (__alloc_pages_may_oom) */
+/*
+ * Out of memory: is this request worth a task's life, and whose may be taken.
+ * (__alloc_pages_may_oom)
+ */
 #include "alloc/retry.h"
 
 #include "reclaim/reclaim.h"
@@ -32,7 +35,9 @@ uint64_t pg_oom(struct pg_call *c, const struct pg_plan *plan)
 
 	if (worth_nobody(plan) || !c->p->port->oom)
 		return 0;
-	/* Who is dying already is the victim. Without the file system, others must make room first. */
+	/*
+	 * Who is dying already is the victim. Without the file system, others must make room first.
+	 */
 	if ((plan->task & (PAGUS_TASK_EXITING | PAGUS_TASK_OOM_VICTIM)) || !(plan->gfp & __GFP_FS))
 		return 1;
 	task = pg_reclaim_enter(c);

@@ -117,7 +117,9 @@ static uint32_t scoped_gfp(uint32_t gfp, uint32_t task)
 	return task & PAGUS_TASK_MEMALLOC_PIN ? gfp & ~__GFP_MOVABLE : gfp;
 }
 
-/* Nodes of the first walk: the task's, unless the caller names some, which its cpuset then checks. */
+/*
+ * Nodes of the first walk: the task's, unless the caller names some, which its cpuset then checks.
+ */
 static void bind_to_cpuset(const struct pg_asker *asker, struct pg_plan *plan)
 {
 	if (!asker->cpusets)

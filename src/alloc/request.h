@@ -70,7 +70,7 @@ void pg_plan_prefer(const struct pagus_state *st, struct pg_plan *plan);
  */
 uint32_t pg_plan_rights(const struct pg_plan *plan);
 
-/* ---- cpuset.c, dirty.c: what else decides whether a node may serve ------------------------------ */
+/* ---- cpuset.c, dirty.c: what else decides whether a node may serve --------------------------- */
 
 /* May the task take memory of the node? Cpusets bind tasks, less so those that are about to end. */
 bool pg_cpuset_allows(const struct pg_call *c, const struct pg_plan *plan, uint32_t node);

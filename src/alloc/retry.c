@@ -47,7 +47,7 @@ static bool any_zone(const struct pg_call *c, const struct pg_slow *s, judge_zon
 	return false;
 }
 
-/* ---- reclaim ------------------------------------------------------------------------------------- */
+/* ---- reclaim --------------------------------------------------------------------------------- */
 
 static bool fits_if_reclaimed(const struct pg_call *c, const struct pg_slow *s,
 			      const struct pg_zone *z)
@@ -73,7 +73,7 @@ bool pg_retry_reclaim(struct pg_call *c, struct pg_slow *s)
 	return retry || pg_highatomic_unreserve(c, &s->plan, true);
 }
 
-/* ---- compaction ---------------------------------------------------------------------------------- */
+/* ---- compaction ------------------------------------------------------------------------------ */
 
 /* Compaction needs twice the block free besides the mark to work with. */
 static bool suits_if_reclaimed(const struct pg_call *c, const struct pg_slow *s,

@@ -37,8 +37,8 @@ void pg_slow_wait(struct pg_call *c, enum pagus_wait why);
 
 /*
  * Is another round of reclaim worth it: would the request fit if all that is reclaimable were free?
- * At most 16 rounds in a row without progress, or of a costly order. If not, the high-atomic reserve
- * gives a pageblock back, and that is worth a round.
+ * At most 16 rounds in a row without progress, or of a costly order. If not, the high-atomic
+ * reserve gives a pageblock back, and that is worth a round.
  */
 bool pg_retry_reclaim(struct pg_call *c, struct pg_slow *s);
 

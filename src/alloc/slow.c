@@ -47,7 +47,7 @@ static uint32_t facts(const struct pg_call *c, const struct pg_slow *s)
 	return bits;
 }
 
-/* ---- acts ---------------------------------------------------------------------------------------- */
+/* ---- acts ------------------------------------------------------------------------------------ */
 
 static bool go(struct pg_call *c, struct pg_slow *s)
 {
@@ -242,8 +242,8 @@ static bool oom(struct pg_call *c, struct pg_slow *s)
 		return false;
 	}
 	/*
-	 * Somebody else's kill may have freed enough by now: only that is taken, at the high mark and
-	 * within the cpuset.
+	 * Somebody else's kill may have freed enough by now: only that is taken, at the high mark
+	 * and within the cpuset.
 	 */
 	s->plan.gfp = gfp | __GFP_HARDWALL;
 	served = walk_with(c, s, PAGUS_WMARK_HIGH | PG_ALLOC_CPUSET);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The slow path: what a request does that no zone has served above its low mark. The order in which
- * it wakes, walks, reclaims, compacts, kills and gives up is a const table of rows. The table is pure:
- * facts in, row out; slow.c performs what the rows say and gathers the facts.
+ * it wakes, walks, reclaims, compacts, kills and gives up is a const table of rows. The table is
+ * pure: facts in, row out; slow.c performs what the rows say and gathers the facts.
  */
 #ifndef PG_ALLOC_SLOW_H
 #define PG_ALLOC_SLOW_H

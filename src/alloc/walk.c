@@ -4,8 +4,8 @@
  * lists. (get_page_from_freelist)
  *
  * Three things make a walk begin anew with less to respect, each at most once: it would leave its
- * node while it avoids fragmentation; it has passed over nodes whose kswapd is awake; it has avoided
- * fragmentation and found nothing.
+ * node while it avoids fragmentation; it has passed over nodes whose kswapd is awake; it has
+ * avoided fragmentation and found nothing.
  */
 #include "alloc/walk.h"
 

@@ -32,23 +32,40 @@ struct pg_release {
 	bool reserve_after_pcp;
 	/* Watermarks leave out all that the reserve holds, not only what of it is free. */
 	bool reserve_hides_used;
-	/* What a pcp holds above its limit is drained a batch at a time, its lock dropped between. */
+	/*
+	 * What a pcp holds above its limit is drained a batch at a time, its lock dropped between.
+	 */
 	bool overflow_in_batches;
 	/* Frees of orders 1-3 in a row count as a burst from a batch and half of high_min on. */
 	bool burst_past_half_min;
 	/* A walk tries nodes whose kswapd is awake last. */
 	bool awake_nodes_last;
-	/* Frees that lift a zone over its high mark revive a kswapd that has given up, on NUMA machines. */
+	/*
+	 * Frees that lift a zone over its high mark revive a kswapd that has given up, on NUMA
+	 * machines.
+	 */
 	bool frees_revive_kswapd;
-	/* A request that must not leave its node and wants one round ends where compaction came first. */
+	/*
+	 * A request that must not leave its node and wants one round ends where compaction came
+	 * first.
+	 */
 	bool thisnode_ends_early;
-	/* The slow path compacts before it reclaims at all, where fragmentation is the likelier cause. */
+	/*
+	 * The slow path compacts before it reclaims at all, where fragmentation is the likelier
+	 * cause.
+	 */
 	bool compact_first;
 	/* Bulk allocation leaves room above the mark for the slots still empty, not for all. */
 	bool bulk_counts_missing;
-	/* Any request wakes kswapd of a boosted zone, also one that does not name kswapd in its mask. */
+	/*
+	 * Any request wakes kswapd of a boosted zone, also one that does not name kswapd in its
+	 * mask.
+	 */
 	bool boost_wakes_any;
-	/* ZONE_MOVABLE shares the min mark with the lower zones; else it has a small one of its own. */
+	/*
+	 * ZONE_MOVABLE shares the min mark with the lower zones; else it has a small one of its
+	 * own.
+	 */
 	bool movable_shares_min;
 	/* MIGRATE_TYPES of the kernels that are followed: 6.1 as built without CMA. */
 	uint32_t nr_migratetypes;

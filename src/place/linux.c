@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Placement as Linux from 6.15 on, and Debian's 6.12: own type, then CMA, then claim pageblocks from
- * the largest block down, then steal single blocks from the smallest up.
+ * Placement as Linux from 6.15 on, and Debian's 6.12: own type, then CMA, then claim pageblocks
+ * from the largest block down, then steal single blocks from the smallest up.
  */
 #include "place/place.h"
 

@@ -104,7 +104,8 @@ uint32_t pg_place_take_own(struct pg_call *c, struct pg_zone *z, const struct pg
 
 /*
  * claim: does the pageblock that starts at `start` lie inside the zone's span, does it belong to no
- * other zone either (spans may lie one inside the other), may `type` claim it, move its free blocks.
+ * other zone either (spans may lie one inside the other), may `type` claim it, move its free
+ * blocks.
  */
 bool pg_claim_inside(const struct pagus_state *st, const struct pg_zone *z, uint32_t start);
 bool pg_claim_whole(const struct pagus_state *st, const struct pg_zone *z, uint32_t start);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kswapd: one worker a node, which reclaims in the background until the node is balanced again: until
- * one of its zones that the request may use has its high mark free and a block of the order.
+ * kswapd: one worker a node, which reclaims in the background until the node is balanced again:
+ * until one of its zones that the request may use has its high mark free and a block of the order.
  *
  *     woken -> run: up to 12 turns, each asks for the high marks' worth of pages, at rising urgency
  *           -> balanced: the boosts that stood at the start are taken off; sleep
  *
  * While marks are boosted beyond balance, a run first reclaims the boosts' worth of pages gently,
- * without writing. A run that frees nothing is a failure; after 16 in a row the node is given up, and
- * requests reclaim for themselves; the first progress that anybody makes revives it. (balance_pgdat)
+ * without writing. A run that frees nothing is a failure; after 16 in a row the node is given up,
+ * and requests reclaim for themselves; the first progress that anybody makes revives it.
+ * (balance_pgdat)
  */
 #include "reclaim/reclaim.h"
 
@@ -75,7 +76,7 @@ void pg_kswapd_wake(struct pg_call *c, uint32_t node, uint32_t order, uint32_t h
 	c->p->port->wake(c->p->port_ctx, PAGUS_WORKER_KSWAPD, node);
 }
 
-/* ---- a run --------------------------------------------------------------------------------------- */
+/* ---- a run ----------------------------------------------------------------------------------- */
 
 uint64_t pg_kswapd_take_zones(struct pagus_state *st, uint32_t node, uint32_t highest)
 {
@@ -151,7 +152,10 @@ static uint64_t reclaim_once(struct pg_call *c, uint32_t node)
 	pg_count(c, PAGUS_COUNTER_pgsteal_kswapd, got);
 	pg_reclaim_note(n, got);
 	n->reclaimed |= got > 0;
-	/* Twice the block is free for compaction to work with: the rest of the run is for single pages. */
+	/*
+	 * Twice the block is free for compaction to work with: the rest of the run is for single
+	 * pages.
+	 */
 	if (n->order && got >= UINT64_C(2) << n->order)
 		n->order = 0;
 	return got;

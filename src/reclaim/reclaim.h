@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reclaim: what is done when memory is short. What can be freed, and freeing it, is the port's; here
- * is who asks for how much, and when.
+ * Reclaim: what is done when memory is short. What can be freed, and freeing it, is the port's;
+ * here is who asks for how much, and when.
  */
 #ifndef PG_RECLAIM_RECLAIM_H
 #define PG_RECLAIM_RECLAIM_H
@@ -18,11 +18,11 @@
 uint32_t pg_reclaim_enter(struct pg_call *c);
 void pg_reclaim_leave(struct pg_call *c, uint32_t task);
 
-/* ---- kswapd.c ---------------------------------------------------------------------------------- */
+/* ---- kswapd.c -------------------------------------------------------------------------------- */
 
 /*
- * A request of `order` for zones up to type `highest` found the node short. If its kswapd sleeps, has
- * not given up, and has something to do, it is woken. Needs no lock.
+ * A request of `order` for zones up to type `highest` found the node short. If its kswapd sleeps,
+ * has not given up, and has something to do, it is woken. Needs no lock.
  */
 void pg_kswapd_wake(struct pg_call *c, uint32_t node, uint32_t order, uint32_t highest);
 
@@ -30,9 +30,9 @@ void pg_kswapd_wake(struct pg_call *c, uint32_t node, uint32_t order, uint32_t h
 bool pg_kswapd_turn(struct pg_call *c, uint32_t node);
 
 /*
- * What the beginning and the end of a run do to the node's zones up to `highest`: they are marked as
- * under reclaim, and their boosts noted, whose sum is returned; then the mark and those boosts are
- * taken off.
+ * What the beginning and the end of a run do to the node's zones up to `highest`: they are marked
+ * as under reclaim, and their boosts noted, whose sum is returned; then the mark and those boosts
+ * are taken off.
  */
 uint64_t pg_kswapd_take_zones(struct pagus_state *st, uint32_t node, uint32_t highest);
 void pg_kswapd_leave_zones(struct pg_call *c, uint32_t node, uint32_t highest);
@@ -44,7 +44,7 @@ static inline void pg_reclaim_note(struct pg_node *node, uint64_t pages)
 		node->failures = 0;
 }
 
-/* ---- direct.c ---------------------------------------------------------------------------------- */
+/* ---- direct.c -------------------------------------------------------------------------------- */
 
 /* For whom. */
 struct pg_shortage {
@@ -53,8 +53,8 @@ struct pg_shortage {
 };
 
 /*
- * Reclaim on a request's behalf until PG_RECLAIM_CLUSTER pages are free: how many became so. At most
- * 13 turns over the nodes.
+ * Reclaim on a request's behalf until PG_RECLAIM_CLUSTER pages are free: how many became so. At
+ * most 13 turns over the nodes.
  */
 uint64_t pg_reclaim_direct(struct pg_call *c, const struct pg_shortage *shortage);
 

@@ -79,7 +79,10 @@ static void read_zone(const struct pagus_state *st, const struct pg_zone *z, uin
 	fields[FREE_HIGHATOMIC] = (uint64_t)z->free_highatomic;
 }
 
-/* Zones whose min mark is no share of that of low memory: it is 32 at least, with or without memory. */
+/*
+ * Zones whose min mark is no share of that of low memory: it is 32 at least, with or without
+ * memory.
+ */
 static const struct {
 	uint32_t type;
 	struct pg_span span;

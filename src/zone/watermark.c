@@ -260,7 +260,9 @@ void pg_watermark_boost(const struct pg_call *c, struct pg_zone *z, uint32_t fla
 	uint64_t factor = c->st->tunable[PAGUS_TUNABLE_watermark_boost_factor];
 	uint64_t most = pg_mult_frac(z->wmark[PAGUS_WMARK_HIGH], factor, 10000);
 
-	/* In a small zone a boost would be most of it; before marks are set it would mean nothing. */
+	/*
+	 * In a small zone a boost would be most of it; before marks are set it would mean nothing.
+	 */
 	if (z->managed < 4 * block_pages || most == 0)
 		return;
 	z->boost = pg_min(z->boost + block_pages, pg_max(most, block_pages));
@@ -307,8 +309,8 @@ bool pg_watermark_ok_with(const struct pagus_state *st, const struct pg_zone *z,
 }
 
 /*
- * A request that may use half of the min mark may use half of the mark without its boost: boosts are
- * for requests that can wait for kswapd.
+ * A request that may use half of the min mark may use half of the mark without its boost: boosts
+ * are for requests that can wait for kswapd.
  */
 static bool allowed_unboosted(const struct pagus_state *st, const struct pg_zone *z, uint32_t order,
 			      uint32_t highest, uint32_t flags)

@@ -67,8 +67,8 @@ static void damage(struct trace_event *ev, uint64_t *state)
 }
 
 /*
- * One in `sparseness` events damaged; where `plausible`, its fields stay such as a recorder might have
- * written.
+ * One in `sparseness` events damaged; where `plausible`, its fields stay such as a recorder might
+ * have written.
  */
 static void write_damaged(const char *path, uint64_t *state, uint32_t sparseness, bool plausible)
 {

@@ -72,7 +72,9 @@ static uint64_t extreme_value(uint64_t *state)
 
 static void fill_event(struct trace_event *e, uint64_t *state)
 {
-	/* Types that have neither an order nor a migratetype: all other fields may have any value. */
+	/*
+	 * Types that have neither an order nor a migratetype: all other fields may have any value.
+	 */
 	static const uint8_t types[] = {
 		TRACE_OTHER, TRACE_SNAPSHOT, TRACE_BULK_BEGIN, TRACE_BULK_END, TRACE_KSWAPD,
 		TRACE_LIMITS, TRACE_MARKS, TRACE_TICK,

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What besides zones and marks decides which node serves: cpusets, dirty limits; and how it is counted. */
+/*
+ * What besides zones and marks decides which node serves: cpusets, dirty limits; and how it is
+ * counted.
+ */
 #include "unit/world.h"
 
 #define PAGES 1024
@@ -129,7 +132,7 @@ static void a_request_begins_anew_when_its_cpuset_changes(void **state)
 	world_close(w);
 }
 
-/* ---- dirty pages --------------------------------------------------------------------------------- */
+/* ---- dirty pages ----------------------------------------------------------------------------- */
 
 /* 20 % of the free pages above the reserve and of the files' pages. */
 static void pages_to_be_written_avoid_dirty_nodes(void **state)
@@ -162,7 +165,7 @@ static void pages_to_be_written_avoid_dirty_nodes(void **state)
 	world_close(w);
 }
 
-/* ---- counters ------------------------------------------------------------------------------------ */
+/* ---- counters -------------------------------------------------------------------------------- */
 
 static void numa_counters_tell_preference_and_place_apart(void **state)
 {

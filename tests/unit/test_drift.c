@@ -106,7 +106,10 @@ static void watermarks_see_what_is_counted(void **state)
 	unit_close(&lab);
 }
 
-/* kswapd tests exactly where drift could deceive it, and CPUs keep less to themselves while it works. */
+/*
+ * kswapd tests exactly where drift could deceive it, and CPUs keep less to themselves while it
+ * works.
+ */
 static void kswapd_is_not_deceived(void **state)
 {
 	const struct pagus_config cfg = drifting(&range, 1, 64);
@@ -132,13 +135,15 @@ static void kswapd_is_not_deceived(void **state)
 	res = world_ask(w, GFP_NOWAIT, 10);
 	assert_int_equal(res.status, PAGUS_NO_MEMORY);
 	world_expect_diary(w, "k");
-	/* (low - min) / 64 = 1: the next page that CPU 0 takes is counted at once, with the others. */
+	/*
+	 * (low - min) / 64 = 1: the next page that CPU 0 takes is counted at once, with the others.
+	 */
 	assert_int_equal(world_ask(w, GFP_NOWAIT, 0).status, PAGUS_OK);
 	assert_int_equal(hidden(&w->lab), 0);
 	world_close(w);
 }
 
-/* ---- pages of other nodes ------------------------------------------------------------------------ */
+/* ---- pages of other nodes -------------------------------------------------------------------- */
 
 static void remote_pages_expire_after_three_ticks(void **state)
 {

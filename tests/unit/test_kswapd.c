@@ -147,7 +147,7 @@ static void a_node_is_given_up_after_sixteen_runs_in_vain(void **state)
 	world_close(w);
 }
 
-/* ---- boosts -------------------------------------------------------------------------------------- */
+/* ---- boosts ---------------------------------------------------------------------------------- */
 
 /* Unmovable requests that find only movable pageblocks, most of whose pages are in use. */
 static struct world *mixed(const char *policy, uint64_t high)
@@ -308,7 +308,7 @@ static void atomic_requests_do_not_pay_for_boosts(void **state)
 	world_close(w);
 }
 
-/* ---- nodes --------------------------------------------------------------------------------------- */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 
 static struct pagus_result ask_node_0(struct world *w)
 {

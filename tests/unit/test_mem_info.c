@@ -32,7 +32,9 @@ static const struct pagus_range three_zones[] = {
 	{ 8192, 4096, 1, PAGUS_ZONE_NORMAL },
 };
 
-/* Zones of 16 MiB: DMA and Normal on node 0, Normal on node 1; marks of zero; one free block each. */
+/*
+ * Zones of 16 MiB: DMA and Normal on node 0, Normal on node 1; marks of zero; one free block each.
+ */
 static void open_three(struct lab *lab, const char *policy)
 {
 	const struct pagus_config cfg = lab_config(three_zones, 3, policy);

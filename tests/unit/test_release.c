@@ -29,7 +29,9 @@ static uint32_t drains_of_frees(struct lab *lab, uint32_t pages, uint32_t *sizes
 	return nr;
 }
 
-/* What a pcp holds above its limit goes in one hold of the zone's lock until 7.0, then in batches. */
+/*
+ * What a pcp holds above its limit goes in one hold of the zone's lock until 7.0, then in batches.
+ */
 static void overflow_drains_in_one_piece_until_7_0(void **state)
 {
 	static const struct {
@@ -54,7 +56,9 @@ static void overflow_drains_in_one_piece_until_7_0(void **state)
 	}
 }
 
-/* Frees of order 1 in a row are a burst from a batch on in 6.12, from half of high_min more later. */
+/*
+ * Frees of order 1 in a row are a burst from a batch on in 6.12, from half of high_min more later.
+ */
 static void a_burst_is_larger_from_6_18_on(void **state)
 {
 	static const struct {

@@ -6,7 +6,9 @@
 
 static const struct pagus_range range = { 0, PAGES, 0, PAGUS_ZONE_BY_CEILING };
 
-/* One zone of which nothing is free; `min` pages are the min mark, low and high a page above each. */
+/*
+ * One zone of which nothing is free; `min` pages are the min mark, low and high a page above each.
+ */
 static struct world *full(const char *policy, uint32_t nr_cache, uint32_t nr_victim, uint64_t min)
 {
 	const struct pagus_config cfg = lab_config(&range, 1, policy);
@@ -134,7 +136,9 @@ static void a_costly_request_is_retried_sixteen_times(void **state)
 	uint64_t before;
 
 	(void)state;
-	/* Blocks of the order are there, in the reserve of a mark that reclaim seems able to reach. */
+	/*
+	 * Blocks of the order are there, in the reserve of a mark that reclaim seems able to reach.
+	 */
 	for (uint32_t n = 0; n < 512; n++)
 		unit_free(&w->lab, 1024 + n, 0);
 	pagus_drain_all(&w->lab.p);
@@ -248,7 +252,7 @@ static void who_is_about_to_die_does_not_compact_again(void **state)
 	world_close(w);
 }
 
-/* ---- recursion and scopes ------------------------------------------------------------------------ */
+/* ---- recursion and scopes -------------------------------------------------------------------- */
 
 /* A request made while the task reclaims may use everything, and never reclaims in turn. */
 static void reclaim_does_not_recurse(void **state)
@@ -287,7 +291,9 @@ static void who_frees_memory_ignores_watermarks(void **state)
 	res = world_ask(w, GFP_KERNEL, 0);
 	assert_int_equal(res.status, PAGUS_OK);
 	assert_true(res.pfmemalloc);
-	/* In an interrupt the task that it has interrupted does not matter, in a softirq it does. */
+	/*
+	 * In an interrupt the task that it has interrupted does not matter, in a softirq it does.
+	 */
 	w->task = PAGUS_TASK_MEMALLOC | PAGUS_TASK_INTERRUPT;
 	world_refused(w, GFP_ATOMIC, 0, PAGUS_REFUSED_WOULD_BLOCK);
 	w->task = PAGUS_TASK_MEMALLOC | PAGUS_TASK_INTERRUPT | PAGUS_TASK_SOFTIRQ;
@@ -360,7 +366,7 @@ static void pinning_tasks_stay_out_of_the_movable_zone(void **state)
 	world_close(w);
 }
 
-/* ---- no-fail ------------------------------------------------------------------------------------- */
+/* ---- no-fail --------------------------------------------------------------------------------- */
 
 static void a_request_that_must_not_fail_waits_until_it_is_served(void **state)
 {
@@ -386,7 +392,7 @@ static void without_waiting_there_is_no_no_fail(void **state)
 	world_close(w);
 }
 
-/* ---- charges ------------------------------------------------------------------------------------- */
+/* ---- charges --------------------------------------------------------------------------------- */
 
 static void accounted_blocks_are_charged_and_uncharged(void **state)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The slow path's table against the slow path written down as a program: for every combination of what
- * a request and a release are, and many courses of events, both perform the same acts in the same
- * order.
+ * The slow path's table against the slow path written down as a program: for every combination of
+ * what a request and a release are, and many courses of events, both perform the same acts in the
+ * same order.
  */
 #include "unit/unit.h"
 
@@ -85,7 +85,7 @@ static bool perform(struct course *k, enum pg_act act)
 	}
 }
 
-/* ---- by the table -------------------------------------------------------------------------------- */
+/* ---- by the table ---------------------------------------------------------------------------- */
 
 static void run_table(struct course *k)
 {
@@ -103,7 +103,7 @@ static void run_table(struct course *k)
 	} while (act != PG_ACT_GRANT && act != PG_ACT_REFUSE && goes_on(k));
 }
 
-/* ---- as a program -------------------------------------------------------------------------------- */
+/* ---- as a program ---------------------------------------------------------------------------- */
 
 enum verdict { GO_ON, RESTART, RETRY, NOPAGE, GRANT, REFUSE };
 

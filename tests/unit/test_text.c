@@ -146,7 +146,7 @@ static void other_texts_are_no_masks(void **state)
 	assert_int_equal(gfp, 5);
 }
 
-/* ---- the sink ---------------------------------------------------------------------------------- */
+/* ---- the sink -------------------------------------------------------------------------------- */
 
 static void a_small_buffer_gets_the_beginning(void **state)
 {
@@ -185,7 +185,7 @@ static void texts_append(void **state)
 	unit_close(&lab);
 }
 
-/* ---- files -------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static void indices_have_three_decimals(void **state)
 {
@@ -352,7 +352,7 @@ static void vmstat_counts_what_the_library_counts(void **state)
 	unit_close(&lab);
 }
 
-/* ---- events ------------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static const char *event_text(const struct lab *lab, const struct pagus_event *event)
 {

@@ -220,8 +220,8 @@ static inline void world_refused(struct world *w, uint32_t gfp, uint32_t order,
 }
 
 /*
- * All single pages above what marks allow PF_MEMALLOC tasks, that is all: into the reclaimable cache,
- * the victim, or lost.
+ * All single pages above what marks allow PF_MEMALLOC tasks, that is all: into the reclaimable
+ * cache, the victim, or lost.
  */
 static inline void world_fill(struct world *w, uint32_t nr_cache, uint32_t nr_victim)
 {

@@ -111,7 +111,7 @@ static void print_policy_ledgers(FILE *out, const struct result_set *set)
 	}
 }
 
-/* ---- the table: one row a measure -------------------------------------------------------------- */
+/* ---- the table: one row a measure ------------------------------------------------------------ */
 
 enum form { COUNT, PER_MILLE, TENTHS, HEX, HEADING };
 

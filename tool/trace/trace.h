@@ -112,8 +112,9 @@ const uint32_t *trace_snapshot_words(struct trace *t, int which, size_t *nr_word
 
 /*
  * The next events: *batch points into the reader until the next call. Returns how many, 0 at the
- * end of a complete trace, -1 with *err for anything else: truncated, corrupt, an event of an unknown
- * type, CPU, order or migratetype, or a count that differs from the container's own statement.
+ * end of a complete trace, -1 with *err for anything else: truncated, corrupt, an event of an
+ * unknown type, CPU, order or migratetype, or a count that differs from the container's own
+ * statement.
  */
 int trace_next(struct trace *t, const struct trace_event **batch, struct trace_error *err);
 
