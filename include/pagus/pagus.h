@@ -89,35 +89,6 @@ enum pagus_refusal {
 	PAGUS_NR_REFUSALS
 };
 
-/*
- * What came of a zone or of a row of a table: X(NAME, name, text), for events ZONE_TRIED,
- * PASS_TRIED.
- */
-#define PAGUS_VERDICTS(X)                                                                          \
-	X(SERVED, served, "it serves the request")                                                \
-	X(OTHER_ZONE, other_zone, "the request may not use this zone type or node")               \
-	X(CPUSET, cpuset, "the task's cpuset leaves this node out")                               \
-	X(DIRTY, dirty, "the node is over its limit of dirty pages")                              \
-	X(LEAVES_NODE, leaves_node, "mixing types at home is better than going to another node")  \
-	X(AWAKE, awake, "the node's kswapd is awake: others first")                               \
-	X(BELOW_MARK, below_mark, "the watermark forbids it")                                     \
-	X(NOTHING, nothing, "the watermark allows it, but no pass serves")                        \
-	X(BEHIND, behind, "an earlier take of this hold found nothing up to here")                \
-	X(OTHER_TYPE, other_type, "not for this migratetype")                                     \
-	X(NO_RIGHT, no_right, "the request lacks the ALLOC_* flag that this pass needs")          \
-	X(NOFRAGMENT, nofragment, "ALLOC_NOFRAGMENT forbids mixing types inside a pageblock")     \
-	X(REFILL, refill, "refills do not take from this list, requesters do")                    \
-	X(CMA_MINORITY, cma_minority, "not more than half of what is free is CMA")                \
-	X(NO_BLOCK, no_block, "no such block is free")                                            \
-	X(TOO_FOREIGN, too_foreign, "too little of the pageblock is free or alike")
-
-enum pagus_verdict {
-#define PAGUS_X(NAME, name, text) PAGUS_VERDICT_##NAME,
-	PAGUS_VERDICTS(PAGUS_X)
-#undef PAGUS_X
-	PAGUS_NR_VERDICTS
-};
-
 /* Zone types in index order: the kernel's, with HIGHMEM always counted. */
 enum pagus_zone_type {
 	PAGUS_ZONE_DMA,

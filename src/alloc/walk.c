@@ -7,6 +7,8 @@
  * node while it avoids fragmentation; it has passed over nodes whose kswapd is awake; it has
  * avoided fragmentation and found nothing.
  */
+#include <pagus/explain.h>
+
 #include "alloc/walk.h"
 
 #include "alloc/highatomic.h"

@@ -21,7 +21,6 @@
 #define PG_ASSERT_SLOW(cond) ((void)sizeof(cond))
 #endif
 
-#define pg_likely(cond)   __builtin_expect(!!(cond), 1)
 #define pg_unlikely(cond) __builtin_expect(!!(cond), 0)
 
 /* Of functions that most requests or frees run through and other files call too. */

@@ -20,7 +20,6 @@ static inline uint64_t pg_align_up(uint64_t x, uint64_t pow2)
 {
 	return (x + pow2 - 1) & ~(pow2 - 1);
 }
-static inline uint64_t pg_align_down(uint64_t x, uint64_t pow2) { return x & ~(pow2 - 1); }
 
 /* Largest power of two not above x; x > 0. */
 static inline uint64_t pg_pow2_floor(uint64_t x)

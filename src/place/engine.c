@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The engine that runs a pass table. It knows how to search; what to look for is in the rows. */
+#include <pagus/explain.h>
+
 #include "place/place.h"
 
 #include "base/bits.h"

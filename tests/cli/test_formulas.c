@@ -295,6 +295,30 @@ static void a_recorded_machine_groups_as_its_kernel_did(void **state)
 	each_recording(check_grouping);
 }
 
+/* The recorded kernels have the defaults. */
+static void check_tunables(struct recorded *r)
+{
+	struct snapshot changed = *r->snap;
+	struct trace_error err = { "" };
+	struct machine *m;
+
+	assert_int_equal(pagus_tunable_get(&r->machine->pagus, PAGUS_TUNABLE_pcp_batch_scale_max), 5);
+	assert_int_equal(pagus_tunable_get(&r->machine->pagus, PAGUS_TUNABLE_defrag_mode), 0);
+	changed.defrag_mode = 1;
+	changed.pcp_batch_scale_max = 6;
+	m = machine_build(trace_meta(r->trace), &changed, "linux", 1, &err);
+	assert_non_null(m);
+	assert_int_equal(pagus_tunable_get(&m->pagus, PAGUS_TUNABLE_pcp_batch_scale_max), 6);
+	assert_int_equal(pagus_tunable_get(&m->pagus, PAGUS_TUNABLE_defrag_mode), 1);
+	machine_free(m);
+}
+
+static void a_recorded_machine_is_configured_as_its_kernel_was(void **state)
+{
+	(void)state;
+	each_recording(check_tunables);
+}
+
 static void check_zonelists(struct recorded *r)
 {
 	assert_true(r->snap->nr_zonelists >= 2 * r->snap->nr_nodes);
@@ -356,6 +380,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(stat_thresholds_are_the_kernels),
 		cmocka_unit_test(the_drift_mark_of_dma_is_the_kernels),
 		cmocka_unit_test(a_recorded_machine_groups_as_its_kernel_did),
+		cmocka_unit_test(a_recorded_machine_is_configured_as_its_kernel_was),
 		cmocka_unit_test(zonelists_are_the_kernels),
 		cmocka_unit_test(a_recorded_state_holds_every_invariant),
 	};

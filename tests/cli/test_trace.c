@@ -547,6 +547,10 @@ static void damaged_snapshots(void **state)
 	expect_bad_word(&c, 2, 1, "magic");
 	expect_bad_word(&c, 3, 9, "version");
 	expect_bad_word(&c, 5, 0, "out of range");
+	if (c.w[3] == 3) {
+		expect_bad_word(&c, 24, 2, "defrag_mode");
+		expect_bad_word(&c, 25, 7, "scale of the pcp batch");
+	}
 	expect_bad_word(&c, list - 2, 10, "unknown record");
 	expect_bad_word(&c, list - 1, UINT32_MAX, "overruns");
 	expect_bad_word(&c, list + 4, c.w[list + 4] + 1, "nr_free");

@@ -281,6 +281,30 @@ static bool init_instance(struct machine *m, const struct snapshot *snap, const 
 	return status == PAGUS_OK;
 }
 
+/* What of the kernel's configuration was recorded and is not in its marks and limits. */
+static bool set_tunables(struct machine *m, const struct snapshot *snap, const char *path,
+			 struct trace_error *err)
+{
+	const struct {
+		enum pagus_tunable tunable;
+		uint32_t value;
+	} recorded[] = {
+		{ PAGUS_TUNABLE_defrag_mode, snap->defrag_mode },
+		{ PAGUS_TUNABLE_pcp_batch_scale_max, snap->pcp_batch_scale_max },
+	};
+
+	for (size_t n = 0; n < sizeof(recorded) / sizeof(recorded[0]); n++) {
+		enum pagus_status status = pagus_tunable_set(&m->pagus, recorded[n].tunable,
+							     recorded[n].value);
+
+		if (status == PAGUS_OK)
+			continue;
+		fail(err, path, pagus_tunable_name(recorded[n].tunable), recorded[n].value, status);
+		return false;
+	}
+	return true;
+}
+
 struct machine *machine_build(const struct trace_meta *meta, const struct snapshot *start,
 			      const char *policy, uint32_t nr_cpus, struct trace_error *err)
 {
@@ -297,7 +321,7 @@ struct machine *machine_build(const struct trace_meta *meta, const struct snapsh
 	m->port = pagus_sim_port;
 	pagus_sim_init(&m->sim, nr_cpus);
 	ok = init_instance(m, start, policy, &ranges, meta->path, err) &&
-	     seed_all(m, start, meta->path, err);
+	     set_tunables(m, start, meta->path, err) && seed_all(m, start, meta->path, err);
 	free(ranges.at);
 	if (!ok) {
 		machine_free(m);

@@ -391,7 +391,6 @@ static struct replay *replay_begin(struct trace *t, const char *policy, uint32_t
 
 	if (ok) {
 		r->trace = t;
-		r->nr_recorded_cpus = snap->nr_cpus;
 		r->by_pid = nr_cpus > snap->nr_cpus;
 		r->cpus = calloc(MAX_RECORDED_CPUS, sizeof(*r->cpus));
 		r->machine = machine_build(trace_meta(t), snap, policy,

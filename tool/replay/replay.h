@@ -50,7 +50,6 @@ struct replay {
 	struct replay_recorded recorded;
 	struct replay_outcome outcome;
 	struct replay_cpu *cpus;           /* of the recording */
-	uint32_t nr_recorded_cpus;
 	enum pagus_status disagreement;    /* of a free that the instance refused */
 	bool by_pid;                       /* more virtual CPUs than recorded: tasks are spread */
 };

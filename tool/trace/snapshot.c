@@ -250,23 +250,24 @@ static bool parse_header(struct snapshot_parser *p)
 		return snapshot_fail(p, p->word, "version %" PRIu32 " is not known", s->version);
 	if (p->len != (s->version == VERSION_6_1 ? 22u : 24u))
 		return fail_here(p, "header has a wrong length");
-	s->kernel_code = w[2];
 	s->nr_cpus = w[3];
 	s->nr_nodes = w[4];
 	s->pageblock_order = w[5];
-	s->clock_ns = get_u64(w + 12);
 	s->boot_ns = get_u64(w + 14);
 	s->min_free_kbytes = w[16];
 	s->mobility_off = w[17] != 0;
 	s->totalreserve_pages = get_u64(w + 18);
 	s->page_shift = w[20];
-	s->batch_scale_max = s->version == VERSION_7_2 ? w[23] : 5;
+	s->defrag_mode = s->version == VERSION_7_2 ? w[22] : 0;
+	s->pcp_batch_scale_max = s->version == VERSION_7_2 ? w[23] : 5;
 	if (s->nr_cpus == 0 || s->nr_cpus > PAGUS_MAX_CPUS || s->nr_nodes == 0 ||
 	    s->nr_nodes > PAGUS_MAX_NODES)
 		return fail_here(p, "number of CPUs or nodes is out of range");
 	if (s->pageblock_order == 0 || s->pageblock_order > PAGUS_MAX_ORDER ||
 	    s->page_shift < 12 || s->page_shift > 16)
 		return fail_here(p, "pageblock order or page size is out of range");
+	if (s->defrag_mode > 1 || s->pcp_batch_scale_max > 6)
+		return fail_here(p, "defrag_mode or largest scale of the pcp batch is out of range");
 	if (w[6] != PAGUS_NR_PCP_LISTS || w[7] != nr_migratetypes(s) || w[8] != PAGUS_NR_ORDERS ||
 	    w[9] != NR_ZONE_INDICES)
 		return fail_here(p, "numbers of lists, types, orders or zones are not x86-64's");

@@ -62,14 +62,13 @@ struct snap_zonelist {
 
 struct snapshot {
 	uint32_t version;        /* of the record stream: 2 or 3 */
-	uint32_t kernel_code;    /* LINUX_VERSION_CODE */
 	uint32_t nr_cpus, nr_nodes, pageblock_order;
-	uint64_t clock_ns, boot_ns;
+	uint64_t boot_ns;
 	uint32_t min_free_kbytes;
 	bool mobility_off;       /* page_group_by_mobility_disabled */
 	uint64_t totalreserve_pages;
 	uint32_t page_shift;
-	uint32_t batch_scale_max;/* 5 where not recorded */
+	uint32_t defrag_mode, pcp_batch_scale_max; /* in range; 0 and 5 where not recorded */
 	uint32_t nr_zones;
 	struct snap_zone *zones;
 	uint32_t nr_zonelists;
