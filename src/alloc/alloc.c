@@ -93,13 +93,23 @@ static void charge(struct pg_call *c, const struct pg_plan *plan, struct pagus_r
 				      .refusal = PAGUS_REFUSED_NOT_CHARGED };
 }
 
+static pg_inlined void tell_plan(struct pg_call *c, const struct pg_plan *plan)
+{
+	if (pg_event_wanted(c, PAGUS_EVENT_PLAN))
+		pg_event_raise(c, PAGUS_EVENT_PLAN, PG_NO_ZONE, PAGUS_NO_PFN, plan->order,
+			       plan->type, plan->fast_flags, plan->highest);
+}
+
+void pg_alloc_tell_plan(struct pg_call *c, const struct pg_plan *plan)
+{
+	tell_plan(c, plan);
+}
+
 static void serve(struct pg_call *c, struct pg_plan *plan, struct pagus_result *res)
 {
 	uint32_t i = PG_NONE;
 
-	if (pg_event_wanted(c, PAGUS_EVENT_PLAN))
-		pg_event_raise(c, PAGUS_EVENT_PLAN, PG_NO_ZONE, PAGUS_NO_PFN, plan->order,
-			       plan->type, plan->fast_flags, plan->highest);
+	tell_plan(c, plan);
 	if (plan->preferred)
 		i = pg_walk(c, plan, plan->fast_flags, &res->from_pcp);
 	if (pg_unlikely(i == PG_NONE)) {

@@ -35,9 +35,10 @@ enum pagus_status pg_alloc_nolock(struct pg_call *c, const struct pagus_request 
 		pg_alloc_tell(c, req, &plan, res);
 		return res->status;
 	}
+	plan.fast_flags = PG_ALLOC_TRYLOCK | (plan.fast_flags & PG_ALLOC_CPUSET);
+	pg_alloc_tell_plan(c, &plan);
 	if (plan.preferred)
-		i = pg_walk(c, &plan, PG_ALLOC_TRYLOCK | (plan.fast_flags & PG_ALLOC_CPUSET),
-			    &res->from_pcp);
+		i = pg_walk(c, &plan, plan.fast_flags, &res->from_pcp);
 	if (i != PG_NONE) {
 		pg_grant(c, &plan, i, res);
 	} else {

@@ -54,6 +54,9 @@ struct pg_asker pg_who_asks(const struct pg_call *c, uint32_t task);
  */
 void pg_grant(struct pg_call *c, const struct pg_plan *plan, uint32_t i, struct pagus_result *res);
 
+/* The event of a plan that is made. */
+void pg_alloc_tell_plan(struct pg_call *c, const struct pg_plan *plan);
+
 /* The event at the end of a request, with the type and mask that it came to. */
 void pg_alloc_tell(struct pg_call *c, const struct pagus_request *req, const struct pg_plan *plan,
 		   const struct pagus_result *res);

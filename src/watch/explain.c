@@ -44,7 +44,7 @@ static const struct {
 	{ PG_ALLOC_NON_BLOCK, "NON_BLOCK" }, { PG_ALLOC_MIN_RESERVE, "MIN_RESERVE" },
 	{ PG_ALLOC_CPUSET, "CPUSET" }, { PG_ALLOC_CMA, "CMA" },
 	{ PG_ALLOC_NOFRAGMENT, "NOFRAGMENT" }, { PG_ALLOC_HIGHATOMIC, "HIGHATOMIC" },
-	{ PG_ALLOC_KSWAPD, "KSWAPD" },
+	{ PG_ALLOC_TRYLOCK, "TRYLOCK" }, { PG_ALLOC_KSWAPD, "KSWAPD" },
 };
 
 static size_t append(char *text, size_t room, size_t at, const char *what)

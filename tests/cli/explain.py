@@ -63,6 +63,14 @@ class Explain(unittest.TestCase):
         self.assertIn("it serves the request: pfn 0x8c00", rows[4])
         self.assertIn(" 1 further block of the refill by claim-block\n", done.stdout)
 
+    def test_who_may_not_wait_is_asked_for_as_such(self):
+        """alloc_pages_nolock walks at the min mark, once; as any other request it would get another page."""
+        done = explain(FRAG, "--event", "1439732")
+        self.assertIn("(__GFP_ZERO|__GFP_NOWARN|__GFP_COMP|__GFP_NOMEMALLOC), by alloc_pages_nolock\n", done.stdout)
+        self.assertIn(" reserve 0 pages\n          it serves the request, pfn 0x10fa26\n", done.stdout)
+        self.assertIn("\nkernel    pfn 0x10fa26: the same\n", done.stdout)
+        self.assertTrue(done.stdout.endswith("the kernel's flags were WMARK_MIN|TRYLOCK\n"))
+
     def test_no_line_ends_in_blanks(self):
         for trace, event in ((FRAG, "214879"), (FRAG, "723972"), (GCCBUILD, "536582"),
                              (FRAG, "600000"), (FRAG, "1000010")):

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Allocation and free that wait for no lock, and what is deferred where all are busy. */
+#include <pagus/explain.h>
+
 #include "unit/unit.h"
 
 #include <pthread.h>
@@ -180,6 +182,25 @@ static void it_respects_the_min_mark_and_has_no_rights(void **state)
 	assert_int_equal(lab.log[0].a, PAGUS_GFP_NOLOCK);
 	assert_int_equal(unit_event(&lab, 1, PAGUS_EVENT_ALLOC).b, PAGUS_NO_MEMORY);
 	assert_int_equal(unit_counter(&lab, PAGUS_COUNTER_second_attempt), 0);
+	unit_close(&lab);
+}
+
+static void its_one_walk_is_told(void **state)
+{
+	char text[32];
+	struct pagus_event plan;
+	struct lab lab;
+
+	(void)state;
+	open_lab(&lab, "nopcp");
+	lab_listen(&lab, 1u << PAGUS_EVENT_PLAN | 1u << PAGUS_EVENT_ZONE_TRIED);
+	assert_int_equal(alloc_nolock(&lab, 0, false, false).status, PAGUS_OK);
+	assert_int_equal(lab.nr_events, 2);
+	plan = unit_event(&lab, 0, PAGUS_EVENT_PLAN);
+	assert_int_equal(plan.b, PAGUS_ZONE_NORMAL);
+	assert_int_equal(plan.a, unit_event(&lab, 1, PAGUS_EVENT_ZONE_TRIED).a);
+	pagus_alloc_flags_text(plan.a, text, sizeof(text));
+	assert_string_equal(text, "WMARK_MIN|TRYLOCK");
 	unit_close(&lab);
 }
 
@@ -519,6 +540,7 @@ int main(void)
 		cmocka_unit_test(each_trylock_in_turn_may_fail),
 		cmocka_unit_test(only_orders_that_pcps_cache_are_served),
 		cmocka_unit_test(it_respects_the_min_mark_and_has_no_rights),
+		cmocka_unit_test(its_one_walk_is_told),
 		cmocka_unit_test(a_free_goes_where_a_lock_is_free),
 		cmocka_unit_test(a_pcp_may_grow_above_its_limit_until_the_next_free),
 		cmocka_unit_test(the_next_free_into_the_zone_takes_the_deferred_along),

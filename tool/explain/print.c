@@ -26,6 +26,7 @@ struct teller {
 	struct pagus p;      /* the copy */
 	struct pagus_result result;
 	uint32_t highest;    /* of the plan */
+	uint32_t served;     /* ALLOC_* flags of the walk that served */
 	bool weighed;        /* the zone has been named */
 	bool told;           /* the first take in this zone has been, row by row */
 	uint32_t next_row;   /* of the placement's table, if this take goes on */
@@ -109,6 +110,8 @@ static void tell_zone(struct teller *k, const struct pagus_event *e)
 	if (!k->weighed)
 		print_zone_line(k, e);
 	k->weighed = false;
+	if (e->b == PAGUS_VERDICT_SERVED)
+		k->served = e->a;
 	printf("          %s", pagus_verdict_text((enum pagus_verdict)e->b));
 	if (e->pfn != PAGUS_NO_PFN)
 		printf(", pfn %#" PRIx64, e->pfn);
@@ -235,6 +238,12 @@ static struct pagus_request request_of(const struct explain_target *x)
 	return req;
 }
 
+/* By its mask, which is that function's own. */
+static bool is_nolock(const struct pagus_request *req)
+{
+	return (req->gfp & ~__GFP_ACCOUNT) == PAGUS_GFP_NOLOCK;
+}
+
 static void print_request(const struct teller *k, const struct pagus_request *req)
 {
 	printf("request   order %" PRIu32 ", %#x (%s)", req->order, req->gfp,
@@ -243,6 +252,8 @@ static void print_request(const struct teller *k, const struct pagus_request *re
 		printf(", prefers node %" PRIu32, req->node);
 	if (req->nodemask)
 		printf(", nodemask %#" PRIx64, req->nodemask);
+	if (is_nolock(req))
+		printf(", by alloc_pages_nolock");
 	if (req->task & PAGUS_TASK_MEMALLOC)
 		printf(", of a task that frees memory");
 	if (req->task & PAGUS_TASK_OOM_VICTIM)
@@ -283,7 +294,7 @@ static void print_choices(const struct teller *k, const struct explain_target *x
 		printf("pagus     refuses: %s\n", pagus_refusal_text(k->result.refusal));
 	if (theirs == UINT64_MAX) {
 		printf("kernel    %s\n", x->event.type == TRACE_ALLOC ? "refused it" :
-		       "the page is told by a later event");
+		       "its answer is told by a later event");
 		return;
 	}
 	printf("kernel    pfn %#" PRIx64, theirs);
@@ -307,11 +318,17 @@ static void explain_alloc(const struct explain_target *x, struct teller *k)
 	print_request(k, &req);
 	k->asked = is_take(x) ? x->event.pfn : PAGUS_NO_PFN;
 	pagus_listen(&k->p, tell, k, PAGUS_DECISION_EVENTS | 1u << PAGUS_EVENT_REFILL);
-	pagus_alloc(&k->p, &req, &k->result);
+	if (is_nolock(&req))
+		pagus_alloc_nolock(&k->p, req.node, req.order, &k->result);
+	else
+		pagus_alloc(&k->p, &req, &k->result);
 	print_further_takes(k);
 	print_choices(k, x);
 	if (flags)
 		printf("          at that step the kernel's flags were %s\n", flags_text(flags));
+	if (flags && k->result.status == PAGUS_OK && flags != k->served)
+		puts("          why it passed over what serves pagus is not recorded: dirty pages, a cpuset, "
+		     "counts not folded");
 }
 
 /* ---- free ------------------------------------------------------------------------------------ */
