@@ -70,12 +70,14 @@ class Replay(unittest.TestCase):
             words = set(re.findall(r"\w+", f.read().replace("\\_", "_").replace("_,", ",")))
             words |= {w.strip("_") for w in words}
         policy = self.result["policies"][0]
-        documented_elsewhere = {"locks", "counters"}
+        documented_elsewhere = {"counters"}
         keys = set(self.result) | set(self.result["trace"]) | set(policy)
         for name, value in policy.items():
             if isinstance(value, dict) and name not in documented_elsewhere:
                 keys |= {k for k in value if not k.isdigit()}
         keys |= set(self.result["ledger"][0])
+        keys |= {r for p in self.result["policies"] for reasons in p["locks"].values() for r in reasons}
+        keys |= {k for p in self.result["policies"] for s in p["map"]["slices"] for k in s}
         self.assertEqual(sorted(k for k in keys if k not in words), [])
 
     def test_births_less_deaths_is_what_is_held(self):
