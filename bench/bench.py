@@ -17,7 +17,7 @@ import sys
 import tempfile
 
 ROUNDS = 7
-POLICIES = "linux,nopcp,nogroup,plain,linux-6.1"
+POLICIES = "linux,pcpbuddy,nopcp,nogroup,plain,linux-6.1"
 
 
 def machine():

@@ -10,6 +10,7 @@
 #include "reclaim/reclaim.h"
 #include "policy.h"
 #include "watch/check.h"
+#include "zone/owner.h"
 #include "zone/seed.h"
 #include "zone/zone.h"
 
@@ -24,13 +25,21 @@ static const struct tunable_range {
 #undef PAGUS_TUNABLE
 };
 
+static bool compute_layout(const struct pagus_config *cfg, struct pg_layout *layout)
+{
+	struct pg_layout_wants wants;
+
+	if (!cfg->policy || !pagus_policy_known(cfg->policy))
+		return false;
+	wants = pg_policy_wants(cfg->policy, cfg->pageblock_order);
+	return pg_layout_compute(cfg, &wants, layout);
+}
+
 size_t pagus_sizeof(const struct pagus_config *cfg)
 {
 	struct pg_layout layout;
 
-	if (!cfg->policy || !pagus_policy_known(cfg->policy) || !pg_layout_compute(cfg, &layout))
-		return 0;
-	return layout.bytes;
+	return compute_layout(cfg, &layout) ? layout.bytes : 0;
 }
 
 enum pagus_status pagus_init(struct pagus *p, void *mem, size_t bytes,
@@ -39,9 +48,8 @@ enum pagus_status pagus_init(struct pagus *p, void *mem, size_t bytes,
 {
 	struct pg_layout layout;
 
-	if (pagus_sizeof(cfg) == 0)
+	if (!compute_layout(cfg, &layout))
 		return PAGUS_BAD_CONFIG;
-	pg_layout_compute(cfg, &layout);
 	if (bytes < layout.bytes)
 		return PAGUS_TOO_SMALL;
 	memset(mem, 0, layout.bytes);
@@ -49,6 +57,7 @@ enum pagus_status pagus_init(struct pagus *p, void *mem, size_t bytes,
 	pg_layout_build(p->state, cfg, &layout);
 	pg_policy_set(p->state, cfg->policy);
 	pg_block_init(p->state);
+	pg_own_init(p->state);
 	for (uint32_t t = 0; t < PAGUS_NR_TUNABLES; t++)
 		p->state->tunable[t] = tunable_ranges[t].def;
 	return PAGUS_OK;
@@ -296,9 +305,18 @@ enum pagus_status pagus_boot_done(struct pagus *p)
 	IN_CALL(boot_done(&c));
 }
 
+static enum pagus_status seed_block(struct pg_call *c, pagus_pfn_t pfn, uint32_t type)
+{
+	enum pagus_status status = pg_seed_block(c, pfn, type);
+
+	if (status == PAGUS_OK && pg_page(c->st, pg_index(c->st, pfn))->zone != PG_NO_ZONE)
+		pg_pcp_retyped(c, pg_index(c->st, pfn), type);
+	return status;
+}
+
 enum pagus_status pagus_seed_block(struct pagus *p, pagus_pfn_t pfn, enum pagus_migratetype type)
 {
-	IN_CALL(pg_seed_block(&c, pfn, type));
+	IN_CALL(seed_block(&c, pfn, type));
 }
 
 enum pagus_status pagus_seed_free(struct pagus *p, pagus_pfn_t pfn, uint32_t order,

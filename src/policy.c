@@ -7,7 +7,8 @@
 
 #include "pcp/pcp.h"
 
-const struct pg_pcp_ops *const pg_pcps[] = { &pg_pcp_none, &pg_pcp_linux, &pg_pcp_fixed };
+const struct pg_pcp_ops *const pg_pcps[] = { &pg_pcp_none, &pg_pcp_linux, &pg_pcp_fixed,
+					     &pg_pcp_pageblock };
 const uint32_t pg_nr_pcps = sizeof(pg_pcps) / sizeof(pg_pcps[0]);
 const struct pg_place *const pg_places[] = { &pg_place_plain, &pg_place_linux, &pg_place_convert };
 const uint32_t pg_nr_places = sizeof(pg_places) / sizeof(pg_places[0]);
@@ -20,6 +21,8 @@ static const struct policy {
 	{ "nopcp", "none", "linux", "linux without per-CPU lists", PG_RELEASE_7_2 },
 	{ "nogroup", "linux", "plain", "linux without grouping by mobility", PG_RELEASE_7_2 },
 	{ "plain", "none", "plain", "one buddy system, no per-CPU lists, no grouping",
+	  PG_RELEASE_7_2 },
+	{ "pcpbuddy", "pageblock", "linux", "linux whose CPUs own pageblocks: the pcp buddy allocator",
 	  PG_RELEASE_7_2 },
 	{ "linux-6.1", "fixed", "convert", "the allocator of Linux 6.1", PG_RELEASE_6_1 },
 	{ "linux-6.12", "linux", "linux", "the allocator of Linux 6.12", PG_RELEASE_6_12 },
@@ -97,8 +100,23 @@ bool pg_policy_set(struct pagus_state *st, const char *name)
 	if (pg_pcps[st->pcp_policy]->cached)
 		st->pcp_orders = (((1u << PG_PCP_SMALL_ORDERS) - 1) | 1u << st->pageblock_order) &
 				 ((2u << st->max_order) - 1);
+	if (pg_pcps[st->pcp_policy]->all_orders)
+		st->pcp_orders = (2u << st->pageblock_order) - 1;
+	st->local_orders = pg_pcps[st->pcp_policy]->free ? 0 : st->pcp_orders;
 	st->mobility_off = pg_places[st->place_policy]->mobility_off;
 	return true;
+}
+
+struct pg_layout_wants pg_policy_wants(const char *name, uint32_t pageblock_order)
+{
+	struct pg_layout_wants wants = { .nr_pcp_lists = PAGUS_NR_PCP_LISTS };
+	struct parts parts;
+
+	if (find_policy(name, &parts) && pg_pcps[parts.pcp]->all_orders) {
+		wants.nr_pcp_lists = PG_PCP_TYPES * (pageblock_order + 1);
+		wants.owners = true;
+	}
+	return wants;
 }
 
 const char *pagus_policy_at(uint32_t n, const char **about)

@@ -67,14 +67,14 @@ enum pagus_status pagus_step_find_cached(const struct pagus *p, pagus_pfn_t pfn,
 	const struct pagus_state *st = p->state;
 	uint32_t i = pg_index(st, pfn), head, zone;
 
-	if (i == PG_NONE || pg_page(st, i)->kind != PAGUS_PAGE_PCP)
+	if (i == PG_NONE || !pg_kind_cached(pg_page(st, i)->kind))
 		return PAGUS_BUSY;
 	zone = pg_page(st, i)->zone;
 	head = list_head(st, i, &place->depth);
 	for (uint32_t cpu = 0; cpu < st->nr_cpus; cpu++) {
 		uint32_t first = pg_pcp(st, zone, cpu)->first_head;
 
-		if (head < first || head >= first + PAGUS_NR_PCP_LISTS)
+		if (head < first || head >= first + st->nr_pcp_lists)
 			continue;
 		place->cpu = cpu;
 		place->list = head - first;
@@ -93,8 +93,7 @@ enum pagus_status pagus_step_uncache(struct pagus *p, pagus_pfn_t pfn)
 	if (status != PAGUS_OK)
 		return status;
 	page = pg_page(st, pg_index(st, pfn));
-	pg_list_del(pg_pages(st), pg_index(st, pfn));
-	pg_pcp(st, page->zone, place.cpu)->count -= 1u << page->order;
+	pg_pcp_remove(st, pg_pcp(st, page->zone, place.cpu), pg_index(st, pfn));
 	page->kind = PAGUS_PAGE_ALLOCATED;
 	page->type = PAGUS_MOVABLE;
 	return PAGUS_OK;
@@ -114,7 +113,7 @@ pagus_pfn_t pagus_step_first(const struct pagus *p, uint32_t zone, uint32_t cpu,
 	const struct pagus_state *st = p->state;
 	uint32_t i;
 
-	if (zone >= st->nr_zones || cpu >= st->nr_cpus || list >= PAGUS_NR_PCP_LISTS)
+	if (zone >= st->nr_zones || cpu >= st->nr_cpus || list >= st->nr_pcp_lists)
 		return PAGUS_NO_PFN;
 	i = pg_list_first(pg_pages(st), pg_pcp(st, zone, cpu)->first_head + list);
 	return i == PG_NONE ? PAGUS_NO_PFN : pg_pfn(st, i);
@@ -124,10 +123,10 @@ pagus_pfn_t pagus_step_last(const struct pagus *p, uint32_t zone, uint32_t cpu, 
 {
 	const struct pagus_state *st = p->state;
 
-	if (zone >= st->nr_zones || cpu >= st->nr_cpus || list >= PAGUS_NR_PCP_LISTS)
+	if (zone >= st->nr_zones || cpu >= st->nr_cpus || list >= st->nr_pcp_lists)
 		return PAGUS_NO_PFN;
-	for (uint32_t n = 0; n < PAGUS_NR_PCP_LISTS; n++) {
-		uint32_t at = (list + n) % PAGUS_NR_PCP_LISTS;
+	for (uint32_t n = 0; n < st->nr_pcp_lists; n++) {
+		uint32_t at = (list + n) % st->nr_pcp_lists;
 		uint32_t i = pg_list_last(pg_pages(st), pg_pcp(st, zone, cpu)->first_head + at);
 
 		if (i != PG_NONE)

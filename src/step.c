@@ -119,7 +119,7 @@ static void dissolve(const struct pagus_state *st, uint32_t head)
 
 static bool is_free(const struct pg_page *page)
 {
-	return page->kind == PAGUS_PAGE_FREE || page->kind == PAGUS_PAGE_PCP ||
+	return page->kind == PAGUS_PAGE_FREE || pg_kind_cached(page->kind) ||
 	       page->kind == PAGUS_PAGE_DEFERRED || page->kind == PAGUS_PAGE_LEAKED;
 }
 
@@ -201,7 +201,7 @@ enum pagus_status pagus_step_pop(struct pagus *p, uint32_t zone, uint32_t order,
 	if (!quiet)
 		pcp->free_count >>= 1;
 	type = pg_effective_type(c.st, type);
-	i = pg_pcp_pop(c.st, pcp, pg_pcp_list(order, type), order);
+	i = pg_pcp_pop(c.st, pcp, pg_pcp_list(c.st, order, type), order);
 	pg_call_end(&c);
 	if (i == PG_NONE)
 		return PAGUS_NO_MEMORY;
@@ -323,7 +323,7 @@ enum pagus_status pagus_step_keep(struct pagus *p, pagus_pfn_t pfn, uint32_t ord
 	if (status != PAGUS_OK)
 		return status;
 	c = pg_call_begin(p);
-	pg_pcp_put(st, pg_pcp(st, pg_page(st, i)->zone, c.cpu), pg_pcp_list(order, type), i, order,
+	pg_pcp_put(st, pg_pcp(st, pg_page(st, i)->zone, c.cpu), pg_pcp_list(st, order, type), i, order,
 		   type, to_tail ? PG_TAIL : PG_HEAD);
 	pg_call_end(&c);
 	return PAGUS_OK;
@@ -396,7 +396,7 @@ enum pagus_status pagus_step_push(struct pagus *p, pagus_pfn_t pfn, uint32_t ord
 		return status;
 	c = pg_call_begin(p);
 	type = pg_block_type(st, i);
-	*list = pg_pcp_free_list(order, type);
+	*list = pg_pcp_free_list(st, order, type);
 	pcp = pg_pcp(st, pg_page(st, i)->zone, c.cpu);
 	pg_pcp_put(st, pcp, *list, i, order, type, PG_HEAD);
 	*over = pg_pcps[st->pcp_policy]->over(st, pg_zone_of(st, i), pcp, order,
@@ -410,7 +410,7 @@ enum pagus_status pagus_step_drain(struct pagus *p, uint32_t zone, uint32_t cpu,
 {
 	struct pg_call c;
 
-	if (!zone_valid(p, zone) || cpu >= p->state->nr_cpus || list >= PAGUS_NR_PCP_LISTS)
+	if (!zone_valid(p, zone) || cpu >= p->state->nr_cpus || list >= p->state->nr_pcp_lists)
 		return PAGUS_BAD_VALUE;
 	c = pg_call_begin(p);
 	pg_pcp_drain(&c, pg_zone(c.st, zone), pg_pcp(c.st, zone, cpu), pages, list,
@@ -497,6 +497,8 @@ enum pagus_status pagus_step_set_type(struct pagus *p, pagus_pfn_t pfn, enum pag
 		return PAGUS_BAD_VALUE;
 	c = pg_call_begin(p);
 	pg_block_set_type(&c, i, 0, type);
+	if (pg_page(c.st, i)->zone != PG_NO_ZONE)
+		pg_pcp_retyped(&c, i, type);
 	pg_call_end(&c);
 	return PAGUS_OK;
 }

@@ -88,8 +88,10 @@ uint32_t pagus_free_bulk(struct pagus *p, const pagus_pfn_t *pfns, uint32_t nr);
  * goes onto its pcp list, which may then be above its limit; else into the zone; else, if both
  * locks are busy, it is deferred: it waits on a list of the zone until the next free that goes
  * into the zone by another call, which takes it along, the last deferred first. A drain does not.
- * Meanwhile it is neither free nor on a pcp list. The port's `uncharge` is called for a block that
- * was charged.
+ * Where CPUs own pageblocks (policy pcpbuddy) a block of an owned one is deferred when its owner's
+ * pcp is busy, by any free: until the next free to that pcp, a miss on it, a drain or the tick of
+ * its CPU; of one pcp not more than a pageblock's worth of pages. Meanwhile it is neither free nor
+ * on a pcp list. The port's `uncharge` is called for a block that was charged.
  */
 #define PAGUS_GFP_NOLOCK (__GFP_NOWARN | __GFP_ZERO | __GFP_NOMEMALLOC | __GFP_COMP)
 enum pagus_status pagus_alloc_nolock(struct pagus *p, uint32_t node, uint32_t order,

@@ -10,11 +10,12 @@
  * Errors: every call that can fail returns enum pagus_status; on any status other than PAGUS_OK the
  * instance is unchanged (pagus_digest gives the same value as before). NO_MEMORY alone may leave
  * traces: what the allocator tunes itself by (a pcp's high, alloc_factor and free_count, a zone's
- * below-high mark), a pageblock of the high-atomic reserve given back, what kswapd was woken for,
- * blocks that were found bad, or given back because their charge was refused, and all that the port
- * did when it was asked for memory. Locking: allocation, free, split and drain may be called from
- * any CPU of the port at any time; all other calls need the instance to be otherwise idle, if they
- * do not say something else.
+ * below-high mark), a pageblock of the high-atomic reserve given back, free pages moved between the
+ * zone's lists and a pcp's where CPUs own pageblocks, what kswapd was woken for, blocks that were
+ * found bad, or given back because their charge was refused, and all that the port did when it was
+ * asked for memory. Locking: allocation, free, split and drain may be called from any CPU of the
+ * port at any time; all other calls need the instance to be otherwise idle, if they do not say
+ * something else.
  */
 #ifndef PAGUS_PAGUS_H
 #define PAGUS_PAGUS_H
@@ -321,8 +322,9 @@ enum pagus_status pagus_seed_free(struct pagus *p, pagus_pfn_t pfn, uint32_t ord
 				  enum pagus_migratetype type);
 
 /*
- * Put a block on the tail of one of cpu's pcp lists. Under a policy that does not cache the order,
- * the block is freed into the zone instead. Errors: as above, and BAD_VALUE for the cpu or list.
+ * Put a block on the tail of one of cpu's pcp lists, numbered as the kernel does: 3 * order + type
+ * up to order 3, then 12 and 13; a policy with other lists finds its own for that order and type.
+ * Under a policy that does not cache the order, the block is freed into the zone instead. Errors: as above, and BAD_VALUE for the cpu or list.
  */
 enum pagus_status pagus_seed_pcp(struct pagus *p, uint32_t cpu, pagus_pfn_t pfn, uint32_t list);
 
@@ -498,7 +500,7 @@ struct pagus_zone_info {
 	pagus_pfn_t start_pfn;
 	uint64_t spanned, present, managed;
 	uint64_t free_pages, pcp_pages, free_cma_pages, free_highatomic_pages;
-	uint64_t deferred_pages; /* freed by pagus_free_nolock and waiting for the zone's lock */
+	uint64_t deferred_pages; /* freed, and waiting for the zone's lock or, remote_pages, a pcp's */
 	uint64_t leaked_pages;   /* of blocks that a page check found bad */
 	uint64_t reserved_highatomic_pages;
 	uint64_t boost;    /* pages by which all of `wmark` are raised at present */
@@ -525,6 +527,7 @@ uint64_t pagus_totalreserve_pages(const struct pagus *p);
 /* The pcp of one CPU in one zone, as /proc/zoneinfo shows it, with its auto-tuning. */
 struct pagus_pcp_info {
 	uint32_t count, high, high_min, high_max, batch, alloc_factor, free_count, flags;
+	uint32_t remote_pages; /* freed while the pcp's lock was taken, not yet in `count` */
 };
 enum pagus_status pagus_pcp_info(const struct pagus *p, uint32_t zone, uint32_t cpu,
 				 struct pagus_pcp_info *info);
@@ -539,7 +542,11 @@ uint64_t pagus_free_blocks(const struct pagus *p, uint32_t zone, uint32_t order,
 uint64_t pagus_free_list(const struct pagus *p, uint32_t zone, uint32_t order,
 			 enum pagus_migratetype type, pagus_pfn_t *pfns, uint64_t room);
 
-/* The same of one pcp list, index as in pagus_seed_pcp. */
+/*
+ * The same of one pcp list, index as in pagus_seed_pcp; where CPUs own pageblocks (policy pcpbuddy),
+ * 3 * order + migratetype. No list has an index from pagus_nr_pcp_lists on.
+ */
+uint32_t pagus_nr_pcp_lists(const struct pagus *p);
 uint64_t pagus_pcp_list(const struct pagus *p, uint32_t zone, uint32_t cpu, uint32_t list,
 			pagus_pfn_t *pfns, uint64_t room);
 
@@ -555,8 +562,9 @@ enum pagus_page_kind {
 	PAGUS_PAGE_ALLOCATED, /* first page of a block handed out */
 	PAGUS_PAGE_INHERITED, /* in use since before the hand-over, order unknown */
 	PAGUS_PAGE_TAIL,      /* further page of a block */
-	PAGUS_PAGE_DEFERRED,  /* first page of a freed block that waits for the zone's lock */
-	PAGUS_PAGE_LEAKED     /* first page of a block that was found bad, and is nobody's */
+	PAGUS_PAGE_DEFERRED,  /* first page of a freed block that waits for the zone's lock, or a pcp's */
+	PAGUS_PAGE_LEAKED,    /* first page of a block that was found bad, and is nobody's */
+	PAGUS_PAGE_PCP_OWNED  /* as PCP, on a list of the CPU that owns the pageblock: may merge there */
 };
 struct pagus_page_info {
 	enum pagus_page_kind kind;
@@ -567,6 +575,7 @@ struct pagus_page_info {
 	uint32_t references;  /* to an allocated block, on its first page; to an inherited page 1 */
 	bool compound;        /* an allocated block's first page: __GFP_COMP, order 1 or more */
 	bool pfmemalloc;      /* the same: taken below the watermarks, by who frees memory */
+	uint32_t owner;       /* of the pageblock: CPU + 1; 0: the zone */
 };
 /* Error: BAD_RANGE. */
 enum pagus_status pagus_page_info(const struct pagus *p, pagus_pfn_t pfn, struct pagus_page_info *info);

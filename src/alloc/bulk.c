@@ -123,10 +123,10 @@ static uint32_t prepare_batch(struct pg_call *c, const pagus_pfn_t *pfns, uint32
 		*freed += 1;
 		if (!pg_free_prepare(c, i, order))
 			continue;
-		if (c->st->pcp_orders >> order & 1)
+		if (c->st->local_orders >> order & 1)
 			batch[kept++] = (struct prepared){ i, order };
 		else
-			pg_free_direct(c, i, order, PG_HEAD);
+			pg_free_elsewhere(c, i, order, pg_block_type(c->st, i));
 	}
 	return kept;
 }

@@ -9,14 +9,14 @@
 #include "alloc/alloc.h"
 
 #include "alloc/free.h"
-#include "base/atomic.h"
+#include "mem/stack.h"
 
 enum pagus_status pg_free_why_not(const struct pagus_state *st, uint32_t i)
 {
 	uint32_t head = pg_head(st, i);
 
 	if (head != PG_NONE && (pg_page(st, head)->kind == PAGUS_PAGE_FREE ||
-				pg_page(st, head)->kind == PAGUS_PAGE_PCP ||
+				pg_kind_cached(pg_page(st, head)->kind) ||
 				pg_page(st, head)->kind == PAGUS_PAGE_DEFERRED ||
 				pg_page(st, head)->kind == PAGUS_PAGE_LEAKED))
 		return PAGUS_DOUBLE_FREE;
@@ -126,15 +126,8 @@ static void free_deferred(struct pg_call *c, struct pg_zone *z, enum pg_end end)
 {
 	uint32_t next, order;
 
-	for (uint32_t i = pg_atomic_exchange(&z->deferred, PG_NONE); i != PG_NONE; i = next) {
-		struct pg_page *page = pg_page(c->st, i);
-
-		PG_ASSERT(page->kind == PAGUS_PAGE_DEFERRED);
-		next = page->next;
-		order = page->order;
-		page->kind = PAGUS_PAGE_TAIL;
-		page->order = 0;
-		page->next = 0;
+	for (uint32_t i = pg_stack_take(&z->deferred, PG_NONE); i != PG_NONE; i = next) {
+		next = pg_stack_next(pg_pages(c->st), i, &order);
 		pg_buddy_free(c, z, i, order, end);
 	}
 }
@@ -150,10 +143,18 @@ void pg_free_direct(struct pg_call *c, uint32_t i, uint32_t order, enum pg_end e
 	pg_zone_unlock(c, z);
 }
 
+void pg_free_elsewhere(struct pg_call *c, uint32_t i, uint32_t order, uint32_t type)
+{
+	const struct pg_pcp_ops *ops = pg_pcps[c->st->pcp_policy];
+
+	if (!ops->free || !ops->free(c, i, order, type, true))
+		pg_free_direct(c, i, order, PG_HEAD);
+}
+
 static pg_inlined void push(struct pg_call *c, struct pg_pcp *pcp, uint32_t i, uint32_t order,
 			    uint32_t type)
 {
-	uint32_t list = pg_pcp_free_list(order, type);
+	uint32_t list = pg_pcp_free_list(c->st, order, type);
 
 	pg_pcp_put(c->st, pcp, list, i, order, type, PG_HEAD);
 	pg_pcp_after_free(c, pg_zone(c->st, pcp->zone), pcp, list, order);
@@ -184,10 +185,10 @@ static pg_inlined void free_checked(struct pg_call *c, uint32_t i, uint32_t orde
 	if (!prepare(c, i, order))
 		return;
 	type = pg_block_type(st, i);
-	if ((st->pcp_orders >> order & 1) && type != PAGUS_ISOLATE &&
+	if ((st->local_orders >> order & 1) && type != PAGUS_ISOLATE &&
 	    free_to_pcp(c, i, order, type))
 		return;
-	pg_free_direct(c, i, order, PG_HEAD);
+	pg_free_elsewhere(c, i, order, type);
 }
 
 void pg_free_checked(struct pg_call *c, uint32_t i, uint32_t order)

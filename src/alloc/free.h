@@ -32,6 +32,12 @@ bool pg_free_prepare(struct pg_call *c, uint32_t i, uint32_t order);
 void pg_free_direct(struct pg_call *c, uint32_t i, uint32_t order, enum pg_end end);
 void pg_free_push(struct pg_call *c, struct pg_pcp *pcp, uint32_t i, uint32_t order, uint32_t type);
 
+/*
+ * Its end where the calling CPU's lists are not the place: where the pcp policy says, or in the
+ * zone's.
+ */
+void pg_free_elsewhere(struct pg_call *c, uint32_t i, uint32_t order, uint32_t type);
+
 /* What frees a block that has been checked: its pcp list or the zone's lists decide. */
 typedef void pg_free_block(struct pg_call *c, uint32_t i, uint32_t order);
 pg_free_block pg_free_checked;

@@ -8,6 +8,7 @@
 
 #include "alloc/request.h"
 #include "base/bits.h"
+#include "zone/owner.h"
 
 /* Pages that may be reserved; 0 in a zone that is too small to reserve anything. */
 static uint64_t reserve_limit(const struct pagus_state *st, const struct pg_zone *z)
@@ -24,7 +25,7 @@ static void reserve_block(struct pg_call *c, struct pg_zone *z, uint32_t i, uint
 	uint32_t start = pg_block_start(c->st, i);
 
 	if (z->reserved_highatomic >= reserve_limit(c->st, z) ||
-	    !pg_type_mergeable(pg_block_type(c->st, i)))
+	    !pg_type_mergeable(pg_block_type(c->st, i)) || pg_owner(c->st, i))
 		return;
 	if (order < c->st->pageblock_order) {
 		if (!pg_claim_whole(c->st, z, start))

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Allocation and free that never wait. A free that finds all locks busy leaves its block on a list
- * of the zone that takes no lock: pushing replaces the list's first entry if nobody else has
- * meanwhile, and who has the zone's lock takes the whole list at once (pg_free_direct). No single
- * entry is ever taken off, so an entry cannot leave and come back between a look and the
- * replacement.
+ * Allocation and free that never wait. A free that finds all locks busy leaves its block on a stack
+ * of the zone that takes no lock; who has the zone's lock takes all of it (pg_free_direct).
  */
 #include "alloc/alloc.h"
 #include "alloc/reference.h"
 #include "alloc/walk.h"
-#include "base/atomic.h"
+#include "mem/stack.h"
 
 /* What pcps may cache at all; what is larger goes through zone locks too long to be tried for. */
 static bool is_small(const struct pagus_state *st, uint32_t order)
@@ -52,32 +49,21 @@ enum pagus_status pg_alloc_nolock(struct pg_call *c, const struct pagus_request 
 
 static bool push(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order)
 {
+	const struct pg_pcp_ops *ops = pg_pcps[c->st->pcp_policy];
 	struct pg_pcp *pcp = pg_pcp(c->st, z->id, c->cpu);
 	uint32_t type = pg_block_type(c->st, i);
 
+	if (ops->free)
+		return ops->free(c, i, order, type, false);
 	if (!(c->st->pcp_orders >> order & 1) || type == PAGUS_ISOLATE ||
 	    !pg_pcp_trylock(c, pcp, PAGUS_REASON_PCP_FREE))
 		return false;
-	pg_pcp_put(c->st, pcp, pg_pcp_free_list(order, type), i, order, type, PG_HEAD);
+	pg_pcp_put(c->st, pcp, pg_pcp_free_list(c->st, order, type), i, order, type, PG_HEAD);
 	/* What is over the limit now is for the next free that may take the zone's lock. */
-	pg_pcps[c->st->pcp_policy]->over(c->st, z, pcp, order, false);
+	ops->over(c->st, z, pcp, order, false);
 	pg_pcp_unlock(c, pcp);
 	pg_count(c, PAGUS_COUNTER_pcp_free, 1);
 	return true;
-}
-
-/* Each turn of the loop in vain is the success of another CPU. */
-static void defer(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order)
-{
-	struct pg_page *page = pg_page(c->st, i);
-	uint32_t first = pg_atomic_load(&z->deferred);
-
-	page->kind = PAGUS_PAGE_DEFERRED;
-	page->order = (uint8_t)order;
-	do
-		page->next = first;
-	while (!pg_atomic_replace(&z->deferred, &first, i));
-	pg_count(c, PAGUS_COUNTER_free_deferred, 1);
 }
 
 static void free_block(struct pg_call *c, uint32_t i, uint32_t order)
@@ -87,7 +73,8 @@ static void free_block(struct pg_call *c, uint32_t i, uint32_t order)
 	if (!pg_free_prepare(c, i, order) || push(c, z, i, order))
 		return;
 	if (!pg_zone_trylock(c, z, PAGUS_REASON_FREE_DIRECT)) {
-		defer(c, z, i, order);
+		pg_stack_push(pg_pages(c->st), &z->deferred, i, order);
+		pg_count(c, PAGUS_COUNTER_free_deferred, 1);
 		return;
 	}
 	pg_buddy_free(c, z, i, order, PG_HEAD);

@@ -3,8 +3,9 @@
  * Layout: which zones and sections a configuration has, how large the region is, and its first
  * contents.
  *
- * Size = 16 bytes a page record, 1 byte a pageblock, 16 bytes a list (66 a zone, 14 a zone and
- * CPU), and small tables. Records exist for whole sections, holes inside them included.
+ * Size = 16 bytes a page record, 1 byte a pageblock (29 where CPUs own pageblocks), 16 bytes a list
+ * (66 a zone; 14 a zone and CPU, or as many as the pcp policy wants), and small tables. Records
+ * exist for whole sections, holes inside them included.
  */
 #include "mem/layout.h"
 
@@ -119,11 +120,18 @@ static uint64_t place(uint64_t *at, uint64_t bytes)
 	return offset;
 }
 
-bool pg_layout_compute(const struct pagus_config *cfg, struct pg_layout *l)
+/* None, a head a pcp, one a pageblock. */
+static uint64_t nr_owns(const struct pagus_config *cfg, const struct pg_layout *l)
+{
+	return 1 + (uint64_t)l->nr_zones * cfg->nr_cpus + (l->nr_pages >> cfg->pageblock_order);
+}
+
+bool pg_layout_compute(const struct pagus_config *cfg, const struct pg_layout_wants *wants,
+		       struct pg_layout *l)
 {
 	uint64_t first, last, slots, heads, at = 0;
 
-	*l = (struct pg_layout){ 0 };
+	*l = (struct pg_layout){ .wants = *wants };
 	if (!config_valid(cfg))
 		return false;
 	find_zones(cfg, l);
@@ -131,7 +139,7 @@ bool pg_layout_compute(const struct pagus_config *cfg, struct pg_layout *l)
 	last = (cfg->ranges[cfg->nr_ranges - 1].start_pfn +
 		cfg->ranges[cfg->nr_ranges - 1].nr_pages - 1) >> cfg->section_order;
 	slots = count_sections(cfg);
-	heads = (uint64_t)l->nr_zones * (PG_NR_FREE_HEADS + cfg->nr_cpus * PAGUS_NR_PCP_LISTS);
+	heads = (uint64_t)l->nr_zones * (PG_NR_FREE_HEADS + cfg->nr_cpus * wants->nr_pcp_lists);
 	heads = pg_align_up(heads, UINT64_C(1) << cfg->max_order);
 	if (l->nr_zones > PG_MAX_ZONES || last - first >= MAX_SECTIONS || last > UINT32_MAX ||
 	    heads + (slots << cfg->section_order) > UINT32_MAX)
@@ -152,6 +160,8 @@ bool pg_layout_compute(const struct pagus_config *cfg, struct pg_layout *l)
 	l->off_pcps = place(&at, (uint64_t)l->nr_zones * cfg->nr_cpus * sizeof(struct pg_pcp));
 	l->off_pages = place(&at, (heads + l->nr_pages) * sizeof(struct pg_page));
 	l->off_blocks = place(&at, l->nr_pages >> cfg->pageblock_order);
+	if (wants->owners)
+		l->off_owns = place(&at, nr_owns(cfg, l) * sizeof(struct pg_own));
 	l->off_counters = place(&at, (uint64_t)cfg->nr_cpus * PAGUS_NR_COUNTERS * 8);
 	l->bytes = at;
 	return true;
@@ -214,7 +224,7 @@ static void build_zones(struct pagus_state *st, const struct pagus_config *cfg,
 static void build_lists(struct pagus_state *st)
 {
 	struct pg_page *pages = pg_pages(st);
-	uint32_t heads = st->nr_zones * (PG_NR_FREE_HEADS + st->nr_cpus * PAGUS_NR_PCP_LISTS);
+	uint32_t heads = st->nr_zones * (PG_NR_FREE_HEADS + st->nr_cpus * st->nr_pcp_lists);
 
 	for (uint32_t i = 0; i < st->nr_pages; i++)
 		pages[st->first_page + i].zone = PG_NO_ZONE;
@@ -228,7 +238,7 @@ static void build_lists(struct pagus_state *st)
 			pcp->cpu = c;
 			pcp->batch = 1;
 			pcp->first_head = st->nr_zones * PG_NR_FREE_HEADS +
-					  (z * st->nr_cpus + c) * PAGUS_NR_PCP_LISTS;
+					  (z * st->nr_cpus + c) * st->nr_pcp_lists;
 		}
 	}
 }
@@ -257,14 +267,15 @@ void pg_layout_build(struct pagus_state *st, const struct pagus_config *cfg,
 		.off_cpu_node = l->off_cpu_node, .off_nodes = l->off_nodes,
 		.off_zonelists = l->off_zonelists,
 		.off_zones = l->off_zones, .off_pcps = l->off_pcps, .off_pages = l->off_pages,
-		.off_blocks = l->off_blocks, .off_counters = l->off_counters,
+		.off_blocks = l->off_blocks, .off_owns = l->off_owns,
+		.off_counters = l->off_counters,
 		.nr_nodes = l->nr_nodes, .nr_cpus = cfg->nr_cpus, .nr_zones = l->nr_zones,
 		.max_order = cfg->max_order, .pageblock_order = cfg->pageblock_order,
 		.section_order = cfg->section_order, .first_section = l->first_section,
 		.nr_sections = l->nr_sections, .nr_slots = l->nr_slots,
 		.first_page = l->first_page, .nr_pages = l->nr_pages, .thp = cfg->thp,
 		.counter_drift = cfg->counter_drift,
-		.grouping = cfg->grouping,
+		.grouping = cfg->grouping, .nr_pcp_lists = l->wants.nr_pcp_lists,
 	};
 	st->zone_types = configured_types(cfg);
 	for (uint32_t n = 0; n < st->nr_nodes; n++)

@@ -4,18 +4,26 @@
 
 #include "mem/state.h"
 
+/* What the pcp policy wants to keep. */
+struct pg_layout_wants {
+	uint32_t nr_pcp_lists; /* a pcp */
+	bool owners;           /* records of who owns a pageblock */
+};
+
 /* Sizes and places of everything in the region, from a configuration alone. */
 struct pg_layout {
 	uint64_t off_section_slot, off_slot_section, off_cpu_node, off_nodes, off_zonelists;
 	uint64_t off_zones, off_pcps;
-	uint64_t off_pages, off_blocks, off_counters, bytes;
+	uint64_t off_pages, off_blocks, off_owns, off_counters, bytes;
+	struct pg_layout_wants wants;
 	uint32_t nr_nodes, nr_zones, first_section, nr_sections, nr_slots, first_page, nr_pages;
 	uint8_t zone_id[PAGUS_MAX_NODES][PAGUS_NR_ZONE_TYPES]; /* PG_LAYOUT_NO_ZONE: no memory */
 };
 #define PG_LAYOUT_NO_ZONE 255
 
 /* False if the configuration is not valid. */
-bool pg_layout_compute(const struct pagus_config *cfg, struct pg_layout *layout);
+bool pg_layout_compute(const struct pagus_config *cfg, const struct pg_layout_wants *wants,
+		       struct pg_layout *layout);
 
 /*
  * Fill the region: all pages reserved, all lists empty, no limits computed. The region is zero

@@ -3,7 +3,7 @@
  * Every byte of an instance's state. The region that the caller provides holds, in this order:
  *
  *   struct pagus_state | section tables | CPU nodes | nodes | zonelists | zones | pcps | page records
- *   | block types | counters
+ *   | block types | owner records, where CPUs own pageblocks | counters
  *
  * Everything before the counters is what pagus_digest covers. There is no pointer in it: page
  * records link by 32-bit index, and the offsets below are from the start of the region. Padding is
@@ -46,6 +46,11 @@ struct pg_page {
 	                      * keep it, of the pageblock when the page was freed; else 0 */
 };
 PG_STATIC_ASSERT(sizeof(struct pg_page) == 16, "page record");
+
+static inline bool pg_kind_cached(uint32_t kind)
+{
+	return kind == PAGUS_PAGE_PCP || kind == PAGUS_PAGE_PCP_OWNED;
+}
 
 /* Marks of a block that is handed out. */
 #define PG_MARK_PFMEMALLOC 0x1u /* taken without watermarks: to be used to free memory */
@@ -98,9 +103,27 @@ struct pg_pcp {
 	uint32_t first_head;   /* I: record of list 0 */
 	int32_t free_delta;    /* Z: this CPU's part of the zone's unfolded free pages */
 	uint32_t expire;       /* P: ticks until what lies here of another node is given back; 0: never */
+	uint32_t remote;       /* A: first of the deferred blocks that wait for this pcp's lock */
+	uint32_t remote_pages; /* A: pages in them */
 	uint32_t pad;
 };
-PG_STATIC_ASSERT(sizeof(struct pg_pcp) == 56, "pcp");
+PG_STATIC_ASSERT(sizeof(struct pg_pcp) == 64, "pcp");
+
+/*
+ * Who owns a pageblock: a CPU, on whose pcp its freed pages meet again, or the zone. These records
+ * exist only where the pcp policy lets CPUs own pageblocks. Record 0 is none; then come the heads,
+ * one a pcp; then one a pageblock. Links of what is on no list are 0.
+ */
+enum { PG_OWN_PIECES, PG_OWN_WHOLE, PG_NR_OWN_LISTS };
+struct pg_own {
+	uint32_t owner;   /* CPU + 1; 0: the zone. Read: A. Set, as the pageblock leaves the zone
+	                   * whole, or cleared, as it is whole again: Z. Cleared else: Z and P */
+	uint32_t nr_free; /* P: its pages on the owner's lists */
+	uint32_t age;     /* Z: ticks that it has had pieces in the zone and none on the owner's lists */
+	struct { uint32_t prev, next; } link[PG_NR_OWN_LISTS]; /* PIECES Z: free pieces of it lie in
+	                   * the zone. WHOLE P: all of its pages are on the owner's lists */
+};
+PG_STATIC_ASSERT(sizeof(struct pg_own) == 28, "owner record");
 
 struct pg_node {
 	uint64_t boost_left;         /* W: pages that are yet to be reclaimed for boosts */
@@ -126,7 +149,7 @@ struct pagus_state {
 	uint64_t digest_bytes;   /* = off_counters */
 	uint64_t off_section_slot, off_slot_section, off_cpu_node, off_nodes, off_zonelists;
 	uint64_t off_zones, off_pcps;
-	uint64_t off_pages, off_blocks, off_counters;
+	uint64_t off_pages, off_blocks, off_owns, off_counters; /* off_owns: 0: CPUs own nothing */
 	uint32_t nr_nodes, nr_cpus, nr_zones;
 	uint32_t max_order, pageblock_order, section_order;
 	uint32_t first_section, nr_sections, nr_slots;
@@ -134,6 +157,8 @@ struct pagus_state {
 	uint32_t nr_pages;       /* page records, holes included */
 	uint32_t pcp_policy, place_policy; /* rows of their tables */
 	uint32_t pcp_orders;     /* bit o: order o goes through pcp lists */
+	uint32_t local_orders;   /* of these, those that a free puts onto its own CPU's list */
+	uint32_t nr_pcp_lists;   /* a pcp */
 	uint32_t mobility_off;   /* page_group_by_mobility_disabled: every page is unmovable */
 	uint32_t thp;
 	uint32_t booted;         /* pagus_boot_done has run */
@@ -145,7 +170,7 @@ struct pagus_state {
 	uint32_t cpu_coming;     /* I: 1 while a CPU comes online */
 	uint32_t pcp_disabled;   /* I: 1 + the zone whose pcps are off; 0: none */
 	uint32_t content;        /* I: PG_CONTENT_* */
-	uint32_t pad[2 - (17 + PAGUS_NR_TUNABLES + 7) % 2];
+	uint32_t pad[2 - (19 + PAGUS_NR_TUNABLES + 7) % 2];
 	uint64_t cpu_offline[PAGUS_MAX_CPUS / 64]; /* I: bit n of word m: CPU 64 m + n */
 	uint8_t node_online[PAGUS_MAX_NODES];
 };

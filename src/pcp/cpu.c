@@ -18,6 +18,25 @@ static void update_limits(struct pagus_state *st)
 	pg_watermark_set_thresholds(st, PAGUS_NO_NODE, false);
 }
 
+/* The pcp holds nothing from now on, and takes nothing, but what its own CPU gives it. */
+static void retire(struct pg_call *c, struct pg_zone *z, uint32_t cpu)
+{
+	const struct pg_pcp_ops *ops = pg_pcps[c->st->pcp_policy];
+
+	if (ops->retire)
+		ops->retire(c, z, pg_pcp(c->st, z->id, cpu));
+	else
+		pg_pcp_drain_all(c, z, cpu);
+}
+
+static void revive(const struct pagus_state *st, uint32_t zone, uint32_t cpu)
+{
+	const struct pg_pcp_ops *ops = pg_pcps[st->pcp_policy];
+
+	if (ops->revive)
+		ops->revive(pg_pcp(st, zone, cpu));
+}
+
 enum pagus_status pg_cpu_down(struct pg_call *c, uint32_t cpu)
 {
 	struct pagus_state *st = c->st;
@@ -28,7 +47,7 @@ enum pagus_status pg_cpu_down(struct pg_call *c, uint32_t cpu)
 		return PAGUS_BUSY;
 	st->cpu_offline[cpu / 64] |= UINT64_C(1) << cpu % 64;
 	for (uint32_t id = 0; id < st->nr_zones; id++) {
-		pg_pcp_drain_all(c, pg_zone(st, id), cpu);
+		retire(c, pg_zone(st, id), cpu);
 		pg_account_fold(st, pg_zone(st, id), cpu);
 	}
 	update_limits(st);
@@ -48,6 +67,8 @@ enum pagus_status pg_cpu_up(struct pg_call *c, uint32_t cpu)
 	update_limits(st);
 	st->cpu_coming = 0;
 	st->cpu_offline[cpu / 64] &= ~(UINT64_C(1) << cpu % 64);
+	for (uint32_t id = 0; id < st->nr_zones; id++)
+		revive(st, id, cpu);
 	pg_watermark_set_thresholds(st, PAGUS_NO_NODE, false);
 	return PAGUS_OK;
 }
@@ -66,7 +87,7 @@ enum pagus_status pg_pcp_disable(struct pg_call *c, uint32_t zone)
 
 		pcp->high_min = pcp->high_max = 0;
 		pcp->batch = 1;
-		pg_pcp_drain_all(c, pg_zone(st, zone), cpu);
+		retire(c, pg_zone(st, zone), cpu);
 	}
 	return PAGUS_OK;
 }
@@ -81,6 +102,9 @@ enum pagus_status pg_pcp_enable(struct pg_call *c, uint32_t zone)
 	if (st->pcp_disabled != zone + 1)
 		return PAGUS_BUSY;
 	st->pcp_disabled = 0;
+	for (uint32_t cpu = 0; cpu < st->nr_cpus; cpu++)
+		if (pg_cpu_online(st, cpu))
+			revive(st, zone, cpu);
 	pg_watermark_set_pcp_limits(st, z, z->pcp_high_min, z->pcp_high_max, z->pcp_batch);
 	return PAGUS_OK;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pcp/pcp.h"
 
+#include "base/atomic.h"
 #include "base/bits.h"
 
 #define REMOTE_TICKS 3
@@ -8,10 +9,10 @@
 /* The next list from `list` on, round the end, that holds anything. The pcp is not empty. */
 static uint32_t next_list(const struct pagus_state *st, const struct pg_pcp *pcp, uint32_t list)
 {
-	for (uint32_t n = 0; n < PAGUS_NR_PCP_LISTS; n++) {
+	for (uint32_t n = 0; n < st->nr_pcp_lists; n++) {
 		if (pg_list_first(pg_pages(st), pcp->first_head + list) != PG_NONE)
 			return list;
-		list = list + 1 == PAGUS_NR_PCP_LISTS ? 0 : list + 1;
+		list = list + 1 == st->nr_pcp_lists ? 0 : list + 1;
 	}
 	PG_ASSERT(false);
 	return list;
@@ -42,6 +43,7 @@ static uint32_t drain_last(struct pg_call *c, struct pg_zone *z, struct pg_pcp *
 uint32_t pg_pcp_drain(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, uint32_t pages,
 		      uint32_t start, enum pagus_lock_reason why)
 {
+	const struct pg_pcp_ops *ops = pg_pcps[c->st->pcp_policy];
 	uint32_t list = start, done = 0;
 
 	pages = (uint32_t)pg_min(pages, pcp->count);
@@ -49,6 +51,8 @@ uint32_t pg_pcp_drain(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, 
 		return 0;
 	if (pg_event_wanted(c, PAGUS_EVENT_DRAIN))
 		pg_event_raise(c, PAGUS_EVENT_DRAIN, z->id, PAGUS_NO_PFN, 0, 0, pages, why);
+	if (ops->drain)
+		return ops->drain(c, z, pcp, pages, why);
 	pg_zone_lock(c, z, why);
 	while (done < pages) {
 		list = next_list(c->st, pcp, list);
@@ -60,16 +64,21 @@ uint32_t pg_pcp_drain(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, 
 	return done;
 }
 
-/* In pieces, so that no hold of the zone lock is long. */
+/*
+ * In pieces, so that no hold of the zone lock is long. Where the policy drains, it limits the hold,
+ * and what has left counts; else what was asked for.
+ */
 static void drain_in_pieces(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp,
 			    uint32_t pages, uint32_t piece, uint32_t start,
 			    enum pagus_lock_reason why)
 {
-	while (pages > 0 && pcp->count > 0) {
-		uint32_t now = (uint32_t)pg_min(pages, piece);
+	bool by_policy = pg_pcps[c->st->pcp_policy]->drain;
 
-		pg_pcp_drain(c, z, pcp, now, start, why);
-		pages -= now;
+	while (pages > 0 && pcp->count > 0) {
+		uint32_t now = (uint32_t)pg_min(pages, by_policy ? pages : piece);
+		uint32_t left = pg_pcp_drain(c, z, pcp, now, start, why);
+
+		pages -= by_policy ? (uint32_t)pg_min(pages, left) : now;
 	}
 }
 
@@ -130,6 +139,8 @@ static uint32_t expired_pages(const struct pagus_state *st, const struct pg_zone
 
 void pg_pcp_tick(struct pg_call *c)
 {
+	const struct pg_pcp_ops *ops = pg_pcps[c->st->pcp_policy];
+
 	for (uint32_t id = 0; id < c->st->nr_zones; id++) {
 		struct pg_zone *z = pg_zone(c->st, id);
 		struct pg_pcp *pcp = pg_pcp(c->st, id, c->cpu);
@@ -141,19 +152,28 @@ void pg_pcp_tick(struct pg_call *c)
 		drain_in_pieces(c, z, pcp, pg_pcp_decay(c->st, pcp), pcp->batch, 0,
 				PAGUS_REASON_DRAIN);
 		pg_pcp_drain(c, z, pcp, expired_pages(c->st, z, pcp), 0, PAGUS_REASON_DRAIN);
+		if (ops->tick)
+			ops->tick(c, z, pcp);
 		pg_pcp_unlock(c, pcp);
 	}
+}
+
+void pg_pcp_empty(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp)
+{
+	if (pg_pcps[c->st->pcp_policy]->gather)
+		pg_pcps[c->st->pcp_policy]->gather(c, pcp);
+	drain_in_pieces(c, z, pcp, pcp->count,
+			pcp->batch << c->st->tunable[PAGUS_TUNABLE_pcp_batch_scale_max], 0,
+			PAGUS_REASON_DRAIN);
 }
 
 void pg_pcp_drain_all(struct pg_call *c, struct pg_zone *z, uint32_t cpu)
 {
 	struct pg_pcp *pcp = pg_pcp(c->st, z->id, cpu);
 
-	if (pcp->count == 0)
+	if (pcp->count == 0 && pg_atomic_load(&pcp->remote_pages) == 0)
 		return;
 	pg_pcp_lock(c, pcp, PAGUS_REASON_PCP_DRAIN);
-	drain_in_pieces(c, z, pcp, pcp->count,
-			pcp->batch << c->st->tunable[PAGUS_TUNABLE_pcp_batch_scale_max], 0,
-			PAGUS_REASON_DRAIN);
+	pg_pcp_empty(c, z, pcp);
 	pg_pcp_unlock(c, pcp);
 }

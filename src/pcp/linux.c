@@ -55,8 +55,8 @@ static uint32_t blocks_of_order(const struct pagus_state *st, const struct pg_zo
  * An atomic request of higher order takes its own block, or the reserve's, and leaves the rest
  * whole.
  */
-static uint32_t refill_blocks(const struct pagus_state *st, const struct pg_zone *z,
-			      struct pg_pcp *pcp, const struct pg_take *t)
+uint32_t pg_pcp_tuned_blocks(const struct pagus_state *st, const struct pg_zone *z,
+			     struct pg_pcp *pcp, const struct pg_take *t)
 {
 	uint32_t blocks = blocks_of_order(st, z, pcp, t->order);
 
@@ -127,8 +127,8 @@ static bool free_high_order(const struct pagus_state *st, struct pg_pcp *pcp, ui
 	return burst;
 }
 
-static uint32_t over(const struct pagus_state *st, const struct pg_zone *z, struct pg_pcp *pcp,
-		     uint32_t order, bool may_drain)
+uint32_t pg_pcp_tuned_over(const struct pagus_state *st, const struct pg_zone *z,
+			   struct pg_pcp *pcp, uint32_t order, bool may_drain)
 {
 	uint32_t high;
 	bool free_high;
@@ -145,5 +145,5 @@ static uint32_t over(const struct pagus_state *st, const struct pg_zone *z, stru
 
 const struct pg_pcp_ops pg_pcp_linux = {
 	.name = "linux", .about = "batches and self-tuning limits, as Linux 6.7 and later",
-	.cached = true, .refill_blocks = refill_blocks, .over = over,
+	.cached = true, .refill_blocks = pg_pcp_tuned_blocks, .over = pg_pcp_tuned_over,
 };

@@ -6,7 +6,7 @@
  * calls are reached where the zone lock is taken anyway.
  *
  * Lists: order * 3 + migratetype for orders 0-3, then the huge order not movable (12) and movable
- * (13).
+ * (13); where a policy caches all orders, order * 3 + migratetype for each.
  *
  * Locking: all calls need the pcp's lock.
  */
@@ -18,10 +18,12 @@
 
 #define PG_PCP_SMALL_ORDERS 4
 #define PG_PCP_HUGE_LIST    12
+#define PG_PCP_TYPES        3 /* migratetypes that have lists */
 
 struct pg_pcp_ops {
 	const char *name, *about;
-	bool cached;    /* orders 0-3 and the pageblock's go through lists; if not, no call below is made */
+	bool cached;     /* orders 0-3 and the pageblock's go through lists; else no call below is made */
+	bool all_orders; /* the others up to the pageblock's too: a list each order and type */
 	bool fixed_limit; /* high_min is the one limit; `high` is not kept */
 	/*
 	 * How many blocks a refill of the empty list that `t` needs asks for; 0: the request goes
@@ -30,6 +32,35 @@ struct pg_pcp_ops {
 	uint32_t (*refill_blocks)(const struct pagus_state *st, const struct pg_zone *z,
 				  struct pg_pcp *pcp, const struct pg_take *t);
 	/*
+	 * Bring a block onto the empty list that `t` needs; true if that took no zone lock. NULL:
+	 * as many as refill_blocks says, in one hold of it.
+	 */
+	bool (*restock)(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp,
+			struct pg_take *t);
+	/*
+	 * A block of a pageblock of `type`, which is nobody's, has been freed: false if it is to go
+	 * to the zone. NULL: onto the calling CPU's list. Does not wait and does not drain unless
+	 * it may.
+	 */
+	bool (*free)(struct pg_call *c, uint32_t i, uint32_t order, uint32_t type, bool may_drain);
+	/*
+	 * Give `pages` pages, or some of them, back in one hold of the zone's lock: how many went,
+	 * 0 if there were none. NULL: list by list, from the tails.
+	 */
+	uint32_t (*drain)(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, uint32_t pages,
+			  enum pagus_lock_reason why);
+	/* Put what others have freed to the pcp onto its lists. NULL: they do not. */
+	void (*gather)(struct pg_call *c, struct pg_pcp *pcp);
+	/*
+	 * The CPU's vmstat tick; the pcp, or all of the zone, go out of use, or come back. NULL:
+	 * nothing.
+	 */
+	void (*tick)(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp);
+	void (*retire)(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp);
+	void (*revive)(struct pg_pcp *pcp);
+	/* The pageblock of page i is to be nobody's. NULL: it is. */
+	void (*release)(struct pg_call *c, uint32_t i);
+	/*
 	 * A block of `order` was pushed: how many pages are to be drained; 0 where the caller may
 	 * not. Moves what the pcp remembers.
 	 */
@@ -37,7 +68,7 @@ struct pg_pcp_ops {
 			 uint32_t order, bool may_drain);
 };
 
-extern const struct pg_pcp_ops pg_pcp_none, pg_pcp_linux, pg_pcp_fixed;
+extern const struct pg_pcp_ops pg_pcp_none, pg_pcp_linux, pg_pcp_fixed, pg_pcp_pageblock;
 
 /* All of them; the state holds a row number. */
 extern const struct pg_pcp_ops *const pg_pcps[];
@@ -49,19 +80,21 @@ static inline uint32_t pg_pcp_high(const struct pagus_state *st, const struct pg
 	return pg_pcps[st->pcp_policy]->fixed_limit ? pcp->high_min : pcp->high;
 }
 
-static inline uint32_t pg_pcp_list(uint32_t order, uint32_t type)
+static inline uint32_t pg_pcp_list(const struct pagus_state *st, uint32_t order, uint32_t type)
 {
-	if (order < PG_PCP_SMALL_ORDERS)
+	if (order < PG_PCP_SMALL_ORDERS || pg_unlikely(pg_pcps[st->pcp_policy]->all_orders))
 		return order * 3 + type;
 	return PG_PCP_HUGE_LIST + (type == PAGUS_MOVABLE);
 }
 
 /* The list for a free into a pageblock of `type`: HIGHATOMIC and CMA go with movable. */
-static inline uint32_t pg_pcp_free_list(uint32_t order, uint32_t type)
+static inline uint32_t pg_pcp_free_list(const struct pagus_state *st, uint32_t order,
+					uint32_t type)
 {
-	return pg_pcp_list(order, pg_type_mergeable(type) ? type : (uint32_t)PAGUS_MOVABLE);
+	return pg_pcp_list(st, order, pg_type_mergeable(type) ? type : (uint32_t)PAGUS_MOVABLE);
 }
 
+/* The order of a list that a recording numbers, which is linux's numbering. */
 static inline uint32_t pg_pcp_list_order(uint32_t list, uint32_t pageblock_order)
 {
 	return list < PG_PCP_HUGE_LIST ? list / 3 : pageblock_order;
@@ -89,6 +122,12 @@ static inline void pg_pcp_unlock(struct pg_call *c, const struct pg_pcp *pcp)
 	c->p->port->unlock(c->p->port_ctx, PAGUS_LOCK_PCP, pg_pcp_index(c, pcp), 0);
 }
 
+/* Take the first block of a list, i of `order`, off it: it is of a pageblock that the CPU owns. */
+uint32_t pg_pop_owned(struct pagus_state *st, struct pg_pcp *pcp, uint32_t i, uint32_t order);
+
+/* Take the block i off whatever list of the pcp it is on. */
+void pg_pcp_remove(struct pagus_state *st, struct pg_pcp *pcp, uint32_t i);
+
 /* Pop a block; PG_NONE if the list is empty. */
 static inline uint32_t pg_pcp_pop(struct pagus_state *st, struct pg_pcp *pcp, uint32_t list,
 				  uint32_t order)
@@ -98,17 +137,22 @@ static inline uint32_t pg_pcp_pop(struct pagus_state *st, struct pg_pcp *pcp, ui
 
 	if (pg_unlikely(i == PG_NONE))
 		return PG_NONE;
-	PG_ASSERT(pages[i].kind == PAGUS_PAGE_PCP && pages[i].order == order);
+	if (pg_unlikely(pages[i].kind != PAGUS_PAGE_PCP || pages[i].order != order))
+		return pg_pop_owned(st, pcp, i, order);
 	pg_list_del(pages, i);
 	pcp->count -= 1u << order;
 	return i;
 }
 
 /*
- * Bring blocks onto the empty list that `t` needs, as many as the policy asks for and the zone has,
- * in one hold of the zone's lock.
+ * Bring blocks onto the empty list that `t` needs, as the policy does it: true if no zone lock was
+ * needed. Usually as many as it asks for and the zone has, in one hold.
  */
-void pg_pcp_fill(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, struct pg_take *t);
+bool pg_pcp_fill(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, struct pg_take *t);
+
+/* A refill that asked for so many blocks brought so many pages. */
+void pg_pcp_tell_refill(const struct pg_call *c, const struct pg_zone *z, const struct pg_take *t,
+			uint32_t asked, uint32_t pages);
 
 /*
  * The block for `t`: from its list, *hit, or after a refill; PG_NONE if that brings none. Each turn
@@ -117,14 +161,14 @@ void pg_pcp_fill(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, struc
 static inline uint32_t pg_pcp_take(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp,
 				   struct pg_take *t, bool *hit)
 {
-	uint32_t list = pg_pcp_list(t->order, t->type), i;
+	uint32_t list = pg_pcp_list(c->st, t->order, t->type), i;
 
 	do {
 		i = pg_pcp_pop(c->st, pcp, list, t->order);
 		*hit = i != PG_NONE;
 		if (pg_unlikely(i == PG_NONE)) {
 			pg_count(c, PAGUS_COUNTER_pcp_alloc_miss, 1);
-			pg_pcp_fill(c, z, pcp, t);
+			*hit = pg_pcp_fill(c, z, pcp, t);
 			i = pg_pcp_pop(c->st, pcp, list, t->order);
 		}
 	} while (i != PG_NONE && pg_content_leaks(c, i, t->order));
@@ -173,6 +217,20 @@ uint32_t pg_pcp_decay(const struct pagus_state *st, struct pg_pcp *pcp);
 /* The vmstat tick of the calling CPU: fold its counts, let its pcps decay. */
 void pg_pcp_tick(struct pg_call *c);
 
+/* ---- linux.c: the tuning of Linux 6.7 and later, as refill_blocks and over ------------------- */
+
+uint32_t pg_pcp_tuned_blocks(const struct pagus_state *st, const struct pg_zone *z,
+			     struct pg_pcp *pcp, const struct pg_take *t);
+uint32_t pg_pcp_tuned_over(const struct pagus_state *st, const struct pg_zone *z,
+			   struct pg_pcp *pcp, uint32_t order, bool may_drain);
+
+/* A pageblock has been given `type`: those that do not merge with others are never owned. */
+static inline void pg_pcp_retyped(struct pg_call *c, uint32_t i, uint32_t type)
+{
+	if (pg_pcps[c->st->pcp_policy]->release && !pg_type_mergeable(type))
+		pg_pcps[c->st->pcp_policy]->release(c, i);
+}
+
 /* ---- cpu.c: what the public calls of these names do ------------------------------------------ */
 
 enum pagus_status pg_cpu_down(struct pg_call *c, uint32_t cpu);
@@ -180,7 +238,8 @@ enum pagus_status pg_cpu_up(struct pg_call *c, uint32_t cpu);
 enum pagus_status pg_pcp_disable(struct pg_call *c, uint32_t zone);
 enum pagus_status pg_pcp_enable(struct pg_call *c, uint32_t zone);
 
-/* Drain all that `cpu` holds in zone z, taking the pcp's lock. */
+/* Drain all that `cpu` holds in zone z, taking the pcp's lock; or holding it. */
+void pg_pcp_empty(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp);
 void pg_pcp_drain_all(struct pg_call *c, struct pg_zone *z, uint32_t cpu);
 
 #endif

@@ -7,7 +7,7 @@ enum pagus_status pg_seed_pcp_block(struct pg_call *c, uint32_t cpu, pagus_pfn_t
 				    uint32_t list)
 {
 	struct pagus_state *st = c->st;
-	uint32_t i, order;
+	uint32_t i, order, type;
 	enum pagus_status status;
 	struct pg_zone *z;
 
@@ -24,8 +24,9 @@ enum pagus_status pg_seed_pcp_block(struct pg_call *c, uint32_t cpu, pagus_pfn_t
 		pg_zone_unlock(c, z);
 		return PAGUS_OK;
 	}
-	pg_pcp_put(st, pg_pcp(st, z->id, cpu), list, i, order,
-		   list < PG_PCP_HUGE_LIST ? list % 3 : (list > PG_PCP_HUGE_LIST), PG_TAIL);
+	type = list < PG_PCP_HUGE_LIST ? list % 3 : (list > PG_PCP_HUGE_LIST);
+	pg_pcp_put(st, pg_pcp(st, z->id, cpu), pg_pcp_list(st, order, type), i, order, type,
+		   PG_TAIL);
 	return PAGUS_OK;
 }
 

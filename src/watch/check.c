@@ -5,7 +5,9 @@
  */
 #include "watch/check.h"
 
+#include "mem/stack.h"
 #include "pcp/pcp.h"
+#include "zone/owner.h"
 
 #define BROKEN(number, i) return note_broken(k, number, i)
 
@@ -39,21 +41,40 @@ static int note_broken(struct check *k, int number, uint32_t i)
 	return number;
 }
 
-/* Freed blocks that wait for the zone's lock: a list with one link an entry. */
-static int check_deferred(struct check *k, const struct pg_zone *z)
+/* Freed blocks of the zone that wait for a lock: a list with one link an entry. */
+static int check_stack(struct check *k, const struct pg_zone *z, uint32_t first, uint64_t *pages)
 {
 	uint32_t end = k->st->first_page + k->st->nr_pages;
 	struct sums *sums = &k->zone[z->id];
 
-	for (uint32_t i = z->deferred; i != PG_NONE; i = pg_page(k->st, i)->next) {
+	*pages = 0;
+	if (first == PG_STACK_CLOSED)
+		return 0;
+	for (uint32_t i = first; i != PG_NONE; i = pg_page(k->st, i)->next) {
 		if (i < k->st->first_page || i >= end ||
 		    pg_page(k->st, i)->kind != PAGUS_PAGE_DEFERRED ||
 		    pg_page(k->st, i)->zone != z->id || sums->listed_deferred > k->st->nr_pages)
 			BROKEN(INV_deferred, i < end ? i : PG_NONE);
 		sums->listed_deferred++;
-		sums->held_pages += 1u << pg_page(k->st, i)->order;
+		*pages += 1u << pg_page(k->st, i)->order;
 	}
+	sums->held_pages += *pages;
 	return 0;
+}
+
+static int check_deferred(struct check *k, const struct pg_zone *z)
+{
+	uint64_t pages;
+	int broken = check_stack(k, z, z->deferred, &pages);
+
+	for (uint32_t cpu = 0; cpu < k->st->nr_cpus && !broken; cpu++) {
+		const struct pg_pcp *pcp = pg_pcp(k->st, z->id, cpu);
+
+		broken = check_stack(k, z, pcp->remote, &pages);
+		if (!broken && (pages != pcp->remote_pages || pages > 1u << k->st->pageblock_order))
+			BROKEN(INV_remote, PG_NONE);
+	}
+	return broken;
 }
 
 /* One list: links, and each entry's kind, order and zone. *nr_blocks: how many entries. */
@@ -71,8 +92,8 @@ static int check_list(struct check *k, uint32_t head, uint32_t zone, uint32_t ki
 		if (i == head)
 			return 0;
 		*nr_blocks += 1;
-		if (i < k->st->first_page || pages[i].kind != kind || pages[i].order != order ||
-		    pages[i].zone != zone)
+		if (i < k->st->first_page || pages[i].order != order || pages[i].zone != zone ||
+		    (kind == PAGUS_PAGE_PCP ? !pg_kind_cached(pages[i].kind) : pages[i].kind != kind))
 			BROKEN(state, i);
 	}
 }
@@ -112,17 +133,37 @@ static int check_free_lists(struct check *k, const struct pg_zone *z)
 	return 0;
 }
 
+static uint32_t list_order(const struct pagus_state *st, uint32_t list)
+{
+	return pg_pcps[st->pcp_policy]->all_orders ? list / PG_PCP_TYPES :
+						     pg_pcp_list_order(list, st->pageblock_order);
+}
+
+static int check_owned(struct check *k, const struct pg_pcp *pcp, uint32_t list)
+{
+	uint32_t head = pcp->first_head + list;
+
+	for (uint32_t i = pg_page(k->st, head)->next; i != head; i = pg_page(k->st, i)->next)
+		if (pg_page(k->st, i)->kind == PAGUS_PAGE_PCP_OWNED &&
+		    pg_owner(k->st, i) != pcp->cpu + 1)
+			BROKEN(INV_owned_state, i);
+	return 0;
+}
+
 static int check_pcp_lists(struct check *k, const struct pg_zone *z, uint32_t cpu)
 {
 	const struct pg_pcp *pcp = pg_pcp(k->st, z->id, cpu);
 	uint64_t pages = 0;
 
-	for (uint32_t list = 0; list < PAGUS_NR_PCP_LISTS; list++) {
-		uint32_t order = pg_pcp_list_order(list, k->st->pageblock_order);
+	for (uint32_t list = 0; list < k->st->nr_pcp_lists; list++) {
+		uint32_t order = list_order(k->st, list);
 		uint64_t nr;
 		int broken =
 			check_list(k, pcp->first_head + list, z->id, PAGUS_PAGE_PCP, order, &nr);
 
+		if (broken)
+			return broken;
+		broken = check_owned(k, pcp, list);
 		if (broken)
 			return broken;
 		pages += nr << order;
@@ -163,7 +204,7 @@ static int check_block(struct check *k, uint32_t i, uint32_t *next)
 		if (page[n].kind != PAGUS_PAGE_TAIL || page[n].zone != page->zone)
 			BROKEN(INV_head_extent, i + n);
 	sums->heads_free += page->kind == PAGUS_PAGE_FREE;
-	sums->heads_pcp += page->kind == PAGUS_PAGE_PCP;
+	sums->heads_pcp += pg_kind_cached(page->kind);
 	sums->heads_deferred += page->kind == PAGUS_PAGE_DEFERRED;
 	if (page->kind == PAGUS_PAGE_ALLOCATED || page->kind == PAGUS_PAGE_INHERITED)
 		sums->held_pages += pages;
@@ -201,8 +242,7 @@ static int check_pages(struct check *k)
 	for (uint32_t i = st->first_page; i < end; i++) {
 		const struct pg_page *page = pg_page(st, i);
 
-		if (page->kind != PAGUS_PAGE_FREE && page->kind != PAGUS_PAGE_PCP &&
-		    !is_clear(page))
+		if (page->kind != PAGUS_PAGE_FREE && !pg_kind_cached(page->kind) && !is_clear(page))
 			BROKEN(INV_unlisted_clear, i);
 	}
 	return 0;
@@ -256,6 +296,8 @@ static int check_all(struct check *k)
 		sum_reserved(k);
 	for (uint32_t id = 0; id < k->st->nr_zones && !broken; id++)
 		broken = check_zone_sums(k, pg_zone(k->st, id));
+	if (!broken)
+		broken = pg_check_owners(k->st, &k->where);
 	return broken;
 }
 

@@ -10,4 +10,7 @@
  */
 int pg_check(const struct pagus_state *st, pagus_pfn_t *where);
 
+/* The same of the owners of pageblocks alone; near which page record in *where. */
+int pg_check_owners(const struct pagus_state *st, uint32_t *where);
+
 #endif

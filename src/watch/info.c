@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What callers may see of the state: pagus.h, "Looking at it". Nothing here writes. */
 #include "pcp/pcp.h"
+#include "zone/owner.h"
 
 uint64_t pagus_counter_read(const struct pagus *p, enum pagus_counter counter)
 {
@@ -43,8 +44,10 @@ enum pagus_status pagus_zone_info(const struct pagus *p, uint32_t zone,
 	};
 	for (uint32_t i = z->deferred; i != PG_NONE; i = pg_page(st, i)->next)
 		info->deferred_pages += 1u << pg_page(st, i)->order;
-	for (uint32_t cpu = 0; cpu < st->nr_cpus; cpu++)
+	for (uint32_t cpu = 0; cpu < st->nr_cpus; cpu++) {
 		info->pcp_pages += pg_pcp(st, zone, cpu)->count;
+		info->deferred_pages += pg_atomic_load(&pg_pcp(st, zone, cpu)->remote_pages);
+	}
 	for (uint32_t o = 0; o < PAGUS_NR_ORDERS; o++)
 		info->nr_free[o] = z->nr_free[o];
 	for (uint32_t w = 0; w < PAGUS_NR_WMARKS; w++)
@@ -71,7 +74,7 @@ enum pagus_status pagus_pcp_info(const struct pagus *p, uint32_t zone, uint32_t 
 		.count = pcp->count, .high = pg_pcp_high(p->state, pcp),
 		.high_min = pcp->high_min, .high_max = pcp->high_max, .batch = pcp->batch,
 		.alloc_factor = pcp->alloc_factor, .free_count = pcp->free_count,
-		.flags = pcp->flags,
+		.flags = pcp->flags, .remote_pages = pg_atomic_load(&pcp->remote_pages),
 	};
 	return PAGUS_OK;
 }
@@ -103,10 +106,15 @@ uint64_t pagus_free_blocks(const struct pagus *p, uint32_t zone, uint32_t order,
 	return pagus_free_list(p, zone, order, type, NULL, 0);
 }
 
+uint32_t pagus_nr_pcp_lists(const struct pagus *p)
+{
+	return p->state->nr_pcp_lists;
+}
+
 uint64_t pagus_pcp_list(const struct pagus *p, uint32_t zone, uint32_t cpu, uint32_t list,
 			pagus_pfn_t *pfns, uint64_t room)
 {
-	if (zone >= p->state->nr_zones || cpu >= p->state->nr_cpus || list >= PAGUS_NR_PCP_LISTS)
+	if (zone >= p->state->nr_zones || cpu >= p->state->nr_cpus || list >= p->state->nr_pcp_lists)
 		return 0;
 	return list_pfns(p->state, pg_pcp(p->state, zone, cpu)->first_head + list, pfns, room);
 }
@@ -136,7 +144,7 @@ enum pagus_status pagus_page_info(const struct pagus *p, pagus_pfn_t pfn,
 	*info = (struct pagus_page_info){
 		.kind = (enum pagus_page_kind)page->kind, .order = page->order, .zone = page->zone,
 		.block_type = (enum pagus_migratetype)pg_block_type(st, i),
-		.request_type = (enum pagus_migratetype)page->type,
+		.request_type = (enum pagus_migratetype)page->type, .owner = pg_owner(st, i),
 	};
 	if (page->kind == PAGUS_PAGE_INHERITED)
 		info->references = 1;

@@ -15,6 +15,7 @@
 #include "zone/zone.h"
 
 #include "mem/release.h"
+#include "zone/owner.h"
 
 /*
  * True if the block i of `order` would merge again as soon as its own buddy is freed: then it goes
@@ -71,6 +72,7 @@ static void free_one(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t 
 		     uint32_t type, enum pg_end end)
 {
 	struct pagus_state *st = c->st;
+	uint32_t freed = i;
 
 	pg_account(c, z, INT64_C(1) << order, type);
 	while (order < st->max_order) {
@@ -78,6 +80,8 @@ static void free_one(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t 
 
 		if (captured(c, i, order)) {
 			pg_account(c, z, -(INT64_C(1) << order), type);
+			if (pg_unlikely(st->off_owns))
+				pg_own_freed(c, z, freed, order, end);
 			return;
 		}
 		if (!pg_store_holds(st, z, buddy, order))
@@ -100,6 +104,8 @@ static void free_one(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t 
 	}
 	if (end == PG_HEAD && merge_likely(st, z, i, order))
 		end = PG_TAIL;
+	if (pg_unlikely(st->off_owns))
+		end = pg_own_freed(c, z, freed, order, end);
 	pg_store_insert(st, z, i, order, type, end);
 }
 

@@ -137,6 +137,12 @@ class Replay(unittest.TestCase):
         self.assertEqual([p["digest"] for p in parts["policies"]],
                          [self.result["policies"][n]["digest"] for n in (0, 3)])
 
+    def test_owned_pageblocks_need_the_zone_lock_less(self):
+        owned, _ = replay_json(TRACE, "--policy", "pcpbuddy")
+        owned = owned["policies"][0]
+        self.assertGreater(owned["counters"]["pageblock_own"], 0)
+        self.assertLess(owned["zone_lock_acquisitions"], self.result["policies"][0]["zone_lock_acquisitions"])
+
     def test_more_and_fewer_cpus(self):
         for cpus in (1, 3, 64):
             other, _ = replay_json(TRACE, "--policy", "linux", "--cpus", str(cpus))

@@ -255,10 +255,10 @@ static void check_state(struct run *run)
 
 		pagus_zone_info(&run->lab.p, zone, &info);
 		want = model_free_pages(&run->model, info.node, info.type);
-		if (info.free_pages + info.pcp_pages != want)
-			FAIL("zone %" PRIu32 ": %" PRIu64 " free, %" PRIu64 " on pcps, not %" PRIu64
-			     " in all",
-			     zone, info.free_pages, info.pcp_pages, want);
+		if (info.free_pages + info.pcp_pages + info.deferred_pages != want)
+			FAIL("zone %" PRIu32 ": %" PRIu64 " free, %" PRIu64 " on pcps, %" PRIu64
+			     " deferred, not %" PRIu64 " in all",
+			     zone, info.free_pages, info.pcp_pages, info.deferred_pages, want);
 	}
 }
 

@@ -3,6 +3,7 @@
 #include "unit/unit.h"
 
 #include "mem/geometry.h"
+#include "zone/owner.h"
 
 static const struct pagus_range range = { 0, 1024, 0, PAGUS_ZONE_BY_CEILING };
 
@@ -164,7 +165,80 @@ static void each_broken_invariant_is_found(void **state)
 		assert_true(where == rows[n].where);
 		lab_close(&lab);
 	}
-	assert_string_equal(pagus_invariant_text(NR_OF(rows) + 1), "?");
+}
+
+/* ---- pageblocks that a CPU owns -------------------------------------------------------------- */
+
+static struct pg_own *own(struct lab *lab, pagus_pfn_t pfn)
+{
+	return pg_own(lab->p.state, pg_own_record(lab->p.state, pg_index(lab->p.state, pfn)));
+}
+
+static void give_to_another(struct lab *lab, pagus_pfn_t pfn)
+{
+	own(lab, pfn)->owner = 2;
+}
+
+static void miscount_owned_pages(struct lab *lab, pagus_pfn_t pfn)
+{
+	own(lab, pfn)->nr_free--;
+}
+
+static void make_it_cma(struct lab *lab, pagus_pfn_t pfn)
+{
+	((uint8_t *)pg_at(lab->p.state, lab->p.state->off_blocks))[pfn / 512] = PAGUS_CMA;
+}
+
+static void forget_its_pieces(struct lab *lab, pagus_pfn_t pfn)
+{
+	pagus_drain_all(&lab->p);
+	unit_check(lab);
+	pg_own_del(lab->p.state, pg_own_record(lab->p.state, pg_index(lab->p.state, pfn)),
+		   PG_OWN_PIECES);
+}
+
+static void forget_that_it_is_whole(struct lab *lab, pagus_pfn_t pfn)
+{
+	unit_free(lab, pfn, 0);
+	unit_check(lab);
+	pg_own_del(lab->p.state, pg_own_record(lab->p.state, pg_index(lab->p.state, pfn)),
+		   PG_OWN_WHOLE);
+}
+
+static void miscount_remote_pages(struct lab *lab, pagus_pfn_t pfn)
+{
+	(void)pfn;
+	pg_pcp(lab->p.state, 0, 0)->remote_pages++;
+}
+
+/* Row n breaks invariant n + 19, in the pageblock of which CPU 0 owns all and has one page in use. */
+static void (*const owner_rows[])(struct lab *lab, pagus_pfn_t pfn) = {
+	give_to_another, miscount_owned_pages, make_it_cma, forget_its_pieces,
+	forget_that_it_is_whole, miscount_remote_pages,
+};
+
+static void each_broken_invariant_of_owners_is_found(void **state)
+{
+	static const struct pagus_range memory = { 0, 8192, 0, PAGUS_ZONE_BY_CEILING };
+	const struct pagus_config cfg = lab_config(&memory, 1, "pcpbuddy");
+
+	(void)state;
+	for (size_t n = 0; n < NR_OF(owner_rows); n++) {
+		struct pagus_page_info info;
+		pagus_pfn_t pfn, where;
+		struct lab lab;
+
+		unit_boot(&lab, &cfg);
+		unit_limits(&lab, 0, 512, 4096, 4096);
+		pfn = unit_alloc(&lab, GFP_USER_PAGE, 0);
+		assert_int_equal(pagus_page_info(&lab.p, pfn, &info), PAGUS_OK);
+		assert_int_equal(info.owner, 1);
+		unit_check(&lab);
+		owner_rows[n](&lab, pfn);
+		assert_int_equal(pagus_check(&lab.p, &where), n + 19);
+		lab_close(&lab);
+	}
+	assert_string_equal(pagus_invariant_text((int)NR_OF(rows) + (int)NR_OF(owner_rows) + 1), "?");
 }
 
 static void only_known_marks_are_allowed_and_none_out_of_place(void **state)
@@ -194,6 +268,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_broken_invariant_is_found),
+		cmocka_unit_test(each_broken_invariant_of_owners_is_found),
 		cmocka_unit_test(only_known_marks_are_allowed_and_none_out_of_place),
 	};
 

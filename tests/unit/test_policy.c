@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const pcps[] = { "none", "linux", "fixed" };
+static const char *const pcps[] = { "none", "linux", "fixed", "pageblock" };
 static const char *const places[] = { "plain", "linux", "convert" };
 
 static const struct pagus_range ranges[] = {
@@ -88,7 +88,8 @@ static void a_named_policy_is_its_parts(void **state)
 {
 	static const char *const rows[][2] = {
 		{ "linux", "linux+linux" }, { "nopcp", "none+linux" }, { "nogroup", "linux+plain" },
-		{ "plain", "none+plain" }, { "linux-6.1", "fixed+convert" },
+		{ "plain", "none+plain" }, { "pcpbuddy", "pageblock+linux" },
+		{ "linux-6.1", "fixed+convert" },
 	};
 	/* Besides, rows that differ from a pair of parts in their release. */
 	const uint32_t nr_releases = 2;
