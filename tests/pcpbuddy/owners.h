@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the tests of policy pcpbuddy share: one zone without marks, pcp limits as given, and a port
- * whose pcp locks can be found taken and at whose locks something can happen.
+ * whose pcp locks can be found taken and at whose locks something can happen, before and after.
  */
 #ifndef TEST_OWNERS_H
 #define TEST_OWNERS_H
@@ -17,6 +17,7 @@ struct owners {
 	bool pcps_taken;             /* every trylock of a pcp fails */
 	uint64_t nr_pcp_waits;       /* pcp locks that were waited for */
 	void (*at_lock)(struct owners *o, enum pagus_lock_class cls); /* before a lock is taken */
+	void (*unlocked)(struct owners *o, enum pagus_lock_class cls);
 };
 
 /* What happens before a lock is taken. */
@@ -45,6 +46,16 @@ static inline bool owners_trylock(void *ctx, enum pagus_lock_class cls, uint32_t
 	return pagus_sim_port.trylock(ctx, cls, index, why);
 }
 
+static inline void owners_unlock(void *ctx, enum pagus_lock_class cls, uint32_t index,
+				 uint32_t work)
+{
+	struct owners *o = (struct owners *)((char *)ctx - offsetof(struct owners, lab.sim));
+
+	pagus_sim_port.unlock(ctx, cls, index, work);
+	if (o->unlocked)
+		o->unlocked(o, cls);
+}
+
 /* `pages` pages from pfn 0 in one zone, all free; batch and a fixed high. */
 static inline struct owners *owners_boot(const char *policy, uint64_t pages, uint32_t nr_cpus,
 					 uint32_t batch, uint32_t high)
@@ -60,6 +71,7 @@ static inline struct owners *owners_boot(const char *policy, uint64_t pages, uin
 	o->port = pagus_sim_port;
 	o->port.lock = owners_lock;
 	o->port.trylock = owners_trylock;
+	o->port.unlock = owners_unlock;
 	o->lab.p.port = &o->port;
 	unit_limits(&o->lab, 0, batch, high, high);
 	return o;

@@ -365,6 +365,36 @@ static void check_16_17_interrupts_free_to_the_same_owner(void **state)
 	}
 }
 
+/* Once: the buddy comes to the pcp, and all of the pcp goes to the zone. */
+static void free_buddy_and_drain(struct owners *o, enum pagus_lock_class cls)
+{
+	if (cls != PAGUS_LOCK_PCP)
+		return;
+	o->unlocked = NULL;
+	assert_int_equal(pagus_free_pages(&o->lab.p, interrupt.pfn, 0), PAGUS_OK);
+	pagus_drain_all(&o->lab.p);
+}
+
+/* A page that has left its list and is not handed out yet is no buddy for others. */
+static void check_16_17_a_popped_block_merges_with_nothing(void **state)
+{
+	struct owners *o = owners_boot("pcpbuddy", 8192, 1, 512, 1024);
+	pagus_pfn_t pfns[2];
+
+	(void)state;
+	owners_take(o, 0, pfns, NR_OF(pfns));
+	assert_true(pfns[1] == (pfns[0] ^ 1));
+	owners_free(o, 0, pfns[0], 0);
+	interrupt.pfn = pfns[1];
+	o->unlocked = free_buddy_and_drain;
+	assert_true(owners_alloc(o, 0, GFP_USER_PAGE, 0) == pfns[0]);
+	unit_check(&o->lab);
+	assert_int_equal(unit_zone(&o->lab, 0).pcp_pages, 0);
+	assert_int_equal(unit_zone(&o->lab, 0).free_pages, 8191);
+	assert_int_equal(owners_page(o, pfns[1]).kind, PAGUS_PAGE_FREE);
+	owners_close(o);
+}
+
 static void check_16_19_drains_are_exact(void **state)
 {
 	struct owners *o = owners_boot("pcpbuddy", 32768, 2, 63, 16384);
@@ -451,6 +481,7 @@ int main(void)
 		cmocka_unit_test(check_16_14_isolation),
 		cmocka_unit_test(check_16_15_cpus_go_and_come),
 		cmocka_unit_test(check_16_17_interrupts_free_to_the_same_owner),
+		cmocka_unit_test(check_16_17_a_popped_block_merges_with_nothing),
 		cmocka_unit_test(check_16_19_drains_are_exact),
 		cmocka_unit_test(check_16_20_invariants_under_mixed_traffic),
 		cmocka_unit_test(check_16_22_metadata),
