@@ -2,9 +2,9 @@
 /* Allocation and free that wait for no lock, and what is deferred where all are busy. */
 #include <pagus/explain.h>
 
+#include "unit/threads.h"
 #include "unit/unit.h"
 
-#include <pthread.h>
 #include <sched.h>
 
 static const struct pagus_range range = { 0, 8192, 0, PAGUS_ZONE_BY_CEILING };
@@ -428,63 +428,11 @@ static void it_may_come_in_the_middle_of_any_other_call(void **state)
 
 /* ---- threads --------------------------------------------------------------------------------- */
 
-#define NR_THREADS 4
-#define NR_ROUNDS  20000
-
-static pthread_mutex_t locks[PAGUS_NR_LOCK_CLASSES][NR_THREADS];
-static _Thread_local uint32_t this_cpu;
-
-static uint32_t thread_pin(void *ctx)
-{
-	(void)ctx;
-	return this_cpu;
-}
-
-static void thread_unpin(void *ctx)
-{
-	(void)ctx;
-}
-
-static void thread_lock(void *ctx, enum pagus_lock_class cls, uint32_t index,
-			enum pagus_lock_reason why)
-{
-	(void)ctx;
-	(void)why;
-	pthread_mutex_lock(&locks[cls][index]);
-}
-
-static bool thread_trylock(void *ctx, enum pagus_lock_class cls, uint32_t index,
-			   enum pagus_lock_reason why)
-{
-	(void)ctx;
-	(void)why;
-	return pthread_mutex_trylock(&locks[cls][index]) == 0;
-}
-
-static void thread_unlock(void *ctx, enum pagus_lock_class cls, uint32_t index, uint32_t work)
-{
-	(void)ctx;
-	(void)work;
-	pthread_mutex_unlock(&locks[cls][index]);
-}
-
-static const struct pagus_port thread_port = {
-	.cpu_pin = thread_pin, .cpu_unpin = thread_unpin, .lock = thread_lock,
-	.trylock = thread_trylock, .unlock = thread_unlock,
-};
-
-struct worker {
-	struct pagus *p;
-	uint32_t cpu;
-	int failures;
-};
+#define NR_ROUNDS 20000
 
 /* The lower half of the CPUs frees without waiting, the others as usual; no pcp helps. */
-static void *work(void *arg)
+static void free_both_ways(struct worker *w)
 {
-	struct worker *w = arg;
-
-	this_cpu = w->cpu;
 	for (uint32_t n = 0; n < NR_ROUNDS; n++) {
 		pagus_pfn_t pfn;
 
@@ -499,34 +447,18 @@ static void *work(void *arg)
 		else
 			w->failures += pagus_free_pages(w->p, pfn, n % 3) != PAGUS_OK;
 	}
-	return NULL;
 }
 
 static void threads_lose_no_deferred_block(void **state)
 {
 	struct pagus_config cfg = lab_config(&range, 1, "nopcp");
-	struct worker workers[NR_THREADS];
-	pthread_t threads[NR_THREADS];
 	struct lab lab;
 
 	(void)state;
 	cfg.nr_cpus = NR_THREADS;
 	unit_boot(&lab, &cfg);
 	unit_limits(&lab, 0, 4, 16, 16);
-	for (uint32_t n = 0; n < NR_THREADS; n++)
-		for (uint32_t cls = 0; cls < PAGUS_NR_LOCK_CLASSES; cls++)
-			pthread_mutex_init(&locks[cls][n], NULL);
-	lab.p.port = &thread_port;
-	for (uint32_t n = 0; n < NR_THREADS; n++) {
-		workers[n] = (struct worker){ .p = &lab.p, .cpu = n };
-		assert_int_equal(pthread_create(&threads[n], NULL, work, &workers[n]), 0);
-	}
-	for (uint32_t n = 0; n < NR_THREADS; n++) {
-		pthread_join(threads[n], NULL);
-		assert_int_equal(workers[n].failures, 0);
-	}
-	lab.p.port = &pagus_sim_port;
-	unit_check(&lab);
+	threads_run(&lab, free_both_ways, 0);
 	unit_free(&lab, unit_alloc(&lab, GFP_KERNEL, 4), 4);
 	assert_int_equal(unit_zone(&lab, 0).nr_free[10], 8);
 	unit_close(&lab);
