@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -346,6 +347,65 @@ static void another_releases_policy_is_another(void **state)
 	assert_null(verify_release_policy("5.4"));
 }
 
+static uint64_t recorded_pages(const struct snapshot *s)
+{
+	uint64_t pages = 0;
+
+	for (uint32_t z = 0; z < s->nr_zones; z++) {
+		const struct snap_zone *zone = &s->zones[z];
+
+		for (uint32_t n = 0; n < zone->nr_free_lists; n++)
+			pages += (uint64_t)zone->free_lists[n].nr << zone->free_lists[n].order;
+		for (uint32_t cpu = 0; cpu < s->nr_cpus; cpu++)
+			for (uint32_t n = 0; n < PAGUS_NR_PCP_LISTS; n++)
+				pages += (uint64_t)zone->pcps[cpu].lists[n].nr
+					 << zone->pcps[cpu].lists[n].order;
+	}
+	return pages;
+}
+
+/* The recorded start, with nothing free in it. */
+static struct machine *full_machine(struct trace *t, struct trace_error *err)
+{
+	struct snapshot full = *trace_start(t);
+	struct machine *m;
+
+	full.zones = calloc(full.nr_zones, sizeof(*full.zones));
+	assert_non_null(full.zones);
+	for (uint32_t z = 0; z < full.nr_zones; z++) {
+		full.zones[z] = trace_start(t)->zones[z];
+		full.zones[z].nr_free_lists = 0;
+		full.zones[z].pcps = calloc(full.nr_cpus, sizeof(*full.zones[z].pcps));
+		assert_non_null(full.zones[z].pcps);
+		for (uint32_t cpu = 0; cpu < full.nr_cpus; cpu++)
+			full.zones[z].pcps[cpu].cpu = cpu;
+	}
+	m = machine_build(trace_meta(t), &full, "linux", full.nr_cpus, err);
+	for (uint32_t z = 0; z < full.nr_zones; z++)
+		free(full.zones[z].pcps);
+	free(full.zones);
+	return m;
+}
+
+static void a_machine_without_free_pages_lacks_all_recorded(void **state)
+{
+	struct verify v = { 0 };
+	struct trace_error err = { "" };
+	struct trace *t = trace_open(trace_path, &err);
+	struct machine *m;
+
+	(void)state;
+	assert_non_null(t);
+	m = full_machine(t, &err);
+	assert_string_equal(err.text, "");
+	assert_true(verify_end_state(&v, m, t, &err));
+	assert_true(v.end.recorded && v.end.lists > 0);
+	assert_int_equal(v.end.lists_in_order, 0);
+	assert_int_equal(v.end.pages_misplaced, recorded_pages(trace_end(t, &err)));
+	machine_free(m);
+	trace_close(t);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -357,6 +417,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_trace_verifies),
 		cmocka_unit_test(a_wrong_event_is_one_miss_of_its_kind),
 		cmocka_unit_test(a_drain_that_the_kernel_leaves_is_unfinished),
+		cmocka_unit_test(a_machine_without_free_pages_lacks_all_recorded),
 	};
 
 	if (argc != 2)

@@ -41,6 +41,9 @@ static uint64_t count_missing(struct comparison *c, uint64_t nr_ours,
 {
 	uint64_t missing = 0;
 
+	/* Before any list of ours has had an entry there is nothing at all to look into. */
+	if (nr_ours == 0)
+		return theirs ? theirs->nr : 0;
 	qsort(c->ours, nr_ours, sizeof(*c->ours), by_pfn);
 	for (uint64_t n = 0; theirs && n < theirs->nr; n++)
 		missing += !bsearch(&theirs->pfns[n], c->ours, nr_ours, sizeof(*c->ours), by_pfn);
