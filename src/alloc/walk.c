@@ -12,6 +12,7 @@
 #include "alloc/walk.h"
 
 #include "alloc/highatomic.h"
+#include "base/atomic.h"
 #include "reclaim/reclaim.h"
 
 struct walk {
@@ -71,7 +72,7 @@ static uint32_t take(struct pg_call *c, struct pg_zone *z, const struct walk *w)
 		i = take_from_zone(c, z, w);
 	if (pg_unlikely(z->flags & PG_ZONE_BOOSTED) &&
 	    ((w->flags & PG_ALLOC_KSWAPD) || pg_release(c->st)->boost_wakes_any)) {
-		z->flags &= ~PG_ZONE_BOOSTED;
+		pg_atomic_and(&z->flags, ~PG_ZONE_BOOSTED);
 		pg_kswapd_wake(c, z->node, 0, z->type);
 	}
 	if (pg_unlikely(w->flags & PG_ALLOC_HIGHATOMIC) && i != PG_NONE &&

@@ -30,6 +30,16 @@ static inline uint32_t pg_atomic_sub(uint32_t *word, uint32_t n)
 	return __atomic_fetch_sub(word, n, __ATOMIC_ACQ_REL);
 }
 
+static inline uint32_t pg_atomic_or(uint32_t *word, uint32_t bits)
+{
+	return __atomic_fetch_or(word, bits, __ATOMIC_ACQ_REL);
+}
+
+static inline uint32_t pg_atomic_and(uint32_t *word, uint32_t bits)
+{
+	return __atomic_fetch_and(word, bits, __ATOMIC_ACQ_REL);
+}
+
 static inline uint32_t pg_atomic_exchange(uint32_t *word, uint32_t value)
 {
 	return __atomic_exchange_n(word, value, __ATOMIC_ACQ_REL);

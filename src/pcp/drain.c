@@ -89,7 +89,7 @@ void pg_pcp_settle(const struct pagus_state *st, struct pg_zone *z)
 	if (!(z->flags & PG_ZONE_BELOW_HIGH) ||
 	    !pg_watermark_ok(st, z, 0, pg_mark(z, PAGUS_WMARK_HIGH), PAGUS_ZONE_MOVABLE, 0))
 		return;
-	z->flags &= ~PG_ZONE_BELOW_HIGH;
+	pg_atomic_and(&z->flags, ~PG_ZONE_BELOW_HIGH);
 	if (pg_release(st)->frees_revive_kswapd && st->nr_nodes > 1 && pg_node_hopeless(node))
 		node->failures = 0;
 }

@@ -13,6 +13,7 @@
  */
 #include "reclaim/reclaim.h"
 
+#include "base/atomic.h"
 #include "base/bits.h"
 
 /* The zone, if it belongs to the node, has memory, and is of a type up to `highest`. */
@@ -87,7 +88,7 @@ uint64_t pg_kswapd_take_zones(struct pagus_state *st, uint32_t node, uint32_t hi
 
 		if (!z)
 			continue;
-		z->flags |= PG_ZONE_RECLAIM_ACTIVE;
+		pg_atomic_or(&z->flags, PG_ZONE_RECLAIM_ACTIVE);
 		z->boost_taken = z->boost;
 		boosts += z->boost;
 	}
@@ -101,7 +102,7 @@ void pg_kswapd_leave_zones(struct pg_call *c, uint32_t node, uint32_t highest)
 
 		if (!z)
 			continue;
-		z->flags &= ~PG_ZONE_RECLAIM_ACTIVE;
+		pg_atomic_and(&z->flags, ~PG_ZONE_RECLAIM_ACTIVE);
 		if (!z->boost_taken)
 			continue;
 		pg_zone_lock(c, z, PAGUS_REASON_BOOST);

@@ -7,6 +7,7 @@
  */
 #include "zone/zone.h"
 
+#include "base/atomic.h"
 #include "base/bits.h"
 #include "mem/cpu.h"
 #include "mem/release.h"
@@ -268,7 +269,7 @@ void pg_watermark_boost(const struct pg_call *c, struct pg_zone *z, uint32_t fla
 	z->boost = pg_min(z->boost + block_pages, pg_max(most, block_pages));
 	pg_count(c, PAGUS_COUNTER_boost, 1);
 	if (flags & PG_ALLOC_KSWAPD)
-		z->flags |= PG_ZONE_BOOSTED;
+		pg_atomic_or(&z->flags, PG_ZONE_BOOSTED);
 }
 
 struct pg_weight pg_watermark_weigh(const struct pagus_state *st, const struct pg_zone *z,
@@ -327,7 +328,7 @@ bool pg_zone_visit(const struct pagus_state *st, struct pg_zone *z, uint32_t ord
 	if (!(z->flags & PG_ZONE_BELOW_HIGH)) {
 		if (pg_watermark_ok(st, z, order, pg_mark(z, PAGUS_WMARK_HIGH), highest, flags))
 			return true;
-		z->flags |= PG_ZONE_BELOW_HIGH;
+		pg_atomic_or(&z->flags, PG_ZONE_BELOW_HIGH);
 	}
 	return (flags & PG_ALLOC_NO_WATERMARKS) ||
 	       pg_watermark_ok(st, z, order, pg_mark(z, flags & PG_ALLOC_WMARK_MASK), highest,
