@@ -65,7 +65,6 @@ enum pagus_status pagus_init(struct pagus *p, void *mem, size_t bytes,
 
 void pagus_fini(struct pagus *p)
 {
-	p->state->magic = 0;
 	*p = (struct pagus){ 0 };
 }
 

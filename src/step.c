@@ -71,17 +71,17 @@ static uint32_t zone_flag(enum pagus_step_flag flag)
 
 bool pagus_step_flag(const struct pagus *p, uint32_t zone, enum pagus_step_flag flag)
 {
-	return zone_valid(p, zone) && (pg_zone(p->state, zone)->flags & zone_flag(flag));
+	return zone_valid(p, zone) && pg_zone_has(pg_zone(p->state, zone), zone_flag(flag));
 }
 
 void pagus_step_set_flag(struct pagus *p, uint32_t zone, enum pagus_step_flag flag, bool on)
 {
-	struct pg_zone *z;
-
 	if (!zone_valid(p, zone))
 		return;
-	z = pg_zone(p->state, zone);
-	z->flags = on ? z->flags | zone_flag(flag) : z->flags & ~zone_flag(flag);
+	if (on)
+		pg_zone_set(pg_zone(p->state, zone), zone_flag(flag));
+	else
+		pg_zone_clear(pg_zone(p->state, zone), zone_flag(flag));
 }
 
 enum pagus_status pagus_step_kswapd(struct pagus *p, uint32_t node, uint32_t highest, bool begins)

@@ -125,7 +125,7 @@ static int check_outputs(const struct options *o, char **traces, int nr_traces)
 {
 	int status = 0;
 
-	if (o->json && o->html && (!strcmp(o->json, o->html) || outfile_same(o->json, o->html)))
+	if (o->json && o->html && outfile_same(o->json, o->html))
 		return cmd_fail("%s: named by both --json and --html", o->html);
 	if (o->json)
 		status = check_output(o->json, traces, nr_traces);

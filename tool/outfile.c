@@ -14,12 +14,47 @@ bool outfile_may_replace(const char *path)
 	return lstat(path, &st) != 0 || S_ISREG(st.st_mode);
 }
 
-bool outfile_same(const char *a, const char *b)
+static bool same_node(const char *a, const char *b)
 {
 	struct stat one, other;
 
 	return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
 	       one.st_ino == other.st_ino;
+}
+
+/* Cuts a path in two: its folder, and the last name in it. */
+static const char *folder_of(char *path, const char **name)
+{
+	char *slash = strrchr(path, '/');
+
+	*name = slash ? slash + 1 : path;
+	if (!slash)
+		return ".";
+	*slash = '\0';
+	return slash == path ? "/" : path;
+}
+
+/* The same name in the same folder, whether or not a file is there. */
+static bool same_place(const char *a, const char *b)
+{
+	char *one = strdup(a), *other = strdup(b);
+	const char *name, *other_name;
+	bool same = false;
+
+	if (one && other) {
+		const char *folder = folder_of(one, &name);
+
+		same = same_node(folder, folder_of(other, &other_name)) &&
+		       strcmp(name, other_name) == 0;
+	}
+	free(one);
+	free(other);
+	return same;
+}
+
+bool outfile_same(const char *a, const char *b)
+{
+	return same_node(a, b) || same_place(a, b);
 }
 
 bool outfile_open(struct outfile *f, const char *path)

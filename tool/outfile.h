@@ -22,8 +22,8 @@ struct outfile {
 bool outfile_may_replace(const char *path);
 
 /*
- * Whether two paths name the same existing file. What a program reads or writes under one name it
- * must not replace under another.
+ * Whether two paths name the same file, or would if there were one. What a program reads or writes
+ * under one name it must not replace under another.
  */
 bool outfile_same(const char *a, const char *b);
 

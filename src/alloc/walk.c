@@ -12,7 +12,6 @@
 #include "alloc/walk.h"
 
 #include "alloc/highatomic.h"
-#include "base/atomic.h"
 #include "reclaim/reclaim.h"
 
 struct walk {
@@ -70,9 +69,9 @@ static uint32_t take(struct pg_call *c, struct pg_zone *z, const struct walk *w)
 	from_pcp = i != PG_NONE;
 	if (!from_pcp)
 		i = take_from_zone(c, z, w);
-	if (pg_unlikely(z->flags & PG_ZONE_BOOSTED) &&
+	if (pg_unlikely(pg_zone_has(z, PG_ZONE_BOOSTED)) &&
 	    ((w->flags & PG_ALLOC_KSWAPD) || pg_release(c->st)->boost_wakes_any)) {
-		pg_atomic_and(&z->flags, ~PG_ZONE_BOOSTED);
+		pg_zone_clear(z, PG_ZONE_BOOSTED);
 		pg_kswapd_wake(c, z->node, 0, z->type);
 	}
 	if (pg_unlikely(w->flags & PG_ALLOC_HIGHATOMIC) && i != PG_NONE &&

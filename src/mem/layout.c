@@ -262,7 +262,7 @@ void pg_layout_build(struct pagus_state *st, const struct pagus_config *cfg,
 	uint32_t *cpu_node;
 
 	*st = (struct pagus_state){
-		.magic = PG_STATE_MAGIC, .bytes = l->bytes, .digest_bytes = l->off_counters,
+		.bytes = l->bytes, .digest_bytes = l->off_counters,
 		.off_section_slot = l->off_section_slot, .off_slot_section = l->off_slot_section,
 		.off_cpu_node = l->off_cpu_node, .off_nodes = l->off_nodes,
 		.off_zonelists = l->off_zonelists,

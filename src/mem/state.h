@@ -19,8 +19,8 @@
 #include <pagus/pagus.h>
 
 #include "base/assert.h"
+#include "base/atomic.h"
 
-#define PG_STATE_MAGIC  UINT64_C(0x7061677573000001)
 #define PG_NONE         0u          /* record 0 is a list head, so 0 is never a page */
 #define PG_NO_SLOT      UINT32_MAX
 #define PG_NO_ZONE      UINT16_MAX
@@ -58,7 +58,7 @@ static inline bool pg_kind_cached(uint32_t kind)
 #define PG_MARK_COMPOUND   0x4u /* a compound page: one thing, whatever its order, above 0 */
 #define PG_MARKS           0x7u
 
-/* Zone flags. */
+/* Zone flags, by pg_zone_has, _set and _clear. */
 #define PG_ZONE_RECLAIM_ACTIVE 0x1u /* kswapd works on it */
 #define PG_ZONE_BELOW_HIGH     0x2u /* an allocation found the zone under its high mark */
 #define PG_ZONE_BOOSTED        0x4u /* its marks were boosted: kswapd is to be woken */
@@ -137,14 +137,29 @@ struct pg_node {
 };
 PG_STATIC_ASSERT(sizeof(struct pg_node) == 40, "node");
 
+/* Zone flags: true if any of them is set. */
+static inline bool pg_zone_has(const struct pg_zone *z, uint32_t flags)
+{
+	return pg_atomic_load(&z->flags) & flags;
+}
+
+static inline void pg_zone_set(struct pg_zone *z, uint32_t flag)
+{
+	pg_atomic_or(&z->flags, flag);
+}
+
+static inline void pg_zone_clear(struct pg_zone *z, uint32_t flag)
+{
+	pg_atomic_and(&z->flags, ~flag);
+}
+
 /* Reclaim has failed there too often in a row: its kswapd sleeps until some succeeds. */
 static inline bool pg_node_hopeless(const struct pg_node *node)
 {
-	return node->failures >= 16;
+	return pg_atomic_load(&node->failures) >= 16;
 }
 
 struct pagus_state {
-	uint64_t magic;
 	uint64_t bytes;          /* of the whole region that is in use */
 	uint64_t digest_bytes;   /* = off_counters */
 	uint64_t off_section_slot, off_slot_section, off_cpu_node, off_nodes, off_zonelists;

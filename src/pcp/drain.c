@@ -86,12 +86,12 @@ void pg_pcp_settle(const struct pagus_state *st, struct pg_zone *z)
 {
 	struct pg_node *node = pg_node(st, z->node);
 
-	if (!(z->flags & PG_ZONE_BELOW_HIGH) ||
+	if (!pg_zone_has(z, PG_ZONE_BELOW_HIGH) ||
 	    !pg_watermark_ok(st, z, 0, pg_mark(z, PAGUS_WMARK_HIGH), PAGUS_ZONE_MOVABLE, 0))
 		return;
-	pg_atomic_and(&z->flags, ~PG_ZONE_BELOW_HIGH);
+	pg_zone_clear(z, PG_ZONE_BELOW_HIGH);
 	if (pg_release(st)->frees_revive_kswapd && st->nr_nodes > 1 && pg_node_hopeless(node))
-		node->failures = 0;
+		pg_atomic_store(&node->failures, 0);
 }
 
 void pg_pcp_after_free(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, uint32_t list,
@@ -102,7 +102,8 @@ void pg_pcp_after_free(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp,
 
 	if (pages == 0)
 		return;
-	drain_in_pieces(c, z, pcp, pages, pg_release(c->st)->overflow_in_batches ? pcp->batch : pages, list,
+	drain_in_pieces(c, z, pcp, pages,
+			pg_release(c->st)->overflow_in_batches ? pcp->batch : pages, list,
 			PAGUS_REASON_OVERFLOW);
 	pg_pcp_settle(c->st, z);
 }

@@ -40,7 +40,7 @@ static uint32_t over(const struct pagus_state *st, const struct pg_zone *z, stru
 	bool all = pcp->free_count && order > 0 && order < PG_PCP_SMALL_ORDERS;
 	uint32_t high = all ? 0 : pcp->high_min;
 
-	if (z->flags & PG_ZONE_RECLAIM_ACTIVE)
+	if (pg_zone_has(z, PG_ZONE_RECLAIM_ACTIVE))
 		high = (uint32_t)pg_min(high, UINT64_C(4) * pcp->batch);
 	if (!may_drain || pcp->count < high)
 		return 0;

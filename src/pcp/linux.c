@@ -39,7 +39,7 @@ static uint32_t blocks_of_order(const struct pagus_state *st, const struct pg_zo
 
 	if (high < batch)
 		return 1;
-	if (pcp->high_min != pcp->high_max && !(z->flags & PG_ZONE_BELOW_HIGH))
+	if (pcp->high_min != pcp->high_max && !pg_zone_has(z, PG_ZONE_BELOW_HIGH))
 		high = pcp->high = (uint32_t)pg_min(high + pages, pcp->high_max);
 	if (order == 0) {
 		int64_t room = pg_clamp((int64_t)high - pcp->count - batch, batch, INT32_MAX);
@@ -79,13 +79,13 @@ static uint32_t drain_above(const struct pagus_state *st, const struct pg_zone *
 		lower_high(pcp, batch << scale_max(st));
 		return 0;
 	}
-	if (z->flags & PG_ZONE_RECLAIM_ACTIVE) {
+	if (pg_zone_has(z, PG_ZONE_RECLAIM_ACTIVE)) {
 		lower_high(pcp, freed);
 		return (uint32_t)pg_min(4 * batch, high);
 	}
 	if (pcp->high_min == pcp->high_max)
 		return high;
-	if (z->flags & PG_ZONE_BELOW_HIGH) {
+	if (pg_zone_has(z, PG_ZONE_BELOW_HIGH)) {
 		lower_high(pcp, freed);
 		return (uint32_t)pg_max(pcp->count, pcp->high_min);
 	}

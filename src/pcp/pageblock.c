@@ -193,7 +193,7 @@ static uint32_t over_limit(const struct pg_zone *z, const struct pg_pcp *pcp)
 {
 	uint32_t high = (uint32_t)pg_clamp(pcp->high, pcp->high_min, pcp->high_max);
 
-	if (z->flags & (PG_ZONE_RECLAIM_ACTIVE | PG_ZONE_BELOW_HIGH))
+	if (pg_zone_has(z, PG_ZONE_RECLAIM_ACTIVE | PG_ZONE_BELOW_HIGH))
 		high = (uint32_t)pg_min(high, UINT64_C(4) * pcp->batch);
 	return pcp->count < high ? 0 : pcp->count - high + pcp->batch;
 }

@@ -41,7 +41,7 @@ static bool cma_turn(const struct pg_refill *r)
 static bool may_own(const struct pg_refill *r)
 {
 	return r->pcp->high_max >= 1u << r->c->st->pageblock_order &&
-	       !(r->z->flags & PG_ZONE_BELOW_HIGH) &&
+	       !pg_zone_has(r->z, PG_ZONE_BELOW_HIGH) &&
 	       pg_atomic_load(&r->pcp->remote) != PG_STACK_CLOSED;
 }
 
@@ -57,7 +57,7 @@ static void recover_block(struct pg_refill *r, uint32_t record)
 	struct pagus_state *st = r->c->st;
 	uint32_t start = pg_own_start(st, record), end = start + (1u << st->pageblock_order);
 	uint32_t before = r->got, i = start;
-	bool is_short = r->z->flags & PG_ZONE_BELOW_HIGH;
+	bool is_short = pg_zone_has(r->z, PG_ZONE_BELOW_HIGH);
 
 	for (uint32_t order; i < end && !(is_short && done(r)); i += 1u << order) {
 		order = pg_page(st, i)->order;

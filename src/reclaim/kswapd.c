@@ -13,7 +13,6 @@
  */
 #include "reclaim/reclaim.h"
 
-#include "base/atomic.h"
 #include "base/bits.h"
 
 /* The zone, if it belongs to the node, has memory, and is of a type up to `highest`. */
@@ -56,9 +55,12 @@ static bool boosted(const struct pagus_state *st, uint32_t node, uint32_t highes
 
 static void note_wanted(struct pg_node *n, uint32_t order, uint32_t highest)
 {
-	if (n->wanted_highest == PAGUS_NR_ZONE_TYPES || n->wanted_highest < highest)
-		n->wanted_highest = highest;
-	n->wanted_order = (uint32_t)pg_max(n->wanted_order, order);
+	uint32_t wanted = pg_atomic_load(&n->wanted_highest);
+
+	if (wanted == PAGUS_NR_ZONE_TYPES || wanted < highest)
+		pg_atomic_store(&n->wanted_highest, highest);
+	if (pg_atomic_load(&n->wanted_order) < order)
+		pg_atomic_store(&n->wanted_order, order);
 }
 
 void pg_kswapd_wake(struct pg_call *c, uint32_t node, uint32_t order, uint32_t highest)
@@ -68,10 +70,10 @@ void pg_kswapd_wake(struct pg_call *c, uint32_t node, uint32_t order, uint32_t h
 	if (!c->p->port->wake)
 		return;
 	note_wanted(n, order, highest);
-	if (n->awake || pg_node_hopeless(n) ||
+	if (pg_atomic_load(&n->awake) || pg_node_hopeless(n) ||
 	    (balanced(c->st, node, order, highest) && !boosted(c->st, node, highest)))
 		return;
-	n->awake = 1;
+	pg_atomic_store(&n->awake, 1);
 	pg_watermark_set_thresholds(c->st, node, true);
 	pg_count(c, PAGUS_COUNTER_kswapd_wake, 1);
 	c->p->port->wake(c->p->port_ctx, PAGUS_WORKER_KSWAPD, node);
@@ -88,7 +90,7 @@ uint64_t pg_kswapd_take_zones(struct pagus_state *st, uint32_t node, uint32_t hi
 
 		if (!z)
 			continue;
-		pg_atomic_or(&z->flags, PG_ZONE_RECLAIM_ACTIVE);
+		pg_zone_set(z, PG_ZONE_RECLAIM_ACTIVE);
 		z->boost_taken = z->boost;
 		boosts += z->boost;
 	}
@@ -102,7 +104,7 @@ void pg_kswapd_leave_zones(struct pg_call *c, uint32_t node, uint32_t highest)
 
 		if (!z)
 			continue;
-		pg_atomic_and(&z->flags, ~PG_ZONE_RECLAIM_ACTIVE);
+		pg_zone_clear(z, PG_ZONE_RECLAIM_ACTIVE);
 		if (!z->boost_taken)
 			continue;
 		pg_zone_lock(c, z, PAGUS_REASON_BOOST);
@@ -115,13 +117,13 @@ void pg_kswapd_leave_zones(struct pg_call *c, uint32_t node, uint32_t highest)
 static void begin_run(struct pg_call *c, uint32_t node)
 {
 	struct pg_node *n = pg_node(c->st, node);
+	uint32_t order = pg_atomic_exchange(&n->wanted_order, 0);
+	uint32_t highest = pg_atomic_exchange(&n->wanted_highest, PAGUS_NR_ZONE_TYPES);
 
-	if (n->wanted_highest != PAGUS_NR_ZONE_TYPES) {
-		n->order = n->wanted_order;
-		n->highest = n->wanted_highest;
+	if (highest != PAGUS_NR_ZONE_TYPES) {
+		n->order = order;
+		n->highest = highest;
 	}
-	n->wanted_order = 0;
-	n->wanted_highest = PAGUS_NR_ZONE_TYPES;
 	n->priority = PG_RECLAIM_PRIORITY;
 	n->reclaimed = 0;
 	n->boost_left = pg_kswapd_take_zones(c->st, node, n->highest);
@@ -187,15 +189,17 @@ static bool turn(struct pg_call *c, uint32_t node)
 		n->priority--;
 	if (n->priority > 0)
 		return false;
-	n->failures += n->reclaimed ? 0 : 1;
+	if (n->reclaimed == 0)
+		pg_atomic_add(&n->failures, 1);
 	return true;
 }
 
 bool pg_kswapd_turn(struct pg_call *c, uint32_t node)
 {
 	struct pg_node *n = pg_node(c->st, node);
+	bool goes_on;
 
-	if (!n->awake)
+	if (!pg_atomic_load(&n->awake))
 		return false;
 	if (n->priority == 0)
 		begin_run(c, node);
@@ -203,9 +207,11 @@ bool pg_kswapd_turn(struct pg_call *c, uint32_t node)
 		return true;
 	n->priority = 0;
 	pg_kswapd_leave_zones(c, node, n->highest);
-	n->awake = !pg_node_hopeless(n) && (n->wanted_highest != PAGUS_NR_ZONE_TYPES ||
-					    !balanced(c->st, node, n->order, n->highest));
-	if (!n->awake)
+	goes_on = !pg_node_hopeless(n) &&
+		  (pg_atomic_load(&n->wanted_highest) != PAGUS_NR_ZONE_TYPES ||
+		   !balanced(c->st, node, n->order, n->highest));
+	pg_atomic_store(&n->awake, goes_on);
+	if (!goes_on)
 		pg_watermark_set_thresholds(c->st, node, false);
-	return n->awake;
+	return goes_on;
 }

@@ -41,7 +41,7 @@ void pg_kswapd_leave_zones(struct pg_call *c, uint32_t node, uint32_t highest);
 static inline void pg_reclaim_note(struct pg_node *node, uint64_t pages)
 {
 	if (pages)
-		node->failures = 0;
+		pg_atomic_store(&node->failures, 0);
 }
 
 /* ---- direct.c -------------------------------------------------------------------------------- */

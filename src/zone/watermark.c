@@ -7,7 +7,6 @@
  */
 #include "zone/zone.h"
 
-#include "base/atomic.h"
 #include "base/bits.h"
 #include "mem/cpu.h"
 #include "mem/release.h"
@@ -269,7 +268,7 @@ void pg_watermark_boost(const struct pg_call *c, struct pg_zone *z, uint32_t fla
 	z->boost = pg_min(z->boost + block_pages, pg_max(most, block_pages));
 	pg_count(c, PAGUS_COUNTER_boost, 1);
 	if (flags & PG_ALLOC_KSWAPD)
-		pg_atomic_or(&z->flags, PG_ZONE_BOOSTED);
+		pg_zone_set(z, PG_ZONE_BOOSTED);
 }
 
 struct pg_weight pg_watermark_weigh(const struct pagus_state *st, const struct pg_zone *z,
@@ -325,10 +324,10 @@ bool pg_zone_visit(const struct pagus_state *st, struct pg_zone *z, uint32_t ord
 		   uint32_t highest, uint32_t flags)
 {
 	/* The pcps tune themselves down once a zone has been seen below its high mark. */
-	if (!(z->flags & PG_ZONE_BELOW_HIGH)) {
+	if (!pg_zone_has(z, PG_ZONE_BELOW_HIGH)) {
 		if (pg_watermark_ok(st, z, order, pg_mark(z, PAGUS_WMARK_HIGH), highest, flags))
 			return true;
-		pg_atomic_or(&z->flags, PG_ZONE_BELOW_HIGH);
+		pg_zone_set(z, PG_ZONE_BELOW_HIGH);
 	}
 	return (flags & PG_ALLOC_NO_WATERMARKS) ||
 	       pg_watermark_ok(st, z, order, pg_mark(z, flags & PG_ALLOC_WMARK_MASK), highest,

@@ -220,6 +220,8 @@ class Replay(unittest.TestCase):
                 for path in (pipe, folder, link):
                     self.refused([TRACE, option, path], path, "not replaced")
             self.refused([TRACE, "--json", out, "--html", out], out, "both")
+            again = os.path.join(os.path.dirname(out), ".", os.path.basename(out))
+            self.refused([TRACE, "--json", out, "--html", again], again, "both")
             self.assertEqual(sorted(os.listdir(folder)), before)
             self.assertTrue(stat.S_ISFIFO(os.lstat(pipe).st_mode) and os.path.islink(link))
             with open(trace, "rb") as copy, open(TRACE, "rb") as whole:
