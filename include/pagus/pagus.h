@@ -569,7 +569,7 @@ enum pagus_page_kind {
 struct pagus_page_info {
 	enum pagus_page_kind kind;
 	uint32_t order;       /* of the block, where this is its first page */
-	uint32_t zone;
+	uint32_t zone;        /* UINT32_MAX in a hole */
 	enum pagus_migratetype block_type;   /* of the pageblock */
 	enum pagus_migratetype request_type; /* of an allocated block's request */
 	uint32_t references;  /* to an allocated block, on its first page; to an inherited page 1 */

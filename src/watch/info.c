@@ -142,7 +142,8 @@ enum pagus_status pagus_page_info(const struct pagus *p, pagus_pfn_t pfn,
 	if (i == PG_NONE)
 		return PAGUS_BAD_RANGE;
 	*info = (struct pagus_page_info){
-		.kind = (enum pagus_page_kind)page->kind, .order = page->order, .zone = page->zone,
+		.kind = (enum pagus_page_kind)page->kind, .order = page->order,
+		.zone = page->zone == PG_NO_ZONE ? UINT32_MAX : page->zone,
 		.block_type = (enum pagus_migratetype)pg_block_type(st, i),
 		.request_type = (enum pagus_migratetype)page->type, .owner = pg_owner(st, i),
 	};

@@ -314,6 +314,31 @@ static void a_wrong_stock_event_is_a_miss(void **state)
 	}
 }
 
+static void hole(struct trace_event *ev)
+{
+	ev->pfn = 0;
+}
+
+/* Whatever event names a page that no zone has, it is refused. */
+static void an_event_in_a_hole_is_refused(void **state)
+{
+	const uint8_t types[] = { TRACE_ALLOC, TRACE_FREE, TRACE_ZONE_LOCKED, TRACE_PCPU_DRAIN };
+	struct verify v;
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(types); n++) {
+		const struct change change = { .type = types[n], .apply = hole };
+
+		if (!has_events(types[n], 102))
+			continue;
+		verify_changed_how(&change, 101, &standard, &v);
+		assert_true(v.resync[VERIFY_RULE_REFUSED] > 0);
+		assert_int_equal(v.broken_invariant, 0);
+		verify_changed(&change, 101, &v);
+		assert_int_equal(v.broken_invariant, 0);
+	}
+}
+
 /* A block of the wrong list is one miss and no more: its pageblock's type stays. */
 static void a_wrong_type_is_one_miss(void **state)
 {
@@ -413,6 +438,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(other_events_are_not_looked_at),
 		cmocka_unit_test(a_wrong_stock_event_is_a_miss),
 		cmocka_unit_test(a_wrong_type_is_one_miss),
+		cmocka_unit_test(an_event_in_a_hole_is_refused),
 		cmocka_unit_test(another_releases_policy_is_another),
 		cmocka_unit_test(the_trace_verifies),
 		cmocka_unit_test(a_wrong_event_is_one_miss_of_its_kind),
