@@ -50,6 +50,9 @@ enum pagus_status pagus_init(struct pagus *p, void *mem, size_t bytes,
 
 	if (!compute_layout(cfg, &layout))
 		return PAGUS_BAD_CONFIG;
+	/* A map has no room for who pays for a page, or for pages found bad. */
+	if (layout.wants.maps && (port->charge || port->check))
+		return PAGUS_UNSUPPORTED;
 	if (bytes < layout.bytes)
 		return PAGUS_TOO_SMALL;
 	memset(mem, 0, layout.bytes);
@@ -308,7 +311,7 @@ static enum pagus_status seed_block(struct pg_call *c, pagus_pfn_t pfn, uint32_t
 {
 	enum pagus_status status = pg_seed_block(c, pfn, type);
 
-	if (status == PAGUS_OK && pg_page(c->st, pg_index(c->st, pfn))->zone != PG_NO_ZONE)
+	if (status == PAGUS_OK && pg_page_zone(c->st, pg_index(c->st, pfn)) != PG_NO_ZONE)
 		pg_pcp_retyped(c, pg_index(c->st, pfn), type);
 	return status;
 }

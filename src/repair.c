@@ -16,6 +16,8 @@ enum pagus_status pagus_step_put_back(struct pagus *p, pagus_pfn_t pfn, uint32_t
 	uint32_t i, head;
 	enum pagus_status status = pg_block_at(st, pfn, order, &i);
 
+	if (pg_mapped(p->state))
+		return PAGUS_UNSUPPORTED;
 	if (type >= PAGUS_NR_MIGRATETYPES)
 		return PAGUS_BAD_VALUE;
 	if (status != PAGUS_OK)
@@ -52,6 +54,8 @@ enum pagus_status pagus_step_to_head(struct pagus *p, pagus_pfn_t pfn, uint32_t 
 	uint32_t i = pg_index(st, pfn), head;
 	uint64_t depth;
 
+	if (pg_mapped(p->state))
+		return PAGUS_UNSUPPORTED;
 	if (i == PG_NONE || pg_page(st, i)->kind != PAGUS_PAGE_FREE ||
 	    pg_page(st, i)->order != order)
 		return PAGUS_BUSY;
@@ -67,6 +71,8 @@ enum pagus_status pagus_step_find_cached(const struct pagus *p, pagus_pfn_t pfn,
 	const struct pagus_state *st = p->state;
 	uint32_t i = pg_index(st, pfn), head, zone;
 
+	if (pg_mapped(p->state))
+		return PAGUS_UNSUPPORTED;
 	if (i == PG_NONE || !pg_kind_cached(pg_page(st, i)->kind))
 		return PAGUS_BUSY;
 	zone = pg_page(st, i)->zone;
@@ -90,6 +96,8 @@ enum pagus_status pagus_step_uncache(struct pagus *p, pagus_pfn_t pfn)
 	enum pagus_status status = pagus_step_find_cached(p, pfn, &place);
 	struct pg_page *page;
 
+	if (pg_mapped(p->state))
+		return PAGUS_UNSUPPORTED;
 	if (status != PAGUS_OK)
 		return status;
 	page = pg_page(st, pg_index(st, pfn));
@@ -113,7 +121,7 @@ pagus_pfn_t pagus_step_first(const struct pagus *p, uint32_t zone, uint32_t cpu,
 	const struct pagus_state *st = p->state;
 	uint32_t i;
 
-	if (zone >= st->nr_zones || cpu >= st->nr_cpus || list >= st->nr_pcp_lists)
+	if (zone >= st->nr_zones || cpu >= st->nr_cpus || list >= st->nr_pcp_lists || pg_mapped(st))
 		return PAGUS_NO_PFN;
 	i = pg_list_first(pg_pages(st), pg_pcp(st, zone, cpu)->first_head + list);
 	return i == PG_NONE ? PAGUS_NO_PFN : pg_pfn(st, i);
@@ -123,7 +131,7 @@ pagus_pfn_t pagus_step_last(const struct pagus *p, uint32_t zone, uint32_t cpu, 
 {
 	const struct pagus_state *st = p->state;
 
-	if (zone >= st->nr_zones || cpu >= st->nr_cpus || list >= st->nr_pcp_lists)
+	if (zone >= st->nr_zones || cpu >= st->nr_cpus || list >= st->nr_pcp_lists || pg_mapped(st))
 		return PAGUS_NO_PFN;
 	for (uint32_t n = 0; n < st->nr_pcp_lists; n++) {
 		uint32_t at = (list + n) % st->nr_pcp_lists;

@@ -194,6 +194,8 @@ enum pagus_status pagus_step_pop(struct pagus *p, uint32_t zone, uint32_t order,
 	struct pg_pcp *pcp;
 	uint32_t i;
 
+	if (pg_mapped(p->state))
+		return PAGUS_UNSUPPORTED;
 	if (!cached_request_valid(p, zone, order, type))
 		return PAGUS_BAD_VALUE;
 	c = pg_call_begin(p);
@@ -216,6 +218,8 @@ enum pagus_status pagus_step_refill(struct pagus *p, uint32_t zone, uint32_t ord
 				.flags = flags };
 	struct pg_call c;
 
+	if (pg_mapped(p->state))
+		return PAGUS_UNSUPPORTED;
 	if (!cached_request_valid(p, zone, order, type))
 		return PAGUS_BAD_VALUE;
 	c = pg_call_begin(p);
@@ -233,6 +237,8 @@ enum pagus_status pagus_step_take(struct pagus *p, uint32_t zone, uint32_t order
 	struct pg_zone *z;
 	uint32_t i;
 
+	if (pg_mapped(p->state))
+		return PAGUS_UNSUPPORTED;
 	if (!request_valid(p, zone, order, type))
 		return PAGUS_BAD_VALUE;
 	c = pg_call_begin(p);
@@ -259,6 +265,8 @@ enum pagus_status pagus_step_ask(struct pagus *p, uint32_t zone, const struct pa
 	struct pg_take take = take_of(hold);
 	struct pg_call c;
 
+	if (pg_mapped(p->state))
+		return PAGUS_UNSUPPORTED;
 	if (!cached_request_valid(p, zone, hold->order, hold->type))
 		return PAGUS_BAD_VALUE;
 	c = pg_call_begin(p);
@@ -276,6 +284,8 @@ enum pagus_status pagus_step_take_next(struct pagus *p, uint32_t zone, struct pa
 	struct pg_zone *z;
 	uint32_t i;
 
+	if (pg_mapped(p->state))
+		return PAGUS_UNSUPPORTED;
 	if (!request_valid(p, zone, hold->order, hold->type))
 		return PAGUS_BAD_VALUE;
 	c = pg_call_begin(p);
@@ -317,6 +327,8 @@ enum pagus_status pagus_step_keep(struct pagus *p, pagus_pfn_t pfn, uint32_t ord
 	uint32_t i;
 	enum pagus_status status;
 
+	if (pg_mapped(p->state))
+		return PAGUS_UNSUPPORTED;
 	if (order > st->max_order || !(st->pcp_orders >> order & 1) || !pg_type_mergeable(type))
 		return PAGUS_BAD_VALUE;
 	status = seize(st, pfn, order, &i);
@@ -344,6 +356,8 @@ enum pagus_status pagus_step_reserve(struct pagus *p, pagus_pfn_t pfn, uint32_t 
 	uint32_t i;
 	enum pagus_status status = pg_block_at(p->state, pfn, order, &i);
 
+	if (pg_mapped(p->state))
+		return PAGUS_UNSUPPORTED;
 	if (status != PAGUS_OK)
 		return status;
 	c = pg_call_begin(p);
@@ -356,6 +370,8 @@ enum pagus_status pagus_step_next_reserved(const struct pagus *p, uint32_t zone,
 {
 	uint32_t order, i;
 
+	if (pg_mapped(p->state))
+		return PAGUS_UNSUPPORTED;
 	if (!zone_valid(p, zone))
 		return PAGUS_BAD_VALUE;
 	i = pg_highatomic_next(p->state, pg_zone(p->state, zone), &order);
@@ -370,6 +386,8 @@ enum pagus_status pagus_step_unreserve(struct pagus *p, uint32_t zone, uint32_t 
 	struct pg_call c;
 	bool moved;
 
+	if (pg_mapped(p->state))
+		return PAGUS_UNSUPPORTED;
 	if (!zone_valid(p, zone) || !pg_type_mergeable(type))
 		return PAGUS_BAD_VALUE;
 	c = pg_call_begin(p);
@@ -389,6 +407,8 @@ enum pagus_status pagus_step_push(struct pagus *p, pagus_pfn_t pfn, uint32_t ord
 	uint32_t i, type;
 	enum pagus_status status;
 
+	if (pg_mapped(p->state))
+		return PAGUS_UNSUPPORTED;
 	if (order > st->max_order || !(st->pcp_orders >> order & 1))
 		return PAGUS_BAD_ORDER;
 	status = seize(st, pfn, order, &i);
@@ -410,6 +430,8 @@ enum pagus_status pagus_step_drain(struct pagus *p, uint32_t zone, uint32_t cpu,
 {
 	struct pg_call c;
 
+	if (pg_mapped(p->state))
+		return PAGUS_UNSUPPORTED;
 	if (!zone_valid(p, zone) || cpu >= p->state->nr_cpus || list >= p->state->nr_pcp_lists)
 		return PAGUS_BAD_VALUE;
 	c = pg_call_begin(p);
@@ -453,6 +475,8 @@ enum pagus_status pagus_step_free(struct pagus *p, pagus_pfn_t pfn, uint32_t ord
 	uint32_t i;
 	enum pagus_status status = seize(p->state, pfn, order, &i);
 
+	if (pg_mapped(p->state))
+		return PAGUS_UNSUPPORTED;
 	if (status != PAGUS_OK)
 		return status;
 	c = pg_call_begin(p);
@@ -472,6 +496,8 @@ enum pagus_status pagus_step_isolate(struct pagus *p, pagus_pfn_t pfn, uint32_t 
 	struct pg_zone *z;
 	uint32_t i = pg_index(p->state, pfn);
 
+	if (pg_mapped(p->state))
+		return PAGUS_UNSUPPORTED;
 	if (i == PG_NONE || pg_page(p->state, i)->zone == PG_NO_ZONE)
 		return PAGUS_BAD_RANGE;
 	z = pg_zone_of(p->state, i);
@@ -493,6 +519,8 @@ enum pagus_status pagus_step_set_type(struct pagus *p, pagus_pfn_t pfn, enum pag
 	struct pg_call c;
 	uint32_t i = pg_index(p->state, pfn);
 
+	if (pg_mapped(p->state))
+		return PAGUS_UNSUPPORTED;
 	if (i == PG_NONE || type >= PAGUS_NR_MIGRATETYPES)
 		return PAGUS_BAD_VALUE;
 	c = pg_call_begin(p);
@@ -510,6 +538,8 @@ enum pagus_status pagus_step_move_free(struct pagus *p, pagus_pfn_t pfn,
 	struct pg_zone *z;
 	uint32_t i = pg_index(p->state, pfn), end;
 
+	if (pg_mapped(p->state))
+		return PAGUS_UNSUPPORTED;
 	if (i == PG_NONE || from >= PAGUS_NR_MIGRATETYPES || to >= PAGUS_NR_MIGRATETYPES)
 		return PAGUS_BAD_VALUE;
 	c = pg_call_begin(p);
@@ -537,6 +567,8 @@ enum pagus_status pagus_step_rotate(struct pagus *p, pagus_pfn_t pfn, uint32_t o
 	struct pg_page *pages = pg_pages(st);
 	uint32_t i = pg_index(st, pfn), head;
 
+	if (pg_mapped(p->state))
+		return PAGUS_UNSUPPORTED;
 	if (i == PG_NONE || pages[i].kind != PAGUS_PAGE_FREE || pages[i].order != order)
 		return PAGUS_BUSY;
 	/* The head is an entry of the circle: moving it in front of i turns the list. */

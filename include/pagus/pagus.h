@@ -60,7 +60,8 @@ typedef uint64_t pagus_pfn_t;
 	X(BAD_CONFIG, "configuration is not valid")                                               \
 	X(TOO_SMALL, "memory region is smaller than pagus_sizeof asks")                           \
 	X(BAD_VALUE, "value outside the allowed range")                                           \
-	X(BUSY, "page, zone or CPU is not in the state that this call needs")
+	X(BUSY, "page, zone or CPU is not in the state that this call needs")                     \
+	X(UNSUPPORTED, "the policy's store does not keep what this call needs")
 
 enum pagus_status {
 #define PAGUS_X(NAME, text) PAGUS_##NAME,

@@ -188,6 +188,13 @@ struct pagus_port {
 	int (*check)(void *ctx, uint64_t pfn, uint32_t order, enum pagus_check when);
 
 	/*
+	 * Loans (loan.h): from its return on nothing that runs on `cpu` changes the words of the
+	 * loan that it has of `zone`, until it has another. Called with the pcp's lock held, from
+	 * any CPU. NULL: there are no loans.
+	 */
+	void (*loan_end)(void *ctx, uint32_t zone, uint32_t cpu);
+
+	/*
 	 * A worker of a node has work: see to it that pagus_work is called, soon and not from here.
 	 * NULL: there are no workers, and nothing is ever woken.
 	 */

@@ -43,26 +43,34 @@ static pg_inlined void count_numa(const struct pg_call *c, const struct pg_plan 
 		 PAGUS_COUNTER_numa_other, 1);
 }
 
-static pg_inlined void grant(struct pg_call *c, const struct pg_plan *plan, uint32_t i,
-			     struct pagus_result *res)
+static pg_inlined void mark(struct pg_page *page, const struct pg_plan *plan,
+			    const struct pagus_result *res)
 {
-	struct pg_page *page = pg_page(c->st, i);
-
 	page->kind = PAGUS_PAGE_ALLOCATED;
 	page->order = (uint8_t)plan->order;
 	page->type = plan->type & 0xf;
 	page->next = res->pfmemalloc ? PG_MARK_PFMEMALLOC : 0;
 	if (plan->order && (plan->gfp & __GFP_COMP))
 		page->next |= PG_MARK_COMPOUND;
+}
+
+static pg_inlined void grant(struct pg_call *c, const struct pg_plan *plan, uint32_t i,
+			     struct pagus_result *res)
+{
+	const struct pg_zone *z;
+
+	if (!pg_mapped(c->st))
+		mark(pg_page(c->st, i), plan, res);
+	z = pg_zone_of(c->st, i);
 	if (pg_unlikely((plan->gfp & __GFP_ZERO) | c->st->content))
 		pg_content_hand_out(c, i, plan->order, plan->gfp);
 	res->pfn = pg_pfn(c->st, i);
-	res->zone = (uint8_t)page->zone;
+	res->zone = (uint8_t)z->id;
 	res->status = PAGUS_OK;
 	pg_count(c, PAGUS_COUNTER_alloc_ok, 1);
 	pg_count(c, PAGUS_COUNTER_pgalloc, UINT64_C(1) << plan->order);
-	count_numa(c, plan, pg_zone(c->st, page->zone));
-	pg_count(c, (enum pagus_counter)(PAGUS_COUNTER_pgalloc_dma + pg_zone_of(c->st, i)->type),
+	count_numa(c, plan, z);
+	pg_count(c, (enum pagus_counter)(PAGUS_COUNTER_pgalloc_dma + z->type),
 		 UINT64_C(1) << plan->order);
 	if (res->from_pcp)
 		pg_count(c, PAGUS_COUNTER_pcp_alloc_hit, 1);

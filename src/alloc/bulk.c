@@ -105,6 +105,18 @@ struct prepared {
 	uint32_t i, order;
 };
 
+/* Of the block that begins at pfn; 0 where none does. */
+static uint32_t block_order(const struct pagus_state *st, pagus_pfn_t pfn)
+{
+	uint32_t i = pg_index(st, pfn);
+	struct pg_view look;
+
+	if (i == PG_NONE)
+		return 0;
+	look = pg_view(st, i);
+	return look.kind == PAGUS_PAGE_ALLOCATED ? look.order : 0;
+}
+
 /* Prepare up to BATCH blocks; those that go through pcp lists into `batch`. Counts the freed. */
 static uint32_t prepare_batch(struct pg_call *c, const pagus_pfn_t *pfns, uint32_t nr,
 			      struct prepared *batch, uint32_t *freed)
@@ -112,8 +124,7 @@ static uint32_t prepare_batch(struct pg_call *c, const pagus_pfn_t *pfns, uint32
 	uint32_t kept = 0;
 
 	for (uint32_t n = 0; n < nr; n++) {
-		const struct pg_page *page = pg_page(c->st, pg_index(c->st, pfns[n]));
-		uint32_t order = page->kind == PAGUS_PAGE_ALLOCATED ? page->order : 0, i;
+		uint32_t order = block_order(c->st, pfns[n]), i;
 		enum pagus_status status = pg_free_check(c->st, pfns[n], order, &i);
 
 		if (status != PAGUS_OK) {
@@ -141,7 +152,7 @@ static void push_batch(struct pg_call *c, const struct prepared *batch, uint32_t
 
 	for (uint32_t n = 0; n < nr; n++) {
 		uint32_t i = batch[n].i, order = batch[n].order, type = pg_block_type(c->st, i);
-		struct pg_pcp *pcp = pg_pcp(c->st, pg_page(c->st, i)->zone, c->cpu);
+		struct pg_pcp *pcp = pg_pcp(c->st, pg_zone_of(c->st, i)->id, c->cpu);
 
 		if (held && (held != pcp || type == PAGUS_ISOLATE)) {
 			pg_pcp_unlock(c, held);

@@ -10,15 +10,17 @@
 
 #include "alloc/free.h"
 #include "mem/stack.h"
+#include "pcp/maps.h"
+#include "zone/remote.h"
 
 enum pagus_status pg_free_why_not(const struct pagus_state *st, uint32_t i)
 {
 	uint32_t head = pg_head(st, i);
 
-	if (head != PG_NONE && (pg_page(st, head)->kind == PAGUS_PAGE_FREE ||
-				pg_kind_cached(pg_page(st, head)->kind) ||
-				pg_page(st, head)->kind == PAGUS_PAGE_DEFERRED ||
-				pg_page(st, head)->kind == PAGUS_PAGE_LEAKED))
+	uint32_t kind = head == PG_NONE ? (uint32_t)PAGUS_PAGE_HOLE : pg_view(st, head).kind;
+
+	if (kind == PAGUS_PAGE_FREE || pg_kind_cached(kind) || kind == PAGUS_PAGE_DEFERRED ||
+	    kind == PAGUS_PAGE_LEAKED)
 		return PAGUS_DOUBLE_FREE;
 	return PAGUS_NOT_ALLOCATED;
 }
@@ -26,9 +28,8 @@ enum pagus_status pg_free_why_not(const struct pagus_state *st, uint32_t i)
 static bool all_inherited(const struct pagus_state *st, uint32_t i, uint32_t order)
 {
 	for (uint32_t k = 0; k < 1u << order; k++) {
-		const struct pg_page *page = pg_page(st, i + k);
-
-		if (page->kind != PAGUS_PAGE_INHERITED || page->zone != pg_page(st, i)->zone)
+		if (pg_view(st, i + k).kind != PAGUS_PAGE_INHERITED ||
+		    pg_page_zone(st, i + k) != pg_page_zone(st, i))
 			return false;
 	}
 	return true;
@@ -38,17 +39,17 @@ enum pagus_status pg_free_check(const struct pagus_state *st, pagus_pfn_t pfn, u
 				uint32_t *i)
 {
 	enum pagus_status status = pg_block_at(st, pfn, order, i);
-	const struct pg_page *page;
+	struct pg_view page;
 
 	if (status != PAGUS_OK)
 		return status;
-	page = pg_page(st, *i);
-	if (page->kind == PAGUS_PAGE_ALLOCATED) {
-		if (page->order != order)
+	page = pg_view(st, *i);
+	if (page.kind == PAGUS_PAGE_ALLOCATED) {
+		if (page.order != order)
 			return PAGUS_WRONG_ORDER;
-		return pg_unlikely(page->prev) ? PAGUS_BUSY : PAGUS_OK;
+		return pg_unlikely(pg_references(st, *i)) ? PAGUS_BUSY : PAGUS_OK;
 	}
-	if (page->kind == PAGUS_PAGE_INHERITED)
+	if (page.kind == PAGUS_PAGE_INHERITED)
 		return all_inherited(st, *i, order) ? PAGUS_OK : PAGUS_WRONG_ORDER;
 	return pg_free_why_not(st, *i);
 }
@@ -59,17 +60,21 @@ enum pagus_status pg_free_refuse(struct pg_call *c, enum pagus_status status, pa
 	pg_count(c, PAGUS_COUNTER_free_bad, 1);
 	if (pg_event_wanted(c, PAGUS_EVENT_BAD_FREE))
 		pg_event_raise(c, PAGUS_EVENT_BAD_FREE,
-			       i == PG_NONE ? PG_NO_ZONE : pg_page(c->st, i)->zone, pfn,
+			       i == PG_NONE ? PG_NO_ZONE : pg_page_zone(c->st, i), pfn,
 			       order > UINT8_MAX ? UINT8_MAX : order, 0, status, 0);
 	return status;
 }
 
-/* The block belongs to nobody: what its pages said of their owner is gone. */
+/* The block belongs to nobody: what its records said of their owner is gone. */
 static pg_inlined void disown(struct pagus_state *st, uint32_t i, uint32_t order)
 {
 	struct pg_page *page = pg_page(st, i);
-	uint32_t pages = page->kind == PAGUS_PAGE_INHERITED ? 1u << order : 1;
+	uint32_t pages;
 
+	/* In a map that changes together with its being free. */
+	if (pg_mapped(st))
+		return;
+	pages = page->kind == PAGUS_PAGE_INHERITED ? 1u << order : 1;
 	for (uint32_t k = 0; k < pages; k++) {
 		page[k].kind = PAGUS_PAGE_TAIL;
 		page[k].order = 0;
@@ -105,10 +110,11 @@ static pg_inlined bool prepare(struct pg_call *c, uint32_t i, uint32_t order)
 {
 	struct pagus_state *st = c->st;
 
-	pg_event(c, PAGUS_EVENT_FREE, i, order, pg_page(st, i)->type, 0, 0);
+	if (pg_event_wanted(c, PAGUS_EVENT_FREE))
+		pg_event(c, PAGUS_EVENT_FREE, i, order, pg_view(st, i).type, 0, 0);
 	pg_count(c, PAGUS_COUNTER_free_ok, 1);
 	pg_count(c, PAGUS_COUNTER_pgfree, UINT64_C(1) << order);
-	if (pg_unlikely(pg_page(st, i)->next & PG_MARK_CHARGED))
+	if (!pg_mapped(st) && pg_unlikely(pg_page(st, i)->next & PG_MARK_CHARGED))
 		uncharge(c, i, order);
 	if (pg_unlikely(st->content || c->p->port->check))
 		return clean(c, i, order);
@@ -126,6 +132,10 @@ static void free_deferred(struct pg_call *c, struct pg_zone *z, enum pg_end end)
 {
 	uint32_t next, order;
 
+	if (pg_mapped(c->st)) {
+		pg_remote_absorb_zone(c, z);
+		return;
+	}
 	for (uint32_t i = pg_stack_take(&z->deferred, PG_NONE); i != PG_NONE; i = next) {
 		next = pg_stack_next(pg_pages(c->st), i, &order);
 		pg_buddy_free(c, z, i, order, end);
@@ -136,6 +146,11 @@ void pg_free_direct(struct pg_call *c, uint32_t i, uint32_t order, enum pg_end e
 {
 	struct pg_zone *z = pg_zone_of(c->st, i);
 
+	/* The pageblock may be a CPU's. */
+	if (pg_mapped(c->st) && order <= c->st->pageblock_order) {
+		pg_pcps[c->st->pcp_policy]->free(c, i, order, pg_block_type(c->st, i), true);
+		return;
+	}
 	pg_zone_lock(c, z, PAGUS_REASON_FREE_DIRECT);
 	if (pg_unlikely(pg_atomic_load(&z->deferred)))
 		free_deferred(c, z, end);
@@ -168,7 +183,7 @@ void pg_free_push(struct pg_call *c, struct pg_pcp *pcp, uint32_t i, uint32_t or
 
 static pg_inlined bool free_to_pcp(struct pg_call *c, uint32_t i, uint32_t order, uint32_t type)
 {
-	struct pg_pcp *pcp = pg_pcp(c->st, pg_page(c->st, i)->zone, c->cpu);
+	struct pg_pcp *pcp = pg_pcp(c->st, pg_zone_of(c->st, i)->id, c->cpu);
 
 	if (pg_unlikely(!pg_pcp_trylock(c, pcp, PAGUS_REASON_PCP_FREE)))
 		return false;
@@ -218,6 +233,10 @@ enum pagus_status pg_split(struct pg_call *c, pagus_pfn_t pfn, uint32_t order, u
 		status = PAGUS_BAD_ORDER;
 	if (status != PAGUS_OK)
 		return status;
+	if (pg_mapped(st)) {
+		pg_maps_split(c, i, order, to);
+		return PAGUS_OK;
+	}
 	first = *pg_page(st, i);
 	if (first.kind == PAGUS_PAGE_INHERITED)
 		return PAGUS_OK; /* each page is by itself already */

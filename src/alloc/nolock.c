@@ -7,6 +7,7 @@
 #include "alloc/reference.h"
 #include "alloc/walk.h"
 #include "mem/stack.h"
+#include "pcp/maps.h"
 
 /* What pcps may cache at all; what is larger goes through zone locks too long to be tried for. */
 static bool is_small(const struct pagus_state *st, uint32_t order)
@@ -73,7 +74,10 @@ static void free_block(struct pg_call *c, uint32_t i, uint32_t order)
 	if (!pg_free_prepare(c, i, order) || push(c, z, i, order))
 		return;
 	if (!pg_zone_trylock(c, z, PAGUS_REASON_FREE_DIRECT)) {
-		pg_stack_push(pg_pages(c->st), &z->deferred, i, order);
+		if (pg_mapped(c->st))
+			pg_maps_defer(c, i, order);
+		else
+			pg_stack_push(pg_pages(c->st), &z->deferred, i, order);
 		pg_count(c, PAGUS_COUNTER_free_deferred, 1);
 		return;
 	}

@@ -20,6 +20,8 @@ enum pagus_status pg_reference_get(struct pg_call *c, pagus_pfn_t pfn)
 
 	if (status != PAGUS_OK)
 		return status;
+	if (pg_mapped(c->st))
+		return PAGUS_UNSUPPORTED;
 	if (page->kind == PAGUS_PAGE_INHERITED)
 		return PAGUS_BUSY;
 	if (page->kind != PAGUS_PAGE_ALLOCATED)
@@ -83,6 +85,8 @@ enum pagus_status pg_reference_put(struct pg_call *c, pagus_pfn_t pfn, uint32_t 
 
 	if (status == PAGUS_OK) {
 		release(c, i, order);
+	} else if (pg_mapped(c->st)) {
+		return pg_free_refuse(c, status, pfn, i, order);
 	} else if (status == PAGUS_BUSY && order > 0 && !(page->next & PG_MARK_COMPOUND)) {
 		put_pieces(c, i, order, release);
 	} else if (status == PAGUS_BUSY) {

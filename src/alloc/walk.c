@@ -52,6 +52,8 @@ static uint32_t take_from_zone(struct pg_call *c, struct pg_zone *z, const struc
 		if (!pg_zone_lock_for(c, z, w->flags, PAGUS_REASON_ALLOC_DIRECT))
 			return PG_NONE;
 		i = pg_place_take(c, z, &take);
+		if (i != PG_NONE && pg_mapped(c->st))
+			pg_map_grant(c->st, i, take.order, take.type);
 		pg_zone_unlock(c, z);
 	} while (i != PG_NONE && pg_content_leaks(c, i, take.order));
 	return i;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Atomic access to 32-bit words of the state that several CPUs may change without a lock. The state
+ * Atomic access to words of the state that several CPUs may change without a lock. The state
  * is plain memory that is copied, hashed and compared, so the accesses are atomic, not the types.
  */
 #ifndef PG_BASE_ATOMIC_H
@@ -50,6 +50,34 @@ static inline bool pg_atomic_replace(uint32_t *word, uint32_t *old, uint32_t val
 {
 	return __atomic_compare_exchange_n(word, old, value, true, __ATOMIC_ACQ_REL,
 					   __ATOMIC_ACQUIRE);
+}
+
+/* Words that are changed under a lock and looked at without it. */
+static inline uint64_t pg_word_load(const uint64_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+static inline void pg_word_store(uint64_t *word, uint64_t value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELAXED);
+}
+
+/* Each returns what the word was before. */
+static inline uint64_t pg_word_or(uint64_t *word, uint64_t bits)
+{
+	return __atomic_fetch_or(word, bits, __ATOMIC_ACQ_REL);
+}
+
+static inline uint64_t pg_word_exchange(uint64_t *word, uint64_t value)
+{
+	return __atomic_exchange_n(word, value, __ATOMIC_ACQ_REL);
+}
+
+/* Nothing that stands before is done after what stands behind, as any other CPU sees it. */
+static inline void pg_atomic_fence(void)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 #endif

@@ -27,6 +27,15 @@ static inline uint64_t pg_pow2_floor(uint64_t x)
 	return UINT64_C(1) << (63 - (uint32_t)__builtin_clzll(x));
 }
 
+/* Number of set bits. By hand: without the instruction compilers call a function of their library. */
+static inline uint32_t pg_popcount(uint64_t x)
+{
+	x -= x >> 1 & 0x5555555555555555u;
+	x = (x & 0x3333333333333333u) + (x >> 2 & 0x3333333333333333u);
+	x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+	return (uint32_t)(x * 0x0101010101010101u >> 56);
+}
+
 /* Number of the highest set bit, counted from 1; 0 for 0. */
 static inline uint32_t pg_fls(uint64_t x)
 {

@@ -8,7 +8,7 @@
 #ifndef PG_MEM_GEOMETRY_H
 #define PG_MEM_GEOMETRY_H
 
-#include "mem/state.h"
+#include "mem/page.h"
 
 /* Record of a pfn; PG_NONE if its section is absent. */
 static inline uint32_t pg_index(const struct pagus_state *st, pagus_pfn_t pfn)
@@ -59,7 +59,7 @@ static inline enum pagus_status pg_block_at(const struct pagus_state *st, pagus_
 	if (order > st->max_order)
 		return PAGUS_BAD_ORDER;
 	*i = pg_index(st, pfn);
-	if (*i == PG_NONE || pg_page(st, *i)->zone == PG_NO_ZONE)
+	if (*i == PG_NONE || pg_page_zone(st, *i) == PG_NO_ZONE)
 		return PAGUS_BAD_RANGE;
 	return pfn & ((UINT64_C(1) << order) - 1) ? PAGUS_BAD_ALIGN : PAGUS_OK;
 }
@@ -72,8 +72,9 @@ static inline uint32_t pg_head(const struct pagus_state *st, uint32_t i)
 {
 	for (uint32_t order = 0; order <= st->max_order; order++) {
 		uint32_t head = i & ~((1u << order) - 1);
+		struct pg_view look = pg_view(st, head);
 
-		if (pg_page(st, head)->kind != PAGUS_PAGE_TAIL && pg_page(st, head)->order >= order)
+		if (look.kind != PAGUS_PAGE_TAIL && look.order >= order)
 			return head;
 	}
 	return PG_NONE;

@@ -4,8 +4,9 @@
  * contents.
  *
  * Size = 16 bytes a page record, 1 byte a pageblock (29 where CPUs own pageblocks), 16 bytes a list
- * (66 a zone; 14 a zone and CPU, or as many as the pcp policy wants), and small tables. Records
- * exist for whole sections, holes inside them included.
+ * (66 a zone; 14 a zone and CPU, or as many as the pcp policy wants), and small tables. With maps:
+ * 394 bytes a pageblock in place of these. Records exist for whole sections, holes inside them
+ * included.
  */
 #include "mem/layout.h"
 
@@ -126,13 +127,39 @@ static uint64_t nr_owns(const struct pagus_config *cfg, const struct pg_layout *
 	return 1 + (uint64_t)l->nr_zones * cfg->nr_cpus + (l->nr_pages >> cfg->pageblock_order);
 }
 
+static void place_maps(const struct pagus_config *cfg, struct pg_layout *l, uint64_t *at)
+{
+	uint64_t blocks = l->nr_pages >> cfg->pageblock_order;
+
+	l->off_maps = place(at, blocks * sizeof(struct pg_map));
+	l->off_summaries = place(at, PG_NR_FREE_HEADS * pg_summary_words(blocks) * 8);
+	l->off_keeps = place(at, (uint64_t)l->nr_zones * cfg->nr_cpus * sizeof(struct pg_keep));
+}
+
+/* A map has bits for so many pages, and one zone. */
+static bool maps_fit(const struct pagus_config *cfg)
+{
+	uint64_t block_pages = UINT64_C(1) << cfg->pageblock_order;
+	const struct pagus_range *r = cfg->ranges;
+
+	if (cfg->pageblock_order > PG_MAP_MAX_ORDER || cfg->dma_ceiling % block_pages ||
+	    cfg->dma32_ceiling % block_pages || cfg->normal_ceiling % block_pages)
+		return false;
+	for (uint32_t n = 1; n < cfg->nr_ranges; n++)
+		if ((r[n].node != r[n - 1].node || r[n].zone != r[n - 1].zone) &&
+		    r[n].start_pfn / block_pages ==
+			    (r[n - 1].start_pfn + r[n - 1].nr_pages - 1) / block_pages)
+			return false;
+	return true;
+}
+
 bool pg_layout_compute(const struct pagus_config *cfg, const struct pg_layout_wants *wants,
 		       struct pg_layout *l)
 {
 	uint64_t first, last, slots, heads, at = 0;
 
 	*l = (struct pg_layout){ .wants = *wants };
-	if (!config_valid(cfg))
+	if (!config_valid(cfg) || (wants->maps && !maps_fit(cfg)))
 		return false;
 	find_zones(cfg, l);
 	first = cfg->ranges[0].start_pfn >> cfg->section_order;
@@ -140,7 +167,7 @@ bool pg_layout_compute(const struct pagus_config *cfg, const struct pg_layout_wa
 		cfg->ranges[cfg->nr_ranges - 1].nr_pages - 1) >> cfg->section_order;
 	slots = count_sections(cfg);
 	heads = (uint64_t)l->nr_zones * (PG_NR_FREE_HEADS + cfg->nr_cpus * wants->nr_pcp_lists);
-	heads = pg_align_up(heads, UINT64_C(1) << cfg->max_order);
+	heads = pg_align_up(wants->maps ? 1 : heads, UINT64_C(1) << cfg->max_order);
 	if (l->nr_zones > PG_MAX_ZONES || last - first >= MAX_SECTIONS || last > UINT32_MAX ||
 	    heads + (slots << cfg->section_order) > UINT32_MAX)
 		return false;
@@ -158,10 +185,13 @@ bool pg_layout_compute(const struct pagus_config *cfg, const struct pg_layout_wa
 	l->off_zonelists = place(&at, l->nr_nodes * UINT64_C(2) * (l->nr_zones + 1));
 	l->off_zones = place(&at, l->nr_zones * sizeof(struct pg_zone));
 	l->off_pcps = place(&at, (uint64_t)l->nr_zones * cfg->nr_cpus * sizeof(struct pg_pcp));
-	l->off_pages = place(&at, (heads + l->nr_pages) * sizeof(struct pg_page));
+	if (!wants->maps)
+		l->off_pages = place(&at, (heads + l->nr_pages) * sizeof(struct pg_page));
 	l->off_blocks = place(&at, l->nr_pages >> cfg->pageblock_order);
 	if (wants->owners)
 		l->off_owns = place(&at, nr_owns(cfg, l) * sizeof(struct pg_own));
+	if (wants->maps)
+		place_maps(cfg, l, &at);
 	l->off_counters = place(&at, (uint64_t)cfg->nr_cpus * PAGUS_NR_COUNTERS * 8);
 	l->bytes = at;
 	return true;
@@ -189,6 +219,19 @@ static void build_sections(struct pagus_state *st, const struct pagus_config *cf
 	PG_ASSERT(slot == st->nr_slots);
 }
 
+static void make_present(struct pagus_state *st, struct pg_zone *z, uint32_t i)
+{
+	if (z->end_block == 0)
+		z->first_block = pg_block(st, i);
+	z->end_block = pg_block(st, i) + 1;
+	if (pg_mapped(st)) {
+		pg_map_present(st, i, z->id);
+		return;
+	}
+	pg_page(st, i)->zone = (uint16_t)z->id;
+	pg_page(st, i)->kind = PAGUS_PAGE_RESERVED;
+}
+
 static void build_zones(struct pagus_state *st, const struct pagus_config *cfg,
 			const struct pg_layout *l)
 {
@@ -211,17 +254,13 @@ static void build_zones(struct pagus_state *st, const struct pagus_config *cfg,
 			z->id = id;
 			z->first_head = id * PG_NR_FREE_HEADS;
 			st->node_online[z->node] = 1;
-			for (uint64_t pfn = start; pfn < end; pfn++) {
-				struct pg_page *page = pg_page(st, pg_index(st, pfn));
-
-				page->zone = (uint16_t)id;
-				page->kind = PAGUS_PAGE_RESERVED;
-			}
+			for (uint64_t pfn = start; pfn < end; pfn++)
+				make_present(st, z, pg_index(st, pfn));
 		}
 	}
 }
 
-static void build_lists(struct pagus_state *st)
+static void build_records(struct pagus_state *st)
 {
 	struct pg_page *pages = pg_pages(st);
 	uint32_t heads = st->nr_zones * (PG_NR_FREE_HEADS + st->nr_cpus * st->nr_pcp_lists);
@@ -230,6 +269,10 @@ static void build_lists(struct pagus_state *st)
 		pages[st->first_page + i].zone = PG_NO_ZONE;
 	for (uint32_t h = 0; h < heads; h++)
 		pg_list_init(pages, h);
+}
+
+static void build_pcps(struct pagus_state *st)
+{
 	for (uint32_t z = 0; z < st->nr_zones; z++) {
 		for (uint32_t c = 0; c < st->nr_cpus; c++) {
 			struct pg_pcp *pcp = pg_pcp(st, z, c);
@@ -267,7 +310,8 @@ void pg_layout_build(struct pagus_state *st, const struct pagus_config *cfg,
 		.off_cpu_node = l->off_cpu_node, .off_nodes = l->off_nodes,
 		.off_zonelists = l->off_zonelists,
 		.off_zones = l->off_zones, .off_pcps = l->off_pcps, .off_pages = l->off_pages,
-		.off_blocks = l->off_blocks, .off_owns = l->off_owns,
+		.off_blocks = l->off_blocks, .off_owns = l->off_owns, .off_maps = l->off_maps,
+		.off_summaries = l->off_summaries, .off_keeps = l->off_keeps,
 		.off_counters = l->off_counters,
 		.nr_nodes = l->nr_nodes, .nr_cpus = cfg->nr_cpus, .nr_zones = l->nr_zones,
 		.max_order = cfg->max_order, .pageblock_order = cfg->pageblock_order,
@@ -284,6 +328,10 @@ void pg_layout_build(struct pagus_state *st, const struct pagus_config *cfg,
 	for (uint32_t c = 0; c < cfg->nr_cpus; c++)
 		cpu_node[c] = cfg->cpu_node ? cfg->cpu_node[c] : cfg->ranges[0].node;
 	build_sections(st, cfg);
-	build_lists(st);
+	if (pg_mapped(st))
+		pg_map_build(st);
+	else
+		build_records(st);
+	build_pcps(st);
 	build_zones(st, cfg, l);
 }

@@ -5,6 +5,8 @@
  *   struct pagus_state | section tables | CPU nodes | nodes | zonelists | zones | pcps | page records
  *   | block types | owner records, where CPUs own pageblocks | counters
  *
+ * or, in place of page and owner records, maps of pageblocks | summaries of them | keeps of pcps.
+ *
  * Everything before the counters is what pagus_digest covers. There is no pointer in it: page
  * records link by 32-bit index, and the offsets below are from the start of the region. Padding is
  * explicit and zero.
@@ -85,6 +87,7 @@ struct pg_zone {
 	uint32_t stat_threshold;                   /* I: largest delta of a CPU; 0: counts are exact */
 	uint32_t deferred;                         /* A: first of the blocks that wait for the lock */
 	uint32_t leaked_pages;                     /* A: found bad, and nobody's for ever */
+	uint32_t first_block, end_block;           /* I: numbers of its pageblocks; end exclusive */
 };
 PG_STATIC_ASSERT(sizeof(struct pg_zone) % 8 == 0, "zone");
 
@@ -165,6 +168,7 @@ struct pagus_state {
 	uint64_t off_section_slot, off_slot_section, off_cpu_node, off_nodes, off_zonelists;
 	uint64_t off_zones, off_pcps;
 	uint64_t off_pages, off_blocks, off_owns, off_counters; /* off_owns: 0: CPUs own nothing */
+	uint64_t off_maps, off_summaries, off_keeps; /* 0: there are page records */
 	uint32_t nr_nodes, nr_cpus, nr_zones;
 	uint32_t max_order, pageblock_order, section_order;
 	uint32_t first_section, nr_sections, nr_slots;
@@ -212,11 +216,6 @@ static inline struct pg_page *pg_page(const struct pagus_state *st, uint32_t i)
 static inline struct pg_zone *pg_zone(const struct pagus_state *st, uint32_t id)
 {
 	return (struct pg_zone *)pg_at(st, st->off_zones) + id;
-}
-
-static inline struct pg_zone *pg_zone_of(const struct pagus_state *st, uint32_t i)
-{
-	return pg_zone(st, pg_page(st, i)->zone);
 }
 
 static inline struct pg_node *pg_node(const struct pagus_state *st, uint32_t node)

@@ -3,6 +3,7 @@
 
 #include "base/atomic.h"
 #include "base/bits.h"
+#include "zone/remote.h"
 
 #define REMOTE_TICKS 3
 
@@ -78,6 +79,8 @@ static void drain_in_pieces(struct pg_call *c, struct pg_zone *z, struct pg_pcp 
 		uint32_t now = (uint32_t)pg_min(pages, by_policy ? pages : piece);
 		uint32_t left = pg_pcp_drain(c, z, pcp, now, start, why);
 
+		if (by_policy && left == 0)
+			break;
 		pages -= by_policy ? (uint32_t)pg_min(pages, left) : now;
 	}
 }
@@ -172,9 +175,15 @@ void pg_pcp_drain_all(struct pg_call *c, struct pg_zone *z, uint32_t cpu)
 {
 	struct pg_pcp *pcp = pg_pcp(c->st, z->id, cpu);
 
-	if (pcp->count == 0 && pg_atomic_load(&pcp->remote_pages) == 0)
+	if (pcp->count == 0 && pg_atomic_load(&pcp->remote_pages) == 0 &&
+	    (!pg_mapped(c->st) || (pg_remote_none(z, pcp) && pg_keep(c->st, pcp)->lent == 0)))
 		return;
 	pg_pcp_lock(c, pcp, PAGUS_REASON_PCP_DRAIN);
 	pg_pcp_empty(c, z, pcp);
 	pg_pcp_unlock(c, pcp);
+	if (pg_mapped(c->st)) {
+		pg_zone_lock(c, z, PAGUS_REASON_DRAIN);
+		pg_remote_absorb_zone(c, z);
+		pg_zone_unlock(c, z);
+	}
 }

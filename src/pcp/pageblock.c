@@ -129,7 +129,7 @@ static bool restock(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, st
 		pg_owned_gather(c, pcp);
 	if (cut_larger(c, pcp, t->order, t->type))
 		return true;
-	pg_phase_refill(c, z, pcp, t);
+	pg_lists_refill(c, z, pcp, t);
 	if (!cut_larger(c, pcp, t->order, t->type) && pg_owned_merge(c, pcp, t->order))
 		cut_larger(c, pcp, t->order, t->type);
 	return false;

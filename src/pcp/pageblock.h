@@ -27,13 +27,17 @@ void pg_owned_gather_all(struct pg_call *c, struct pg_pcp *pcp, uint32_t stack);
 
 /* ---- phase.c: a refill ------------------------------------------------------------------------- */
 
+struct pg_phase;
 struct pg_refill {
 	struct pg_call *c;
 	struct pg_zone *z;
 	struct pg_pcp *pcp;
 	struct pg_take *t;
+	const struct pg_phase *phases;
+	uint32_t nr_phases;
 	uint32_t budget, got; /* pages */
 	bool fits;            /* a block large enough for the request has come */
+	uint32_t single;      /* a block for the request itself, not to be kept; PG_NONE */
 };
 
 /* One phase of a refill. Rows are tried in their order until the budget is used up. */
@@ -48,11 +52,36 @@ struct pg_phase {
 #define PG_PHASE_NOTHING  0x4u /* nothing has come so far */
 #define PG_PHASE_NOT_CMA  0x8u /* it is not CMA's turn to serve movable requests */
 
-extern const struct pg_phase pg_phases[];
-extern const uint32_t pg_nr_phases;
+/* Run the phases in one hold of the zone's lock. */
+void pg_phase_run(struct pg_refill *r);
 
-/* Run the table in one hold of the zone's lock. */
-void pg_phase_refill(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, struct pg_take *t);
+/* Pages that are still wanted. */
+static inline uint32_t pg_phase_left(const struct pg_refill *r)
+{
+	return r->got < r->budget ? r->budget - r->got : 0;
+}
+
+static inline bool pg_phase_done(const struct pg_refill *r)
+{
+	return r->single != PG_NONE || (r->fits && pg_phase_left(r) == 0);
+}
+
+/* A block of `order` has come. */
+static inline void pg_phase_got(struct pg_refill *r, uint32_t order)
+{
+	r->got += 1u << order;
+	r->fits |= order >= r->t->order;
+}
+
+/* Is at least half of a pageblock still wanted? */
+bool pg_phase_half_block_left(const struct pg_refill *r);
+
+/* A whole pageblock of the own type; of another, converted; PG_NONE if there is none. */
+uint32_t pg_phase_take_whole(struct pg_refill *r);
+uint32_t pg_phase_convert(struct pg_refill *r);
+
+/* The refill of a pcp with lists. */
+void pg_lists_refill(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, struct pg_take *t);
 
 /* ---- giveback.c: drains, and the end of ownership ---------------------------------------------- */
 

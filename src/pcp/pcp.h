@@ -24,6 +24,7 @@ struct pg_pcp_ops {
 	const char *name, *about;
 	bool cached;     /* orders 0-3 and the pageblock's go through lists; else no call below is made */
 	bool all_orders; /* the others up to the pageblock's too: a list each order and type */
+	bool maps;       /* over maps in place of page records; then there are no lists, but `take` */
 	bool fixed_limit; /* high_min is the one limit; `high` is not kept */
 	/*
 	 * How many blocks a refill of the empty list that `t` needs asks for; 0: the request goes
@@ -31,6 +32,9 @@ struct pg_pcp_ops {
 	 */
 	uint32_t (*refill_blocks)(const struct pagus_state *st, const struct pg_zone *z,
 				  struct pg_pcp *pcp, const struct pg_take *t);
+	/* The block for `t`, as pg_pcp_take. Only with maps. */
+	uint32_t (*take)(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp,
+			 struct pg_take *t, bool *hit);
 	/*
 	 * Bring a block onto the empty list that `t` needs; true if that took no zone lock. NULL:
 	 * as many as refill_blocks says, in one hold of it.
@@ -68,7 +72,8 @@ struct pg_pcp_ops {
 			 uint32_t order, bool may_drain);
 };
 
-extern const struct pg_pcp_ops pg_pcp_none, pg_pcp_linux, pg_pcp_fixed, pg_pcp_pageblock;
+extern const struct pg_pcp_ops pg_pcp_none, pg_pcp_linux, pg_pcp_fixed, pg_pcp_pageblock,
+	pg_pcp_bitmap;
 
 /* All of them; the state holds a row number. */
 extern const struct pg_pcp_ops *const pg_pcps[];
@@ -161,8 +166,11 @@ void pg_pcp_tell_refill(const struct pg_call *c, const struct pg_zone *z, const 
 static inline uint32_t pg_pcp_take(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp,
 				   struct pg_take *t, bool *hit)
 {
-	uint32_t list = pg_pcp_list(c->st, t->order, t->type), i;
+	uint32_t list, i;
 
+	if (pg_unlikely(pg_mapped(c->st)))
+		return pg_pcps[c->st->pcp_policy]->take(c, z, pcp, t, hit);
+	list = pg_pcp_list(c->st, t->order, t->type);
 	do {
 		i = pg_pcp_pop(c->st, pcp, list, t->order);
 		*hit = i != PG_NONE;

@@ -18,7 +18,7 @@ enum pagus_status pg_seed_pcp_block(struct pg_call *c, uint32_t cpu, pagus_pfn_t
 	if (status != PAGUS_OK)
 		return status;
 	z = pg_zone_of(st, i);
-	if (!(st->pcp_orders >> order & 1)) {
+	if (!(st->pcp_orders >> order & 1) || pg_mapped(st)) {
 		pg_zone_lock(c, z, PAGUS_REASON_HAND_OVER);
 		pg_buddy_free(c, z, i, order, PG_TAIL);
 		pg_zone_unlock(c, z);

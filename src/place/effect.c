@@ -67,19 +67,25 @@ static struct block_content count_content(const struct pagus_state *st, const st
 					  uint32_t start)
 {
 	struct block_content content = { 0 };
+	const struct pg_map *m = pg_map(st, start);
 	uint32_t end = start + (1u << st->pageblock_order);
 
+	if (pg_mapped(st)) {
+		content.free = m->nr_free;
+		content.movable = pg_map_used(st, m, PAGUS_MOVABLE);
+		return content;
+	}
 	for (uint32_t i = start; i < end;) {
-		const struct pg_page *page = pg_page(st, i);
-		uint32_t pages = 1u << page->order;
+		const struct pg_view page = pg_view(st, i);
+		uint32_t pages = 1u << page.order;
 
-		if (page->zone != z->id && page->zone != PG_NO_ZONE)
+		if (page.zone != z->id && page.zone != PG_NO_ZONE)
 			content.shared = true;
-		else if (page->kind == PAGUS_PAGE_FREE)
+		else if (page.kind == PAGUS_PAGE_FREE)
 			content.free += pages;
-		else if ((page->kind == PAGUS_PAGE_ALLOCATED ||
-			  page->kind == PAGUS_PAGE_INHERITED) &&
-			 page->type == PAGUS_MOVABLE)
+		else if ((page.kind == PAGUS_PAGE_ALLOCATED ||
+			  page.kind == PAGUS_PAGE_INHERITED) &&
+			 page.type == PAGUS_MOVABLE)
 			content.movable += pages;
 		i += pages;
 	}
@@ -129,10 +135,11 @@ void pg_claim_move(struct pg_call *c, struct pg_zone *z, uint32_t start, uint32_
 {
 	uint32_t end = start + (1u << c->st->pageblock_order), old = pg_block_type(c->st, start);
 
-	for (uint32_t i = start; i < end; i += 1u << pg_page(c->st, i)->order) {
-		const struct pg_page *page = pg_page(c->st, i);
+	for (uint32_t i = start, order; i < end; i += 1u << order) {
+		const struct pg_view page = pg_view(c->st, i);
 
-		if (page->kind == PAGUS_PAGE_FREE && page->zone == z->id)
+		order = page.order;
+		if (page.kind == PAGUS_PAGE_FREE && page.zone == z->id)
 			pg_buddy_move(c, z, i, old, type);
 	}
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The list store; and, for instances that keep maps, the way to the bitmap store. */
 #include "store/store.h"
 
 void pg_store_insert(struct pagus_state *st, struct pg_zone *z, uint32_t i, uint32_t order,
@@ -7,6 +8,10 @@ void pg_store_insert(struct pagus_state *st, struct pg_zone *z, uint32_t i, uint
 	struct pg_page *pages = pg_pages(st);
 	uint32_t list = pg_store_list(z, order, type);
 
+	if (pg_mapped(st)) {
+		pg_bitmap_insert(st, z, i, order, type);
+		return;
+	}
 	PG_ASSERT(pages[i].kind == PAGUS_PAGE_TAIL && pages[i].zone == z->id);
 	PG_ASSERT_SLOW((i & ((1u << order) - 1)) == 0);
 	pages[i].kind = PAGUS_PAGE_FREE;
@@ -23,6 +28,10 @@ void pg_store_remove(struct pagus_state *st, struct pg_zone *z, uint32_t i)
 {
 	struct pg_page *pages = pg_pages(st);
 
+	if (pg_mapped(st)) {
+		pg_bitmap_remove(st, z, i);
+		return;
+	}
 	PG_ASSERT(pages[i].kind == PAGUS_PAGE_FREE && z->nr_free[pages[i].order] > 0);
 	pg_list_del(pages, i);
 	z->nr_free[pages[i].order]--;
@@ -35,6 +44,10 @@ void pg_store_move(struct pagus_state *st, struct pg_zone *z, uint32_t i, uint32
 {
 	struct pg_page *pages = pg_pages(st);
 
+	if (pg_mapped(st)) {
+		pg_bitmap_move(st, z, i, type);
+		return;
+	}
 	PG_ASSERT(pages[i].kind == PAGUS_PAGE_FREE);
 	pg_list_del(pages, i);
 	pg_list_add_tail(pages, pg_store_list(z, pages[i].order, type), i);

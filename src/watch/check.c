@@ -11,12 +11,6 @@
 
 #define BROKEN(number, i) return note_broken(k, number, i)
 
-enum {
-#define PAGUS_INVARIANT(number, name, text) INV_##name = number,
-#include <pagus/invariants.def>
-#undef PAGUS_INVARIANT
-};
-
 struct sums {
 	uint64_t listed_free, listed_pcp;   /* blocks met on lists */
 	uint64_t heads_free, heads_pcp;     /* blocks met in the walk over pages */
@@ -176,7 +170,7 @@ static int check_pcp_lists(struct check *k, const struct pg_zone *z, uint32_t cp
 }
 
 /* Whole pageblocks may stand apart once one has left a type that does not merge. */
-static bool blocks_apart(const struct pagus_state *st)
+bool pg_blocks_apart(const struct pagus_state *st)
 {
 	uint64_t nr = 0;
 
@@ -304,9 +298,9 @@ static int check_all(struct check *k)
 int pg_check(const struct pagus_state *st, pagus_pfn_t *where)
 {
 	struct check k = {
-		.st = st, .merged_below = blocks_apart(st) ? st->pageblock_order : st->max_order,
+		.st = st, .merged_below = pg_blocks_apart(st) ? st->pageblock_order : st->max_order,
 	};
-	int broken = check_all(&k);
+	int broken = pg_mapped(st) ? pg_check_maps(st, &k.where) : check_all(&k);
 
 	*where = k.where < st->first_page ? PAGUS_NO_PFN : pg_pfn(st, k.where);
 	return broken;

@@ -4,12 +4,6 @@
 
 #include "zone/owner.h"
 
-enum {
-#define PAGUS_INVARIANT(number, name, text) INV_##name = number,
-#include <pagus/invariants.def>
-#undef PAGUS_INVARIANT
-};
-
 /* What lies in one pageblock. */
 struct in_block {
 	uint32_t free, owned; /* pages: in free blocks; on the owner's lists */

@@ -41,7 +41,7 @@ static inline void pg_event(const struct pg_call *c, enum pagus_event_id id, uin
 			    uint32_t order, uint32_t type, uint32_t a, uint32_t b)
 {
 	if (pg_event_wanted(c, id))
-		pg_event_raise(c, id, pg_page(c->st, i)->zone, pg_pfn(c->st, i), order, type, a, b);
+		pg_event_raise(c, id, pg_page_zone(c->st, i), pg_pfn(c->st, i), order, type, a, b);
 }
 
 static inline void pg_count(const struct pg_call *c, enum pagus_counter counter, uint64_t n)

@@ -22,6 +22,39 @@ uint32_t pagus_nr_zones(const struct pagus *p)
 	return p->state->nr_zones;
 }
 
+static uint64_t deferred_pages(const struct pagus_state *st, const struct pg_zone *z)
+{
+	uint64_t pages = 0;
+
+	for (uint32_t i = z->deferred; i != PG_NONE; i = pg_page(st, i)->next)
+		pages += 1u << pg_page(st, i)->order;
+	for (uint32_t cpu = 0; cpu < st->nr_cpus; cpu++)
+		pages += pg_atomic_load(&pg_pcp(st, z->id, cpu)->remote_pages);
+	return pages;
+}
+
+/* Does nothing wait for the zone, or for a CPU? */
+static bool none_waits(const struct pagus_state *st, const struct pg_zone *z)
+{
+	bool none = pg_atomic_load(&z->deferred) == PG_NONE;
+
+	for (uint32_t cpu = 0; cpu < st->nr_cpus && none; cpu++)
+		none = pg_atomic_load(&pg_pcp(st, z->id, cpu)->remote) == PG_NONE;
+	return none;
+}
+
+static uint64_t remote_pages(const struct pagus_state *st, const struct pg_zone *z)
+{
+	uint64_t pages = 0;
+
+	if (none_waits(st, z))
+		return 0;
+	for (uint32_t b = z->first_block; b < z->end_block; b++)
+		if (pg_map_at(st, b)->zone == z->id)
+			pages += pg_map_remote_pages(pg_map_at(st, b));
+	return pages;
+}
+
 enum pagus_status pagus_zone_info(const struct pagus *p, uint32_t zone,
 				  struct pagus_zone_info *info)
 {
@@ -42,11 +75,9 @@ enum pagus_status pagus_zone_info(const struct pagus *p, uint32_t zone,
 		.stat_threshold = pg_watermark_stat_threshold(st, z),
 		.drift_mark = pg_watermark_drift_mark(st, z),
 	};
-	for (uint32_t i = z->deferred; i != PG_NONE; i = pg_page(st, i)->next)
-		info->deferred_pages += 1u << pg_page(st, i)->order;
+	info->deferred_pages = pg_mapped(st) ? remote_pages(st, z) : deferred_pages(st, z);
 	for (uint32_t cpu = 0; cpu < st->nr_cpus; cpu++) {
 		info->pcp_pages += pg_pcp(st, zone, cpu)->count;
-		info->deferred_pages += pg_atomic_load(&pg_pcp(st, zone, cpu)->remote_pages);
 	}
 	for (uint32_t o = 0; o < PAGUS_NR_ORDERS; o++)
 		info->nr_free[o] = z->nr_free[o];
@@ -94,10 +125,18 @@ static uint64_t list_pfns(const struct pagus_state *st, uint32_t head, pagus_pfn
 uint64_t pagus_free_list(const struct pagus *p, uint32_t zone, uint32_t order,
 			 enum pagus_migratetype type, pagus_pfn_t *pfns, uint64_t room)
 {
-	if (zone >= p->state->nr_zones || order > p->state->max_order ||
-	    type >= PAGUS_NR_MIGRATETYPES)
+	const struct pagus_state *st = p->state;
+	const struct pg_zone *z;
+	uint64_t nr = 0;
+
+	if (zone >= st->nr_zones || order > st->max_order || type >= PAGUS_NR_MIGRATETYPES)
 		return 0;
-	return list_pfns(p->state, pg_store_list(pg_zone(p->state, zone), order, type), pfns, room);
+	z = pg_zone(st, zone);
+	for (uint32_t i = pg_store_first(st, z, order, type); i != PG_NONE;
+	     i = pg_store_next(st, z, i, order, type), nr++)
+		if (nr < room)
+			pfns[nr] = pg_pfn(st, i);
+	return nr;
 }
 
 uint64_t pagus_free_blocks(const struct pagus *p, uint32_t zone, uint32_t order,
@@ -111,11 +150,49 @@ uint32_t pagus_nr_pcp_lists(const struct pagus *p)
 	return p->state->nr_pcp_lists;
 }
 
+/* The free blocks of a pageblock of exactly `order`. */
+static uint64_t block_pfns(const struct pagus_state *st, const struct pg_map *m, uint32_t order,
+			   pagus_pfn_t *pfns, uint64_t room)
+{
+	uint32_t start = pg_map_start(st, m), bit;
+	uint64_t nr = 0;
+
+	if (order == st->pageblock_order)
+		bit = m->nr_free == 1u << order ? 0 : UINT32_MAX;
+	else
+		bit = pg_map_find_exact(st, m, order, 0);
+	for (; bit < 1u << st->pageblock_order; nr++) {
+		if (nr < room)
+			pfns[nr] = pg_pfn(st, start + bit);
+		bit = pg_map_find_exact(st, m, order, bit + (1u << order));
+	}
+	return nr;
+}
+
+/* What is free of the pageblocks that a CPU owns, as lists would have it. */
+static uint64_t owned_pfns(const struct pagus_state *st, const struct pg_zone *z, uint32_t cpu,
+			   uint32_t list, pagus_pfn_t *pfns, uint64_t room)
+{
+	uint64_t nr = 0;
+
+	for (uint32_t b = z->first_block; b < z->end_block; b++) {
+		const struct pg_map *m = pg_map_at(st, b);
+		uint64_t left = nr < room ? room - nr : 0;
+
+		if (m->zone == z->id && pg_map_owner(m) == cpu + 1 &&
+		    pg_block_type(st, pg_map_start(st, m)) == list % PG_PCP_TYPES)
+			nr += block_pfns(st, m, list / PG_PCP_TYPES, left ? pfns + nr : NULL, left);
+	}
+	return nr;
+}
+
 uint64_t pagus_pcp_list(const struct pagus *p, uint32_t zone, uint32_t cpu, uint32_t list,
 			pagus_pfn_t *pfns, uint64_t room)
 {
 	if (zone >= p->state->nr_zones || cpu >= p->state->nr_cpus || list >= p->state->nr_pcp_lists)
 		return 0;
+	if (pg_mapped(p->state))
+		return owned_pfns(p->state, pg_zone(p->state, zone), cpu, list, pfns, room);
 	return list_pfns(p->state, pg_pcp(p->state, zone, cpu)->first_head + list, pfns, room);
 }
 
@@ -138,20 +215,24 @@ enum pagus_status pagus_page_info(const struct pagus *p, pagus_pfn_t pfn,
 	const struct pagus_state *st = p->state;
 	uint32_t i = pg_index(st, pfn);
 	const struct pg_page *page = pg_page(st, i);
+	struct pg_view view;
 
 	if (i == PG_NONE)
 		return PAGUS_BAD_RANGE;
+	view = pg_view(st, i);
 	*info = (struct pagus_page_info){
-		.kind = (enum pagus_page_kind)page->kind, .order = page->order,
-		.zone = page->zone == PG_NO_ZONE ? UINT32_MAX : page->zone,
+		.kind = (enum pagus_page_kind)view.kind, .order = view.order,
+		.zone = view.zone == PG_NO_ZONE ? UINT32_MAX : view.zone,
 		.block_type = (enum pagus_migratetype)pg_block_type(st, i),
-		.request_type = (enum pagus_migratetype)page->type, .owner = pg_owner(st, i),
+		.request_type = (enum pagus_migratetype)view.type, .owner = pg_owner(st, i),
 	};
-	if (page->kind == PAGUS_PAGE_INHERITED)
+	if (view.kind == PAGUS_PAGE_INHERITED)
 		info->references = 1;
-	if (page->kind != PAGUS_PAGE_ALLOCATED)
+	if (view.kind != PAGUS_PAGE_ALLOCATED)
 		return PAGUS_OK;
-	info->references = 1 + page->prev;
+	info->references = 1 + pg_references(st, i);
+	if (pg_mapped(st))
+		return PAGUS_OK;
 	info->compound = page->next & PG_MARK_COMPOUND;
 	info->pfmemalloc = page->next & PG_MARK_PFMEMALLOC;
 	return PAGUS_OK;

@@ -107,7 +107,7 @@ void pg_text_count_blocks(const struct pagus_state *st, const struct pg_zone *z,
 	     pfn += UINT64_C(1) << st->pageblock_order) {
 		uint32_t i = pg_index(st, pfn);
 
-		if (i != PG_NONE && pg_page(st, i)->zone == z->id)
+		if (i != PG_NONE && pg_page_zone(st, i) == z->id)
 			nr_blocks[pg_block_type(st, i)]++;
 	}
 }

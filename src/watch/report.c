@@ -183,7 +183,7 @@ static void put_letters(const struct pagus_state *st, struct pagus_text *t, cons
 
 	pg_put(t, "(");
 	for (uint32_t type = 0; type < PAGUS_NR_MIGRATETYPES; type++)
-		if (pg_store_first(st, z, order, type) != PG_NONE)
+		if (pg_store_any(st, z, order, type))
 			pg_put(t, letters[type]);
 	pg_put(t, ") ");
 }

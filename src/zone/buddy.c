@@ -49,6 +49,10 @@ static bool captured(const struct pg_call *c, uint32_t i, uint32_t order)
 
 	if (!port->capture || !port->capture(c->p->port_ctx, pg_pfn(c->st, i), order))
 		return false;
+	if (pg_mapped(c->st)) {
+		pg_map_grant(c->st, i, order, PAGUS_UNMOVABLE);
+		return true;
+	}
 	pg_page(c->st, i)->kind = PAGUS_PAGE_ALLOCATED;
 	pg_page(c->st, i)->order = (uint8_t)order;
 	return true;
@@ -134,7 +138,7 @@ void pg_buddy_free_as(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t
 void pg_buddy_cut(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t to, uint32_t rest)
 {
 	struct pagus_state *st = c->st;
-	uint32_t from = pg_page(st, i)->order;
+	uint32_t from = pg_view(st, i).order;
 
 	pg_store_remove(st, z, i);
 	pg_count(c, PAGUS_COUNTER_split, pg_store_split(st, z, i, from, to, rest));
@@ -144,7 +148,7 @@ void pg_buddy_cut(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t to,
 
 void pg_buddy_move(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t from, uint32_t to)
 {
-	int64_t pages = INT64_C(1) << pg_page(c->st, i)->order;
+	int64_t pages = INT64_C(1) << pg_view(c->st, i).order;
 
 	pg_account(c, z, -pages, from);
 	pg_store_move(c->st, z, i, to);

@@ -42,7 +42,7 @@ static void count_reserved(struct pagus_state *st, uint32_t block, uint32_t old,
 	uint64_t pages = UINT64_C(1) << st->pageblock_order;
 	struct pg_zone *z;
 
-	if (pg_page(st, start)->zone == PG_NO_ZONE)
+	if (pg_page_zone(st, start) == PG_NO_ZONE)
 		return;
 	z = pg_zone_of(st, start);
 	z->reserved_highatomic += type == PAGUS_HIGHATOMIC ? pages : 0;

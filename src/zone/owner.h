@@ -41,6 +41,8 @@ static inline uint32_t pg_own_start(const struct pagus_state *st, uint32_t recor
 /* CPU + 1 of the owner of the pageblock of page i; 0: the zone. */
 static inline uint32_t pg_owner(const struct pagus_state *st, uint32_t i)
 {
+	if (pg_mapped(st))
+		return pg_map_owner(pg_map(st, i));
 	return st->off_owns ? pg_atomic_load(&pg_own(st, pg_own_record(st, i))->owner) : 0;
 }
 

@@ -21,20 +21,24 @@ static enum pagus_status range_is(const struct pagus_state *st, pagus_pfn_t pfn,
 	for (uint64_t k = 0; k < nr; k++) {
 		uint32_t i = pg_index(st, pfn + k);
 
-		if (i == PG_NONE || pg_page(st, i)->zone == PG_NO_ZONE)
+		if (i == PG_NONE || pg_page_zone(st, i) == PG_NO_ZONE)
 			return PAGUS_BAD_RANGE;
-		if (pg_page(st, i)->kind != kind ||
-		    (one_zone && pg_page(st, i)->zone != pg_page(st, first)->zone))
+		if (pg_view(st, i).kind != kind ||
+		    (one_zone && pg_page_zone(st, i) != pg_page_zone(st, first)))
 			return PAGUS_BUSY;
 	}
 	return PAGUS_OK;
 }
 
-/* Pages leave the reserver: they are part of the zone from now on. */
-static void hand_over(struct pagus_state *st, uint32_t i, uint32_t nr, enum pagus_page_kind kind)
+/* Pages leave the reserver: they are part of the zone from now on, and nobody's. */
+static void hand_over(struct pagus_state *st, uint32_t i, uint32_t nr)
 {
-	for (uint32_t k = 0; k < nr; k++)
-		pg_page(st, i + k)->kind = (uint8_t)kind & 0xf;
+	for (uint32_t k = 0; k < nr; k++) {
+		if (pg_mapped(st))
+			pg_map_take(st, i + k, 0);
+		else
+			pg_page(st, i + k)->kind = PAGUS_PAGE_TAIL;
+	}
 	pg_zone_of(st, i)->handed_over += nr;
 	pg_zone_of(st, i)->managed += nr;
 }
@@ -45,7 +49,7 @@ static uint64_t pages_in_zone(const struct pagus_state *st, uint32_t i, uint32_t
 	uint64_t nr = 1;
 
 	while (nr < UINT64_C(1) << order &&
-	       pg_page(st, i + (uint32_t)nr)->zone == pg_page(st, i)->zone)
+	       pg_page_zone(st, i + (uint32_t)nr) == pg_page_zone(st, i))
 		nr++;
 	return nr;
 }
@@ -70,7 +74,7 @@ enum pagus_status pg_seed_boot_free(struct pg_call *c, pagus_pfn_t start, uint64
 		while (UINT64_C(1) << order > room)
 			order--;
 		pg_zone_lock(c, z, PAGUS_REASON_HAND_OVER);
-		hand_over(st, i, 1u << order, PAGUS_PAGE_TAIL);
+		hand_over(st, i, 1u << order);
 		if (st->content)
 			pg_content_free(c, i, order);
 		pg_buddy_free(c, z, i, order, PG_TAIL);
@@ -93,7 +97,12 @@ enum pagus_status pg_seed_inherit(struct pg_call *c, pagus_pfn_t start, uint64_t
 	for (uint64_t k = 0; k < nr_pages; k++) {
 		uint32_t i = pg_index(st, start + k);
 
-		hand_over(st, i, 1, PAGUS_PAGE_INHERITED);
+		hand_over(st, i, 1);
+		if (pg_mapped(st)) {
+			pg_map_inherit(st, i, pg_effective_type(st, type));
+			continue;
+		}
+		pg_page(st, i)->kind = PAGUS_PAGE_INHERITED;
 		pg_page(st, i)->type = pg_effective_type(st, type) & 0xf;
 	}
 	return PAGUS_OK;
@@ -105,10 +114,10 @@ static bool holds_free(const struct pagus_state *st, uint32_t start)
 	uint32_t head;
 
 	for (uint32_t i = start; i < start + (1u << st->pageblock_order); i++)
-		if (pg_page(st, i)->kind == PAGUS_PAGE_FREE)
+		if (pg_view(st, i).kind == PAGUS_PAGE_FREE)
 			return true;
 	head = pg_head(st, start);
-	return head != PG_NONE && pg_page(st, head)->kind == PAGUS_PAGE_FREE;
+	return head != PG_NONE && pg_view(st, head).kind == PAGUS_PAGE_FREE;
 }
 
 enum pagus_status pg_seed_block(struct pg_call *c, pagus_pfn_t pfn, uint32_t type)
@@ -134,7 +143,7 @@ enum pagus_status pg_seed_take_block(struct pagus_state *st, pagus_pfn_t pfn, ui
 	if (status == PAGUS_OK)
 		status = range_is(st, pfn, UINT64_C(1) << order, PAGUS_PAGE_RESERVED, true);
 	if (status == PAGUS_OK)
-		hand_over(st, *i, 1u << order, PAGUS_PAGE_TAIL);
+		hand_over(st, *i, 1u << order);
 	return status;
 }
 
@@ -155,6 +164,12 @@ enum pagus_status pg_seed_free(struct pg_call *c, pagus_pfn_t pfn, uint32_t orde
 	if (pg_release(st)->list_is_block_type) {
 		pg_block_set_type(c, i, order, pg_block_type(st, i));
 		list = pg_block_type(st, i);
+	}
+	if (pg_mapped(st)) {
+		/* Free buddies in one pageblock cannot stand apart there. */
+		pg_buddy_free(c, z, i, order, PG_TAIL);
+		pg_zone_unlock(c, z);
+		return PAGUS_OK;
 	}
 	pg_store_insert(st, z, i, order, list, PG_TAIL);
 	if (order >= st->pageblock_order && pg_buddy_apart(st, i, order))

@@ -243,12 +243,12 @@ static bool block_for(const struct pagus_state *st, const struct pg_zone *z, uin
 		if (z->nr_free[o] == 0)
 			continue;
 		for (uint32_t t = 0; t < PAGUS_HIGHATOMIC; t++)
-			if (pg_store_first(st, z, o, t))
+			if (pg_store_any(st, z, o, t))
 				return true;
-		if ((flags & PG_ALLOC_CMA) && pg_store_first(st, z, o, PAGUS_CMA))
+		if ((flags & PG_ALLOC_CMA) && pg_store_any(st, z, o, PAGUS_CMA))
 			return true;
 		if ((flags & (PG_ALLOC_HIGHATOMIC | PG_ALLOC_OOM)) &&
-		    pg_store_first(st, z, o, PAGUS_HIGHATOMIC))
+		    pg_store_any(st, z, o, PAGUS_HIGHATOMIC))
 			return true;
 	}
 	return false;

@@ -65,13 +65,19 @@ static uint32_t highest_zone(const struct pagus_config *cfg, uint32_t gfp)
 	return (gfp & __GFP_DMA) && cfg->dma_ceiling ? PAGUS_ZONE_DMA : PAGUS_ZONE_NORMAL;
 }
 
+/* Who may use the reserves and cannot wait goes to any node in the end. */
+static bool mask_binds(const struct pagus_request *req)
+{
+	return req->nodemask && (!(req->gfp & __GFP_HIGH) || (req->gfp & __GFP_DIRECT_RECLAIM));
+}
+
 static bool zone_allowed(const struct model *m, const struct pagus_request *req, uint32_t node,
 			 uint64_t pfn)
 {
 	uint32_t on = m->zone[pfn] / 8, type = m->zone[pfn] % 8;
 
 	return type <= highest_zone(m->cfg, req->gfp) &&
-	       (!req->nodemask || (req->nodemask >> on & 1)) &&
+	       (!mask_binds(req) || (req->nodemask >> on & 1)) &&
 	       (!(req->gfp & __GFP_THISNODE) || on == node);
 }
 

@@ -38,6 +38,11 @@ static const struct pagus_range interleaved[] = {
 	{ 126, 70, 0, PAGUS_ZONE_BY_CEILING }, { 196, 5, 0, PAGUS_ZONE_MOVABLE },
 	{ 201, 55, 0, PAGUS_ZONE_BY_CEILING }, { 256, 64, 1, PAGUS_ZONE_BY_CEILING },
 };
+static const struct pagus_range blocks[] = { /* of four pages, each of one zone */
+	{ 1, 62, 0, PAGUS_ZONE_BY_CEILING }, { 70, 29, 0, PAGUS_ZONE_BY_CEILING },
+	{ 100, 28, 1, PAGUS_ZONE_BY_CEILING }, { 129, 67, 0, PAGUS_ZONE_BY_CEILING },
+	{ 200, 54, 1, PAGUS_ZONE_BY_CEILING }, { 256, 63, 1, PAGUS_ZONE_MOVABLE },
+};
 static const struct pagus_range x86[] = {
 	{ 0, 8192, 0, PAGUS_ZONE_BY_CEILING }, { 8192, 2048, 0, PAGUS_ZONE_MOVABLE },
 };
@@ -67,6 +72,15 @@ static const struct machine machines[] = {
 	    .nr_cpus = 3,
 	    .cpu_node = cpus_of_two_nodes,
 	    .dma32_ceiling = 50,
+	    .max_order = 4,
+	    .pageblock_order = 2,
+	    .section_order = 4 } },
+	{ "a zone a pageblock",
+	  { .ranges = blocks,
+	    .nr_ranges = NR_OF(blocks),
+	    .nr_cpus = 3,
+	    .cpu_node = cpus_of_two_nodes,
+	    .dma32_ceiling = 48,
 	    .max_order = 4,
 	    .pageblock_order = 2,
 	    .section_order = 4 } },
@@ -543,6 +557,11 @@ static int test_machine(const struct machine *machine, struct op *ops, uint32_t 
 		struct pagus_config cfg = machine->cfg;
 
 		cfg.policy = policy;
+		if (pagus_sizeof(&cfg) == 0) {
+			printf("%s: not with policy %s, for which a pageblock has one zone\n",
+			       machine->name, policy);
+			continue;
+		}
 		for (uint32_t g = PAGUS_GROUPING_ALWAYS; g <= PAGUS_GROUPING_NEVER; g++) {
 			cfg.grouping = g;
 			failures += test_random(machine, &cfg, ops, nr, seed);

@@ -217,13 +217,14 @@ static void (*const owner_rows[])(struct lab *lab, pagus_pfn_t pfn) = {
 	forget_that_it_is_whole, miscount_remote_pages,
 };
 
-static void each_broken_invariant_of_owners_is_found(void **state)
+/* Row n breaks invariant first + n, in a pageblock that CPU 0 owns and has a page of in use. */
+static void check_owned_rows(const char *policy, void (*const *damage)(struct lab *, pagus_pfn_t),
+			     size_t nr, size_t first)
 {
 	static const struct pagus_range memory = { 0, 8192, 0, PAGUS_ZONE_BY_CEILING };
-	const struct pagus_config cfg = lab_config(&memory, 1, "pcpbuddy");
+	const struct pagus_config cfg = lab_config(&memory, 1, policy);
 
-	(void)state;
-	for (size_t n = 0; n < NR_OF(owner_rows); n++) {
+	for (size_t n = 0; n < nr; n++) {
 		struct pagus_page_info info;
 		pagus_pfn_t pfn, where;
 		struct lab lab;
@@ -234,11 +235,55 @@ static void each_broken_invariant_of_owners_is_found(void **state)
 		assert_int_equal(pagus_page_info(&lab.p, pfn, &info), PAGUS_OK);
 		assert_int_equal(info.owner, 1);
 		unit_check(&lab);
-		owner_rows[n](&lab, pfn);
-		assert_int_equal(pagus_check(&lab.p, &where), n + 19);
+		damage[n](&lab, pfn);
+		assert_int_equal(pagus_check(&lab.p, &where), first + n);
 		lab_close(&lab);
 	}
-	assert_string_equal(pagus_invariant_text((int)NR_OF(rows) + (int)NR_OF(owner_rows) + 1), "?");
+}
+
+static void each_broken_invariant_of_owners_is_found(void **state)
+{
+	(void)state;
+	check_owned_rows("pcpbuddy", owner_rows, NR_OF(owner_rows), 19);
+}
+
+/* ---- pages in maps --------------------------------------------------------------------------- */
+
+static struct pg_map *map_of(struct lab *lab, pagus_pfn_t pfn)
+{
+	return pg_map(lab->p.state, pg_index(lab->p.state, pfn));
+}
+
+static void free_a_page_uncounted(struct lab *lab, pagus_pfn_t pfn)
+{
+	map_of(lab, pfn)->free[pfn % 512 / 64] ^= UINT64_C(1) << pfn % 64;
+}
+
+static void list_an_owned_pageblock(struct lab *lab, pagus_pfn_t pfn)
+{
+	map_of(lab, pfn)->listed = 1;
+}
+
+static void forget_its_queue(struct lab *lab, pagus_pfn_t pfn)
+{
+	map_of(lab, pfn)->queue = 0;
+}
+
+static void free_remotely_unseen(struct lab *lab, pagus_pfn_t pfn)
+{
+	map_of(lab, pfn)->remote[pfn % 512 / 64] |= UINT64_C(1) << pfn % 64;
+}
+
+static void (*const map_rows[])(struct lab *lab, pagus_pfn_t pfn) = {
+	free_a_page_uncounted, list_an_owned_pageblock, forget_its_queue, free_remotely_unseen,
+};
+
+static void each_broken_invariant_of_maps_is_found(void **state)
+{
+	(void)state;
+	check_owned_rows("pcpbuddy-bitmap", map_rows, NR_OF(map_rows), 25);
+	assert_string_equal(pagus_invariant_text((int)NR_OF(rows) + (int)NR_OF(owner_rows) +
+						 (int)NR_OF(map_rows) + 1), "?");
 }
 
 static void only_known_marks_are_allowed_and_none_out_of_place(void **state)
@@ -269,6 +314,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_broken_invariant_is_found),
 		cmocka_unit_test(each_broken_invariant_of_owners_is_found),
+		cmocka_unit_test(each_broken_invariant_of_maps_is_found),
 		cmocka_unit_test(only_known_marks_are_allowed_and_none_out_of_place),
 	};
 

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+#include "mem/map.h"
+
+#include "base/bits.h"
+#include "mem/page.h"
+
+#define WORD_ORDER 6u /* pages a word */
+
+/* The first bits of aligned groups of 2^order. */
+static const uint64_t aligned[WORD_ORDER + 1] = {
+	UINT64_MAX, 0x5555555555555555u, 0x1111111111111111u, 0x0101010101010101u,
+	0x0001000100010001u, 0x0000000100000001u, 1u,
+};
+
+/* The first bits of the aligned groups of 2^order that are all set. */
+static uint64_t runs(uint64_t bits, uint32_t order)
+{
+	for (uint32_t k = 0; k < order; k++)
+		bits &= bits >> (1u << k);
+	return bits & aligned[order];
+}
+
+static bool words_full(const struct pg_map *m, uint32_t word, uint32_t nr)
+{
+	for (uint32_t w = word; w < word + nr; w++)
+		if (pg_map_free(m, w) != UINT64_MAX)
+			return false;
+	return true;
+}
+
+bool pg_map_run(const struct pg_map *m, uint32_t bit, uint32_t order)
+{
+	uint64_t mask;
+
+	if (order > WORD_ORDER)
+		return words_full(m, bit / 64, 1u << (order - WORD_ORDER));
+	mask = pg_map_mask(bit, order);
+	return (pg_map_free(m, bit / 64) & mask) == mask;
+}
+
+uint32_t pg_map_find(const struct pagus_state *st, const struct pg_map *m, uint32_t order)
+{
+	uint32_t nr = pg_map_words(st), step = order > WORD_ORDER ? 1u << (order - WORD_ORDER) : 1;
+
+	for (uint32_t w = 0; w < nr; w += step) {
+		uint64_t found;
+
+		if (order > WORD_ORDER) {
+			if (words_full(m, w, step))
+				return w * 64;
+			continue;
+		}
+		found = runs(pg_map_free(m, w), order);
+		if (found)
+			return w * 64 + (uint32_t)__builtin_ctzll(found);
+	}
+	return UINT32_MAX;
+}
+
+uint32_t pg_map_order(const struct pagus_state *st, const struct pg_map *m, uint32_t bit)
+{
+	uint32_t order = 0;
+
+	while (order < st->pageblock_order &&
+	       pg_map_run(m, bit & ~((2u << order) - 1), order + 1))
+		order++;
+	return order;
+}
+
+uint32_t pg_map_find_exact(const struct pagus_state *st, const struct pg_map *m, uint32_t order,
+			   uint32_t bit)
+{
+	uint32_t end = 1u << st->pageblock_order, pages = 1u << order;
+
+	while (bit < end) {
+		uint32_t up = bit & ~(2 * pages - 1);
+
+		if (order < WORD_ORDER) {
+			uint64_t found = runs(pg_map_free(m, bit / 64), order) &
+					 (UINT64_MAX << (bit & 63));
+
+			if (!found) {
+				bit = (bit & ~63u) + 64;
+				continue;
+			}
+			bit = (bit & ~63u) + (uint32_t)__builtin_ctzll(found);
+			up = bit & ~(2 * pages - 1);
+		} else if (!pg_map_run(m, bit, order)) {
+			bit += pages;
+			continue;
+		}
+		if (!pg_map_run(m, up, order + 1))
+			return bit;
+		bit = up + 2 * pages;
+	}
+	return UINT32_MAX;
+}
+
+/*
+ * Level k has a bit for each aligned run of 2^k. A run is a block by itself unless it is a half of
+ * one of the next level.
+ */
+static uint64_t count_levels(uint64_t level, uint32_t orders, uint16_t *nr)
+{
+	for (uint32_t k = 0; k < orders; k++) {
+		uint64_t next = level & level >> (1u << k) & aligned[k + 1];
+
+		nr[k] = (uint16_t)(nr[k] + pg_popcount(level) -
+				   2 * pg_popcount(next));
+		level = next;
+	}
+	return level;
+}
+
+void pg_map_count(const struct pagus_state *st, const struct pg_map *m,
+		  uint16_t nr[PG_MAP_MAX_ORDER + 1])
+{
+	uint32_t in_word = st->pageblock_order < WORD_ORDER ? st->pageblock_order : WORD_ORDER;
+	uint64_t full = 0;
+
+	for (uint32_t k = 0; k <= PG_MAP_MAX_ORDER; k++)
+		nr[k] = 0;
+	for (uint32_t w = 0; w < pg_map_words(st); w++)
+		full |= count_levels(pg_map_free(m, w), in_word, nr) << w;
+	full = count_levels(full, st->pageblock_order - in_word, nr + in_word);
+	nr[st->pageblock_order] = (uint16_t)full;
+}
+
+/* Order of the block whose first page is i: as far as tails follow. */
+static uint32_t extent(const struct pagus_state *st, uint32_t i)
+{
+	uint32_t pages = 1, end = st->first_page + st->nr_pages, run = 1;
+
+	for (; run > 0 && i + pages < end && pages < 1u << st->max_order; pages += run) {
+		uint32_t bit = pg_map_bit(st, i + pages);
+		uint64_t tails = pg_map_tails(pg_map(st, i + pages), bit / 64) >> (bit & 63);
+
+		/* Zeroes have come in from above, unless the whole word is tails. */
+		run = ~tails ? (uint32_t)__builtin_ctzll(~tails) : 64;
+	}
+	return 31 - (uint32_t)__builtin_clz(pages);
+}
+
+/* The words' pages that are first pages of such blocks, or inherited: of blocks of one page each. */
+static uint64_t heads_of(const struct pg_map *m, uint32_t word, uint32_t type)
+{
+	uint64_t low = pg_word_load(&m->low[word]), high = pg_word_load(&m->high[word]);
+	uint64_t tail = pg_word_load(&m->tail[word]);
+	uint64_t head = (type & 1 ? low : ~low) & (type & 2 ? high : ~high) & ~tail;
+	uint64_t inherited = ((type + 1) & 1 ? low : ~low) & ((type + 1) & 2 ? high : ~high) & tail;
+
+	return (head | inherited) & ~pg_word_load(&m->free[word]) & ~pg_word_load(&m->remote[word]);
+}
+
+uint32_t pg_map_used(const struct pagus_state *st, const struct pg_map *m, uint32_t type)
+{
+	uint32_t used = 0;
+
+	for (uint32_t w = 0; w < pg_map_words(st); w++) {
+		uint64_t heads = heads_of(m, w, type);
+		uint64_t larger = heads & pg_map_tails(m, w) >> 1;
+
+		used += pg_popcount(heads);
+		for (; larger; larger &= larger - 1) {
+			uint32_t bit = w * 64 + (uint32_t)__builtin_ctzll(larger);
+
+			used += (1u << extent(st, pg_map_start(st, m) + bit)) - 1;
+		}
+	}
+	return used;
+}
+
+/* ---- changes --------------------------------------------------------------------------------- */
+
+struct bits {
+	bool free, tail, low, high;
+};
+
+static void set_bits(uint64_t *word, uint64_t mask, bool value)
+{
+	uint64_t now = *word, then = value ? now | mask : now & ~mask;
+
+	if (then != now)
+		pg_word_store(word, then);
+}
+
+static void set_word(struct pg_map *m, uint32_t word, uint64_t mask, struct bits to)
+{
+	uint64_t was = m->free[word] & ~m->tail[word] & mask;
+
+	m->nr_free -= pg_popcount(was);
+	if (to.free && !to.tail)
+		m->nr_free += pg_popcount(mask);
+	set_bits(&m->free[word], mask, to.free);
+	set_bits(&m->tail[word], mask, to.tail);
+	set_bits(&m->low[word], mask, to.low);
+	set_bits(&m->high[word], mask, to.high);
+}
+
+static void set_pages(struct pagus_state *st, uint32_t i, uint32_t order, struct bits to)
+{
+	uint32_t in_block = order < st->pageblock_order ? order : st->pageblock_order;
+	uint32_t nr_words = in_block > WORD_ORDER ? 1u << (in_block - WORD_ORDER) : 1;
+
+	for (uint32_t b = 0; b < 1u << (order - in_block); b++) {
+		struct pg_map *m = pg_map(st, i + (b << in_block));
+		uint32_t bit = pg_map_bit(st, i + (b << in_block));
+
+		for (uint32_t w = 0; w < nr_words; w++)
+			set_word(m, bit / 64 + w, pg_map_mask(bit, in_block), to);
+	}
+}
+
+void pg_map_set_free(struct pagus_state *st, uint32_t i, uint32_t order)
+{
+	set_pages(st, i, order, (struct bits){ .free = true });
+}
+
+void pg_map_take(struct pagus_state *st, uint32_t i, uint32_t order)
+{
+	set_pages(st, i, order, (struct bits){ 0 });
+}
+
+/* Its first page is no tail at any time: who holds the block before may look how far that goes. */
+void pg_map_grant(struct pagus_state *st, uint32_t i, uint32_t order, uint32_t type)
+{
+	for (uint32_t k = 0; k < order; k++)
+		set_pages(st, i + (1u << k), k, (struct bits){ .tail = true });
+	set_pages(st, i, 0, (struct bits){ .low = type & 1, .high = type >> 1 & 1 });
+}
+
+void pg_map_inherit(struct pagus_state *st, uint32_t i, uint32_t type)
+{
+	set_pages(st, i, 0, (struct bits){ .tail = true, .low = (type + 1) & 1,
+					   .high = (type + 1) >> 1 & 1 });
+}
+
+void pg_map_build(struct pagus_state *st)
+{
+	for (uint32_t b = 0; b < st->nr_pages >> st->pageblock_order; b++) {
+		struct pg_map *m = pg_map_at(st, b);
+
+		m->waiting = PG_MAP_ALONE;
+		m->zone = PG_MAP_NO_ZONE;
+		m->list_type = PG_MAP_NO_TYPE;
+		for (uint32_t w = 0; w < PG_MAP_WORDS; w++)
+			m->free[w] = m->tail[w] = UINT64_MAX;
+	}
+}
+
+void pg_map_present(struct pagus_state *st, uint32_t i, uint32_t zone)
+{
+	set_pages(st, i, 0, (struct bits){ .low = true, .high = true });
+	pg_map(st, i)->zone = (uint8_t)zone;
+}
+
+/* ---- loans ----------------------------------------------------------------------------------- */
+
+uint64_t pg_map_single(const struct pg_map *m, uint32_t word)
+{
+	uint64_t low = pg_word_load(&m->low[word]), high = pg_word_load(&m->high[word]);
+	uint64_t tail = pg_word_load(&m->tail[word]), larger = pg_map_tails(m, word) >> 1;
+
+	return ~tail & ~(low & high) & ~(larger & ~tail);
+}
+
+/* A page that is handed out by its bit alone has its type already. */
+void pg_map_lend(const struct pagus_state *st, struct pg_map *m, uint32_t type)
+{
+	for (uint32_t w = 0; w < pg_map_words(st); w++) {
+		uint64_t pages = pg_map_free(m, w);
+
+		set_bits(&m->low[w], pages, type & 1);
+		set_bits(&m->high[w], pages, type >> 1 & 1);
+	}
+}
+
+void pg_map_unlend(const struct pagus_state *st, struct pg_map *m)
+{
+	m->nr_free = 0;
+	for (uint32_t w = 0; w < pg_map_words(st); w++) {
+		uint64_t pages = pg_map_free(m, w);
+
+		set_bits(&m->low[w], pages, false);
+		set_bits(&m->high[w], pages, false);
+		m->nr_free += pg_popcount(pages);
+	}
+}
+
+/* ---- looks ----------------------------------------------------------------------------------- */
+
+static bool bit_of(const uint64_t *words, uint32_t bit)
+{
+	return pg_word_load(&words[bit / 64]) >> (bit & 63) & 1;
+}
+
+static struct pg_view view_free(const struct pagus_state *st, const struct pg_map *m, uint32_t i)
+{
+	uint32_t bit = pg_map_bit(st, i), order = pg_map_order(st, m, bit);
+	struct pg_view look = { .zone = m->zone, .kind = PAGUS_PAGE_TAIL };
+	uint32_t owner = pg_map_owner(m);
+
+	if (bit & ((1u << order) - 1))
+		return look;
+	look.order = (uint8_t)order;
+	look.kind = owner ? PAGUS_PAGE_PCP_OWNED : PAGUS_PAGE_FREE;
+	if (owner || order < st->pageblock_order)
+		return look;
+	if (m->whole)
+		look.order = m->whole - 1;
+	else
+		look = (struct pg_view){ .zone = m->zone, .kind = PAGUS_PAGE_TAIL };
+	return look;
+}
+
+struct pg_view pg_map_view(const struct pagus_state *st, uint32_t i)
+{
+	const struct pg_map *m = pg_map(st, i);
+	uint32_t bit = pg_map_bit(st, i);
+	uint32_t type = (uint32_t)bit_of(m->low, bit) | (uint32_t)bit_of(m->high, bit) << 1;
+	bool is_free = bit_of(m->free, bit), tail = bit_of(m->tail, bit);
+	struct pg_view look = { .zone = m->zone };
+
+	if (is_free && tail) {
+		look.kind = PAGUS_PAGE_HOLE;
+		look.zone = PG_NO_ZONE;
+	} else if (bit_of(m->remote, bit)) {
+		look.kind = PAGUS_PAGE_DEFERRED;
+	} else if (is_free) {
+		look = view_free(st, m, i);
+	} else if (tail) {
+		look.kind = type ? PAGUS_PAGE_INHERITED : PAGUS_PAGE_TAIL;
+		look.type = type ? (uint8_t)(type - 1) : 0;
+	} else if (type == 3) {
+		look.kind = PAGUS_PAGE_RESERVED;
+	} else {
+		look.kind = PAGUS_PAGE_ALLOCATED;
+		look.type = (uint8_t)type;
+		look.order = (uint8_t)extent(st, i);
+	}
+	return look;
+}
+
+/* ---- remote frees ---------------------------------------------------------------------------- */
+
+bool pg_map_free_remote(struct pagus_state *st, uint32_t i, uint32_t order, bool *first)
+{
+	struct pg_map *m = pg_map(st, i);
+	uint32_t bit = pg_map_bit(st, i), nr = order > WORD_ORDER ? 1u << (order - WORD_ORDER) : 1;
+	uint64_t mask = pg_map_mask(bit, order);
+
+	*first = false;
+	for (uint32_t w = bit / 64; w < bit / 64 + nr; w++) {
+		uint64_t before = pg_word_or(&m->remote[w], mask);
+
+		if (before & mask)
+			return false;
+		*first |= before == 0;
+	}
+	return true;
+}
+
+uint64_t pg_map_absorb(struct pg_map *m, uint32_t word)
+{
+	uint64_t pages = pg_word_load(&m->remote[word]);
+
+	if (pages == 0)
+		return 0;
+	pages = pg_word_exchange(&m->remote[word], 0);
+	set_word(m, word, pages, (struct bits){ .free = true });
+	return pages;
+}
+
+uint32_t pg_map_remote_pages(const struct pg_map *m)
+{
+	uint32_t pages = 0;
+
+	for (uint32_t w = 0; w < PG_MAP_WORDS; w++)
+		pages += pg_popcount(pg_word_load(&m->remote[w]));
+	return pages;
+}

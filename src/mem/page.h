@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* What a page is, whichever way the instance keeps it: in page records, or in maps. */
+#ifndef PG_MEM_PAGE_H
+#define PG_MEM_PAGE_H
+
+#include "mem/map.h"
+
+struct pg_view {
+	uint16_t zone;  /* zone id; PG_NO_ZONE in a hole */
+	uint8_t kind;   /* enum pagus_page_kind */
+	uint8_t order;  /* of the block, where this is its first page; else 0 */
+	uint8_t type;   /* migratetype of the request, if allocated or inherited */
+};
+
+static inline struct pg_view pg_view(const struct pagus_state *st, uint32_t i)
+{
+	const struct pg_page *page;
+
+	if (pg_mapped(st))
+		return pg_map_view(st, i);
+	page = pg_page(st, i);
+	return (struct pg_view){ .zone = page->zone, .kind = page->kind, .order = page->order,
+				 .type = page->type };
+}
+
+/* References to a block that is handed out, beyond the first. Maps keep none. */
+static inline uint32_t pg_references(const struct pagus_state *st, uint32_t i)
+{
+	return pg_mapped(st) ? 0 : pg_atomic_load(&pg_page(st, i)->prev);
+}
+
+/* Zone of a page; PG_NO_ZONE in a hole. */
+static inline uint32_t pg_page_zone(const struct pagus_state *st, uint32_t i)
+{
+	return pg_mapped(st) ? pg_map_view(st, i).zone : pg_page(st, i)->zone;
+}
+
+/* Zone of a page that is memory. */
+static inline struct pg_zone *pg_zone_of(const struct pagus_state *st, uint32_t i)
+{
+	return pg_zone(st, pg_mapped(st) ? pg_map(st, i)->zone : pg_page(st, i)->zone);
+}
+
+#endif

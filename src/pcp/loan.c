@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include <pagus/loan.h>
+
+#include "pcp/loan.h"
+
+void pg_loan_end(struct pg_call *c, struct pg_pcp *pcp)
+{
+	struct pg_keep *keep = pg_keep(c->st, pcp);
+	struct pg_map *m;
+
+	if (keep->lent == 0)
+		return;
+	c->p->port->loan_end(c->p->port_ctx, pcp->zone, pcp->cpu);
+	m = pg_map_at(c->st, keep->lent - 1);
+	PG_ASSERT(m->queue == PG_MAP_LENT && pg_map_owner(m) == pcp->cpu + 1);
+	keep->lent = 0;
+	m->queue = 0;
+	pg_map_unlend(c->st, m);
+	pcp->count += m->nr_free;
+	pg_keep_update(c->st, pcp, m);
+}
+
+static enum pagus_status lend(struct pg_call *c, struct pg_pcp *pcp, struct pg_map *m,
+			      uint32_t type, struct pagus_loan *loan)
+{
+	struct pagus_state *st = c->st;
+
+	if (pg_map_owner(m) != pcp->cpu + 1 || m->nr_free == 0 ||
+	    pg_block_type(st, pg_map_start(st, m)) != type)
+		return PAGUS_BUSY;
+	*loan = (struct pagus_loan){
+		.free = m->free, .remote = m->remote, .nr_words = pg_map_words(st),
+		.start_pfn = pg_pfn(st, pg_map_start(st, m)), .cpu = pcp->cpu,
+	};
+	for (uint32_t w = 0; w < loan->nr_words; w++)
+		loan->single[w] = pg_map_single(m, w);
+	pg_keep_remove(st, pcp, m);
+	m->queue = PG_MAP_LENT;
+	pcp->count -= m->nr_free;
+	pg_map_lend(st, m, type);
+	pg_keep(st, pcp)->lent = pg_map_block(st, m) + 1;
+	return PAGUS_OK;
+}
+
+static enum pagus_status take(struct pg_call *c, pagus_pfn_t pfn, uint32_t type,
+			      struct pagus_loan *loan)
+{
+	enum pagus_status status;
+	struct pg_pcp *pcp;
+	uint32_t i;
+
+	if (!pg_mapped(c->st) || !c->p->port->loan_end)
+		return PAGUS_UNSUPPORTED;
+	status = pg_block_at(c->st, pfn, 0, &i);
+	if (status != PAGUS_OK)
+		return status;
+	pcp = pg_pcp(c->st, pg_zone_of(c->st, i)->id, c->cpu);
+	if (!pg_pcp_trylock(c, pcp, PAGUS_REASON_PCP_ALLOC))
+		return PAGUS_BUSY;
+	pg_loan_end(c, pcp);
+	status = lend(c, pcp, pg_map(c->st, i), type, loan);
+	pg_pcp_unlock(c, pcp);
+	return status;
+}
+
+enum pagus_status pagus_loan_take(struct pagus *p, pagus_pfn_t pfn, enum pagus_migratetype type,
+				  struct pagus_loan *loan)
+{
+	struct pg_call c = pg_call_begin(p);
+	enum pagus_status status = take(&c, pfn, type, loan);
+
+	pg_call_end(&c);
+	return status;
+}
+
+void pagus_loan_end(struct pagus *p, uint32_t zone, uint32_t cpu)
+{
+	struct pg_call c;
+	struct pg_pcp *pcp;
+
+	if (!pg_mapped(p->state) || zone >= p->state->nr_zones || cpu >= p->state->nr_cpus)
+		return;
+	c = pg_call_begin(p);
+	pcp = pg_pcp(c.st, zone, cpu);
+	pg_pcp_lock(&c, pcp, PAGUS_REASON_PCP_DRAIN);
+	pg_loan_end(&c, pcp);
+	pg_pcp_unlock(&c, pcp);
+	pg_call_end(&c);
+}

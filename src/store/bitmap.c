@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The bitmap store. A free block below the pageblock is an aligned run of bits in the map of its
+ * pageblock; one of a pageblock or more stands in the record of its first pageblock. `listed` of a
+ * record tells in which summaries it is: bit o, with free blocks of exactly order o, all of them of
+ * `list_type`.
+ */
+#include "store/store.h"
+
+static uint32_t nr_blocks(const struct pagus_state *st)
+{
+	return st->nr_pages >> st->pageblock_order;
+}
+
+/* The bits of an order and migratetype; the words behind them say which are not zero. */
+static uint64_t *summary(const struct pagus_state *st, uint32_t order, uint32_t type)
+{
+	uint64_t n = order * PAGUS_NR_MIGRATETYPES + type;
+
+	return (uint64_t *)pg_at(st, st->off_summaries) + n * pg_summary_words(nr_blocks(st));
+}
+
+static void enter(struct pagus_state *st, struct pg_map *m, uint32_t order)
+{
+	uint64_t *bits = summary(st, order, m->list_type);
+	uint64_t *above = bits + (nr_blocks(st) + 63) / 64;
+	uint32_t block = pg_map_block(st, m), word = block / 64;
+
+	m->listed |= (uint16_t)(1u << order);
+	pg_word_store(&bits[word], bits[word] | UINT64_C(1) << block % 64);
+	pg_word_store(&above[word / 64], above[word / 64] | UINT64_C(1) << word % 64);
+}
+
+static void leave(struct pagus_state *st, struct pg_map *m, uint32_t order)
+{
+	uint64_t *bits = summary(st, order, m->list_type);
+	uint64_t *above = bits + (nr_blocks(st) + 63) / 64;
+	uint32_t block = pg_map_block(st, m), word = block / 64;
+
+	m->listed &= (uint16_t)~(1u << order);
+	pg_word_store(&bits[word], bits[word] & ~(UINT64_C(1) << block % 64));
+	if (bits[word] == 0)
+		pg_word_store(&above[word / 64], above[word / 64] & ~(UINT64_C(1) << word % 64));
+	if (m->listed == 0)
+		m->list_type = PG_MAP_NO_TYPE;
+}
+
+/* First set bit at `from` or behind, below `end`; `end` if there is none. */
+static uint32_t scan(const uint64_t *bits, uint32_t from, uint32_t end)
+{
+	for (uint32_t word = from / 64; from < end; word++, from = word * 64) {
+		uint64_t here = pg_word_load(&bits[word]) & UINT64_MAX << from % 64;
+
+		if (here) {
+			from = word * 64 + (uint32_t)__builtin_ctzll(here);
+			return from < end ? from : end;
+		}
+	}
+	return end;
+}
+
+/* The first pageblock of the zone, from `from` on, that is in the summary; its end_block if none. */
+static uint32_t next_block(const struct pagus_state *st, const struct pg_zone *z, uint32_t from,
+			   uint32_t order, uint32_t type)
+{
+	const uint64_t *bits = summary(st, order, type);
+	uint32_t nr_words = (nr_blocks(st) + 63) / 64;
+	const uint64_t *above = bits + nr_words;
+
+	while (from < z->end_block) {
+		uint32_t word = scan(above, from / 64, nr_words), block;
+
+		if (word == nr_words)
+			break;
+		if (word > from / 64)
+			from = word * 64;
+		block = scan(bits, from, word * 64 + 64);
+		if (block < word * 64 + 64 && block < z->end_block &&
+		    pg_map_at(st, block)->zone == z->id)
+			return block;
+		from = block < word * 64 + 64 ? block + 1 : word * 64 + 64;
+	}
+	return z->end_block;
+}
+
+static uint32_t block_in(const struct pagus_state *st, const struct pg_map *m, uint32_t order,
+			 uint32_t bit)
+{
+	if (order >= st->pageblock_order)
+		return bit == 0 ? 0 : UINT32_MAX;
+	return pg_map_find_exact(st, m, order, bit);
+}
+
+static uint32_t find(const struct pagus_state *st, const struct pg_zone *z, uint32_t from,
+		     uint32_t order, uint32_t type)
+{
+	uint32_t block = next_block(st, z, from, order, type), bit;
+	const struct pg_map *m;
+
+	if (block == z->end_block)
+		return PG_NONE;
+	m = pg_map_at(st, block);
+	bit = block_in(st, m, order, 0);
+	PG_ASSERT(bit != UINT32_MAX);
+	return pg_map_start(st, m) + bit;
+}
+
+uint32_t pg_bitmap_first(const struct pagus_state *st, const struct pg_zone *z, uint32_t order,
+			 uint32_t type)
+{
+	return find(st, z, z->first_block, order, type);
+}
+
+bool pg_bitmap_any(const struct pagus_state *st, const struct pg_zone *z, uint32_t order,
+		   uint32_t type)
+{
+	return next_block(st, z, z->first_block, order, type) != z->end_block;
+}
+
+uint32_t pg_bitmap_next(const struct pagus_state *st, const struct pg_zone *z, uint32_t i,
+			uint32_t order, uint32_t type)
+{
+	const struct pg_map *m = pg_map(st, i);
+	uint32_t bit = pg_map_bit(st, i) + (1u << order);
+
+	if (bit < 1u << st->pageblock_order)
+		bit = block_in(st, m, order, bit);
+	if (bit < 1u << st->pageblock_order)
+		return pg_map_start(st, m) + bit;
+	return find(st, z, pg_map_block(st, m) + 1, order, type);
+}
+
+bool pg_bitmap_holds(const struct pagus_state *st, const struct pg_zone *z, uint32_t i,
+		     uint32_t order)
+{
+	const struct pg_map *m = pg_map(st, i);
+	uint32_t bit = pg_map_bit(st, i);
+
+	if (m->zone != z->id || pg_map_owner(m))
+		return false;
+	if (order >= st->pageblock_order)
+		return m->whole == order + 1;
+	return pg_map_run(m, bit, order) && !pg_map_run(m, bit & ~((2u << order) - 1), order + 1);
+}
+
+void pg_bitmap_insert(struct pagus_state *st, struct pg_zone *z, uint32_t i, uint32_t order,
+		      uint32_t type)
+{
+	struct pg_map *m = pg_map(st, i);
+
+	PG_ASSERT(pg_map_owner(m) == 0 && m->zone == z->id);
+	PG_ASSERT(m->list_type == PG_MAP_NO_TYPE || m->list_type == type);
+	pg_map_set_free(st, i, order);
+	m->list_type = (uint8_t)type;
+	if (order >= st->pageblock_order)
+		m->whole = (uint8_t)(order + 1);
+	enter(st, m, order);
+	z->nr_free[order]++;
+	z->work++;
+}
+
+static uint32_t order_of(const struct pagus_state *st, const struct pg_map *m, uint32_t bit)
+{
+	return m->whole ? m->whole - 1u : pg_map_order(st, m, bit);
+}
+
+void pg_bitmap_remove(struct pagus_state *st, struct pg_zone *z, uint32_t i)
+{
+	struct pg_map *m = pg_map(st, i);
+	uint32_t order = order_of(st, m, pg_map_bit(st, i));
+
+	PG_ASSERT(pg_map_owner(m) == 0 && (m->listed >> order & 1) && z->nr_free[order] > 0);
+	pg_map_take(st, i, order);
+	m->whole = 0;
+	if (order >= st->pageblock_order || pg_map_find_exact(st, m, order, 0) == UINT32_MAX)
+		leave(st, m, order);
+	z->nr_free[order]--;
+	z->work++;
+}
+
+/* The other blocks of its pageblock go with it: the caller moves them all. */
+void pg_bitmap_move(struct pagus_state *st, struct pg_zone *z, uint32_t i, uint32_t type)
+{
+	struct pg_map *m = pg_map(st, i);
+	uint32_t listed = m->listed;
+
+	z->work++;
+	if (m->list_type == type)
+		return;
+	for (uint32_t order = 0; order <= st->max_order; order++)
+		if (listed >> order & 1)
+			leave(st, m, order);
+	m->list_type = (uint8_t)type;
+	for (uint32_t order = 0; order <= st->max_order; order++)
+		if (listed >> order & 1)
+			enter(st, m, order);
+}
+
+uint32_t pg_bitmap_add_all(struct pagus_state *st, struct pg_zone *z, struct pg_map *m,
+			   uint32_t type)
+{
+	uint16_t nr[PG_MAP_MAX_ORDER + 1];
+
+	pg_map_count(st, m, nr);
+	PG_ASSERT(nr[st->pageblock_order] == 0 && m->listed == 0);
+	for (uint32_t order = 0; order < st->pageblock_order; order++) {
+		if (nr[order] == 0)
+			continue;
+		m->list_type = (uint8_t)type;
+		enter(st, m, order);
+		z->nr_free[order] += nr[order];
+	}
+	z->work++;
+	return m->nr_free;
+}
+
+uint32_t pg_bitmap_remove_all(struct pagus_state *st, struct pg_zone *z, struct pg_map *m)
+{
+	uint16_t nr[PG_MAP_MAX_ORDER + 1];
+
+	pg_map_count(st, m, nr);
+	PG_ASSERT(nr[st->pageblock_order] == 0);
+	for (uint32_t order = 0; order < st->pageblock_order; order++) {
+		if (nr[order] == 0)
+			continue;
+		leave(st, m, order);
+		z->nr_free[order] -= nr[order];
+	}
+	z->work++;
+	return m->nr_free;
+}
