@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Meson builds; this file is the short way to it. Each target works from a fresh clone.
 #
-#   make        build/pagus and build/libpagus.a
+#   make        build/pagus, build/libpagus.a and build/libpagus_posix.a
 #   make run    install what is missing, build, replay a real trace under five policies, write report.html
 #   make test   install what is missing, build, run all tests
 #   make bench  measure
@@ -16,6 +16,7 @@ all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
 	@ln -sf tool/pagus $(BUILD)/pagus
 	@ln -sf src/libpagus.a $(BUILD)/libpagus.a
+	@ln -sf port/libpagus_posix.a $(BUILD)/libpagus_posix.a
 
 $(BUILD)/build.ninja:
 	@meson setup $(BUILD) > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }

@@ -88,6 +88,8 @@ step 'same digests from gcc and clang at -O0 and -O3' same_digests
 step 'same results from gcc and clang' same_results
 step 'unit, model, sweep, traces; sanitizers' suites build-asan --suite unit --suite trace
 step 'unit, model, sweep, traces' suites build --suite unit --suite trace
+step 'threads, sanitizers' suites build-asan --suite posix
+step 'threads' suites build --suite posix
 step 'exhaustive small worlds' suites build --suite world
 step 'command line, README, tour' suites build --suite cli
 step 'report in Chromium' suites build --suite web

@@ -25,6 +25,7 @@ done
 cat >"$work/main.cc" <<'END'
 #include <pagus/explain.h>
 #include <pagus/mempolicy.h>
+#include <pagus/posix.h>
 #include <pagus/sim.h>
 #include <pagus/step.h>
 #include <pagus/text.h>
@@ -37,10 +38,10 @@ int main()
 	pagus_text_init(&text, nullptr, 0);
 	pagus_sim_init(&sim, 1);
 	return pagus_slow_row_name(0) && pagus_alloc_mpol && pagus_put_pages && pagus_step_pop &&
-	       pagus_status_text(PAGUS_OK) ? 0 : 1;
+	       *pagus_posix_error() == '\0' && pagus_status_text(PAGUS_OK) ? 0 : 1;
 }
 END
 # The driver for C links it: nothing of a C++ library is needed.
 "$cxx" -std=c++17 -fno-exceptions -fno-rtti -I"$root/include" -c "$work/main.cc" -o "$work/main.o" -Wno-address
-"$cc" "$work/main.o" "$@" -o "$work/main"
+"$cc" "$work/main.o" "$@" -pthread -o "$work/main"
 "$work/main"

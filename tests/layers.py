@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Check every #include of src/, port/ and tool/ against the layers that ARCHITECTURE.md draws.
+"""Check every #include of src/, port/, examples/ and tool/ against the layers that ARCHITECTURE.md draws.
 
 usage: layers.py [ROOT]    ROOT: the top of the source tree, else the parent of this file's folder
 """
@@ -82,7 +82,7 @@ def check_core(src):
 
 
 def check_outside(root, folder, bases):
-    """port/ and tool/: public headers, their own, and the system's."""
+    """port/, examples/ and tool/: public headers, their own, and the system's."""
     core = {p.relative_to(root / "src").as_posix() for p in source_files(root / "src")}
     for path in source_files(root / folder):
         for line, system, own in includes(path):
@@ -105,6 +105,7 @@ def main():
         return 1
     wrong = list(check_core(root / "src"))
     wrong += check_outside(root, "port", (root / "port",))
+    wrong += check_outside(root, "examples", (root / "examples",))
     wrong += check_outside(root, "tool", (root / "tool",))
     for line in wrong:
         print(line)

@@ -459,7 +459,8 @@ enum pagus_status pagus_zone_pcp_enable(struct pagus *p, uint32_t zone);
 /*
  * The acting CPU's vmstat tick, which the kernel runs every vm.stat_interval (1 s): its per-CPU
  * counts are folded and its pcps decay: high falls by an eighth towards its lower bound, and what
- * is above is drained. Where the limits are fixed (linux-6.1) nothing decays.
+ * is above is drained. Where the limits are fixed (linux-6.1) nothing decays. The instance need be
+ * idle only with counter_drift.
  */
 void pagus_tick(struct pagus *p);
 

@@ -8,7 +8,7 @@
  *
  * Order in which the core calls: cpu_pin, then trylock(PCP), then lock(ZONE) or trylock(ZONE),
  * unlock(ZONE), unlock(PCP), cpu_unpin. It never holds two locks of one class, and never sleeps
- * with one held.
+ * with one held. port/sim and port/posix are two ports, small enough to be read beside this.
  */
 #ifndef PAGUS_PORT_H
 #define PAGUS_PORT_H

@@ -70,10 +70,15 @@ void pg_kswapd_wake(struct pg_call *c, uint32_t node, uint32_t order, uint32_t h
 	if (!c->p->port->wake)
 		return;
 	note_wanted(n, order, highest);
-	if (pg_atomic_load(&n->awake) || pg_node_hopeless(n) ||
+	/*
+	 * Read by a read-modify-write, as fall_asleep writes it: of the two, one comes first.
+	 * Either this sees that kswapd sleeps, or kswapd sees, after it, what has just been noted.
+	 */
+	if (pg_atomic_or(&n->awake, 0) || pg_node_hopeless(n) ||
 	    (balanced(c->st, node, order, highest) && !boosted(c->st, node, highest)))
 		return;
-	pg_atomic_store(&n->awake, 1);
+	if (pg_atomic_exchange(&n->awake, 1))
+		return;
 	pg_watermark_set_thresholds(c->st, node, true);
 	pg_count(c, PAGUS_COUNTER_kswapd_wake, 1);
 	c->p->port->wake(c->p->port_ctx, PAGUS_WORKER_KSWAPD, node);
@@ -194,10 +199,32 @@ static bool turn(struct pg_call *c, uint32_t node)
 	return true;
 }
 
+static bool is_wanted(const struct pg_node *n)
+{
+	return pg_atomic_load(&n->wanted_highest) != PAGUS_NR_ZONE_TYPES;
+}
+
+/*
+ * False if a request came meanwhile that saw kswapd awake and left it at that. What is noted before
+ * the exchange is seen after it; who comes later sees it asleep, and wakes it.
+ */
+static bool fall_asleep(struct pg_call *c, uint32_t node)
+{
+	struct pg_node *n = pg_node(c->st, node);
+
+	pg_watermark_set_thresholds(c->st, node, false);
+	pg_atomic_exchange(&n->awake, 0);
+	if (!is_wanted(n) || pg_node_hopeless(n))
+		return true;
+	/* Where one has woken it by now, the port is told, and the next turn is its own. */
+	if (!pg_atomic_exchange(&n->awake, 1))
+		pg_watermark_set_thresholds(c->st, node, true);
+	return false;
+}
+
 bool pg_kswapd_turn(struct pg_call *c, uint32_t node)
 {
 	struct pg_node *n = pg_node(c->st, node);
-	bool goes_on;
 
 	if (!pg_atomic_load(&n->awake))
 		return false;
@@ -207,11 +234,8 @@ bool pg_kswapd_turn(struct pg_call *c, uint32_t node)
 		return true;
 	n->priority = 0;
 	pg_kswapd_leave_zones(c, node, n->highest);
-	goes_on = !pg_node_hopeless(n) &&
-		  (pg_atomic_load(&n->wanted_highest) != PAGUS_NR_ZONE_TYPES ||
-		   !balanced(c->st, node, n->order, n->highest));
-	pg_atomic_store(&n->awake, goes_on);
-	if (!goes_on)
-		pg_watermark_set_thresholds(c->st, node, false);
-	return goes_on;
+	if (!pg_node_hopeless(n) &&
+	    (is_wanted(n) || !balanced(c->st, node, n->order, n->highest)))
+		return true;
+	return !fall_asleep(c, node);
 }

@@ -33,6 +33,9 @@ void pg_account_fold(struct pagus_state *st, struct pg_zone *z, uint32_t cpu)
 {
 	struct pg_pcp *pcp = pg_pcp(st, z->id, cpu);
 
+	/* Where counts are exact there are no deltas, and the zone's lock is not held here. */
+	if (pcp->free_delta == 0)
+		return;
 	z->unfolded -= pcp->free_delta;
 	pcp->free_delta = 0;
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Compile and run each C block of README.md, and check that the paths and commands it names exist.
 
-Usage: readme.py SOURCE_ROOT LIBPAGUS.a LIBPAGUS_SIM.a
+Usage: readme.py SOURCE_ROOT LIBRARY.a...    each library before those that it needs
 """
 import os
 import re
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-root, libpagus, libsim = sys.argv[1:4]
+root, *libraries = sys.argv[1:]
 text = open(os.path.join(root, "README.md")).read()
 blocks = re.findall(r"^```c\n(.*?)^```", text, re.M | re.S)
 assert blocks, "README.md shows no C"
@@ -21,7 +21,7 @@ with tempfile.TemporaryDirectory() as folder:
             f.write(block)
         subprocess.run([os.environ.get("CC", "cc"), "-std=c11", "-Wall", "-Wextra", "-Werror",
                         "-Wno-missing-field-initializers", "-I", os.path.join(root, "include"), source,
-                        libpagus, libsim, "-o", program], check=True)
+                        *libraries, "-pthread", "-o", program], check=True)
         out = subprocess.run([program], check=True, capture_output=True, text=True).stdout
         shown = re.search(r"^```c\n%s^```\n+It prints:\n+```\n(.*?)^```" % re.escape(block), text, re.M | re.S)
         assert shown and shown.group(1) == out, "README.md shows another output than: %s" % out

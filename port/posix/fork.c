@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fork(): the child gets a copy of each instance in which no call is under way. The gate is closed
+ * before and opened after, in both processes, so every lock but OOM's is free in between. That one
+ * may be held by a thread that is in the program's own call; what it guards is no state.
+ */
+#include "gate.h"
+
+static struct pagus_posix *instances;
+static struct px_lock instances_lock;
+static bool has_closed; /* the gate was open before: of who holds instances_lock */
+
+static void prepare(void)
+{
+	px_lock_take(&instances_lock);
+	has_closed = px_gate_close();
+}
+
+static void go_on_in_parent(void)
+{
+	if (has_closed)
+		pagus_posix_thaw();
+	px_lock_release(&instances_lock);
+}
+
+static void go_on_in_child(void)
+{
+	px_gate_renew(has_closed);
+	for (struct pagus_posix *x = instances; x; x = x->next) {
+		x->locks[x->first_lock[PAGUS_LOCK_OOM]].lock.word = 0;
+		x->foreign |= x->backing == PAGUS_POSIX_MEMFD;
+		px_workers_renew(x);
+	}
+	instances_lock.word = 0;
+}
+
+static int watch_error;
+
+static void watch_once(void)
+{
+	watch_error = pthread_atfork(prepare, go_on_in_parent, go_on_in_child);
+}
+
+bool px_fork_watch(struct pagus_posix *x)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, watch_once);
+	if (watch_error)
+		return false;
+	px_lock_take(&instances_lock);
+	x->next = instances;
+	instances = x;
+	px_lock_release(&instances_lock);
+	return true;
+}
+
+/* It may not be there: its creation may have failed before. */
+void px_fork_forget(struct pagus_posix *x)
+{
+	struct pagus_posix **link = &instances;
+
+	px_lock_take(&instances_lock);
+	while (*link && *link != x)
+		link = &(*link)->next;
+	if (*link)
+		*link = x->next;
+	px_lock_release(&instances_lock);
+}

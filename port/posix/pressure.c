@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* What the program does about a shortage, as the port's calls; waiting; a task's flags; content. */
+#include "posix.h"
+
+#include <sched.h>
+#include <string.h>
+#include <time.h>
+
+#define OOM_WAIT_NS 1000000
+
+static _Thread_local uint32_t task_flags __attribute__((tls_model("initial-exec")));
+
+uint32_t *pagus_posix_task_flags(void)
+{
+	return &task_flags;
+}
+
+static uint32_t *flags_of_task(void *ctx)
+{
+	(void)ctx;
+	return &task_flags;
+}
+
+static uint64_t reclaim(void *ctx, const struct pagus_reclaim *how)
+{
+	const struct pagus_posix *x = ctx;
+
+	return x->calls.reclaim(x->calls_ctx, how);
+}
+
+/* All memory is of the Normal zones. */
+static uint64_t reclaimable(void *ctx, uint32_t node, uint32_t zone_type)
+{
+	const struct pagus_posix *x = ctx;
+
+	return zone_type == PAGUS_ZONE_NORMAL ? x->calls.reclaimable(x->calls_ctx, node) : 0;
+}
+
+static enum pagus_compact_result compact(void *ctx, const struct pagus_compact *how)
+{
+	const struct pagus_posix *x = ctx;
+
+	return x->calls.compact(x->calls_ctx, how);
+}
+
+static enum pagus_oom_answer oom(void *ctx, const struct pagus_oom *what)
+{
+	const struct pagus_posix *x = ctx;
+
+	return x->calls.oom(x->calls_ctx, what);
+}
+
+static void wait_a_while(void *ctx, enum pagus_wait why)
+{
+	const struct timespec moment = { .tv_nsec = OOM_WAIT_NS };
+
+	(void)ctx;
+	if (why == PAGUS_WAIT_OOM)
+		nanosleep(&moment, NULL);
+	else
+		sched_yield();
+}
+
+static void zero(void *ctx, uint64_t pfn, uint32_t order)
+{
+	memset(pagus_posix_pointer(ctx, pfn), 0, PX_PAGE_BYTES << order);
+}
+
+void px_pressure_connect(struct pagus_posix *x, const struct pagus_posix_config *config)
+{
+	struct pagus_port *port = &x->port;
+
+	if (config->calls)
+		x->calls = *config->calls;
+	x->calls_ctx = config->ctx;
+	port->task_flags = flags_of_task;
+	port->wait = wait_a_while;
+	port->zero = zero;
+	if (x->calls.reclaim)
+		port->reclaim = reclaim;
+	if (x->calls.reclaimable)
+		port->reclaimable = reclaimable;
+	if (x->calls.compact)
+		port->compact = compact;
+	if (x->calls.oom)
+		port->oom = oom;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The instance's own threads: a kswapd a node, which sleeps until the library wakes it, and one
+ * that makes the vmstat ticks of all CPUs, where they are asked for.
+ */
+#include "gate.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "futex.h"
+
+static bool is_stopped(const struct px_worker *w)
+{
+	return __atomic_load_n(&w->stop, __ATOMIC_ACQUIRE);
+}
+
+/* Whatever came before is seen by the worker after it has found `pending` set. */
+static void rouse(struct px_worker *w)
+{
+	if (__atomic_exchange_n(&w->pending, 1, __ATOMIC_ACQ_REL) == 0)
+		px_futex_wake(&w->pending, 1);
+}
+
+/* ---- kswapd ---------------------------------------------------------------------------------- */
+
+static void *run_kswapd(void *worker)
+{
+	struct px_worker *w = worker;
+
+	while (!is_stopped(w)) {
+		if (__atomic_exchange_n(&w->pending, 0, __ATOMIC_ACQ_REL) == 0) {
+			px_futex_wait(&w->pending, 0, NULL);
+			continue;
+		}
+		while (!is_stopped(w) && pagus_work(&w->x->p, PAGUS_WORKER_KSWAPD, w->node))
+			;
+	}
+	return NULL;
+}
+
+static void wake(void *ctx, enum pagus_worker worker, uint32_t node)
+{
+	struct pagus_posix *x = ctx;
+
+	(void)worker; /* there is but kswapd */
+	rouse(&x->kswapd[node]);
+}
+
+/* ---- ticks ----------------------------------------------------------------------------------- */
+
+/*
+ * In one call of its own, so that nobody changes the handle's listener meanwhile; a frozen instance
+ * does not tick.
+ */
+static void tick_all(struct pagus_posix *x)
+{
+	struct pagus handle;
+
+	px_gate_enter();
+	handle = x->p;
+	handle.port = &x->tick_port;
+	for (x->tick_cpu = 0; x->tick_cpu < x->nr_cpus; x->tick_cpu++)
+		pagus_tick(&handle);
+	px_gate_leave();
+}
+
+static void *run_tick(void *worker)
+{
+	struct px_worker *w = worker;
+	const struct timespec interval = {
+		.tv_sec = w->x->tick_ms / 1000, .tv_nsec = w->x->tick_ms % 1000 * 1000000,
+	};
+
+	while (!is_stopped(w)) {
+		px_futex_wait(&w->pending, 0, &interval);
+		if (!is_stopped(w))
+			tick_all(w->x);
+	}
+	return NULL;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+void px_workers_init(struct pagus_posix *x)
+{
+	for (uint32_t n = 0; n < x->nr_nodes && x->has_kswapd; n++)
+		x->kswapd[n] = (struct px_worker){ .x = x, .run = run_kswapd, .node = n };
+	if (x->has_kswapd)
+		x->port.wake = wake;
+	if (x->tick_ms)
+		x->tick = (struct px_worker){ .x = x, .run = run_tick };
+	x->tick_port = x->port;
+	x->tick_port.cpu_pin = px_cpu_pin_tick;
+}
+
+/* With all signals blocked: they are for the program's own threads. */
+static int start(struct px_worker *w)
+{
+	sigset_t all, before;
+	int error;
+
+	if (!w->run)
+		return 0;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(&w->thread, NULL, w->run, w);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	w->exists = error == 0;
+	return error;
+}
+
+enum pagus_status px_workers_start(struct pagus_posix *x)
+{
+	int error = start(&x->tick);
+
+	for (uint32_t n = 0; n < x->nr_nodes && !error; n++)
+		error = start(&x->kswapd[n]);
+	if (error)
+		return px_error(PAGUS_NO_MEMORY, "a worker's thread: %s", strerror(error));
+	return PAGUS_OK;
+}
+
+static void stop(struct px_worker *w)
+{
+	if (!w->exists)
+		return;
+	__atomic_store_n(&w->stop, 1, __ATOMIC_RELEASE);
+	rouse(w);
+	pthread_join(w->thread, NULL);
+	w->exists = false;
+}
+
+void px_workers_stop(struct pagus_posix *x)
+{
+	stop(&x->tick);
+	for (uint32_t n = 0; n < x->nr_nodes; n++)
+		stop(&x->kswapd[n]);
+}
+
+/* Where the parent's was at work the state says so, and nobody would wake the child's. */
+void px_workers_renew(struct pagus_posix *x)
+{
+	x->tick.exists = false;
+	for (uint32_t n = 0; n < x->nr_nodes; n++) {
+		x->kswapd[n].exists = false;
+		x->kswapd[n].pending = 1;
+	}
+	if (!x->foreign)
+		px_workers_start(x);
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* Configurations: what is refused, and with which line; that each kind of instance works. */
+#include "posix/posix.h"
+
+static void refuse(struct pagus_posix_config config, enum pagus_status status, const char *why)
+{
+	struct pagus_posix *x = (struct pagus_posix *)&config;
+
+	assert_int_equal(pagus_posix_create(&config, &x), status);
+	assert_null(x);
+	if (!strstr(pagus_posix_error(), why))
+		fail_msg("'%s' does not say '%s'", pagus_posix_error(), why);
+}
+
+static void what_cannot_be_is_refused(void **state)
+{
+	const struct pagus_posix_tunable wrong = { PAGUS_TUNABLE_dirty_ratio, 101 };
+	const struct pagus_posix_tunable none = { PAGUS_NR_TUNABLES, 0 };
+
+	(void)state;
+	refuse((struct pagus_posix_config){ 0 }, PAGUS_BAD_CONFIG, "node 0: 0 bytes");
+	refuse((struct pagus_posix_config){ .bytes = 4097 }, PAGUS_BAD_CONFIG, "multiple of 4096");
+	refuse((struct pagus_posix_config){ .bytes = PAGE_BYTES, .backing = PAGUS_POSIX_HUGETLB },
+	       PAGUS_BAD_CONFIG, "multiple of 2097152");
+	refuse((struct pagus_posix_config){ .bytes = UINT64_C(1) << 45 }, PAGUS_BAD_CONFIG,
+	       "16 TiB");
+	refuse((struct pagus_posix_config){ .bytes = MIB, .nr_nodes = 1 }, PAGUS_BAD_CONFIG,
+	       "bytes");
+	refuse((struct pagus_posix_config){ .nr_nodes = 65 }, PAGUS_BAD_CONFIG, "nr_nodes");
+	refuse((struct pagus_posix_config){ .bytes = MIB, .nr_cpus = 1025 }, PAGUS_BAD_CONFIG,
+	       "nr_cpus");
+	refuse((struct pagus_posix_config){ .bytes = MIB, .backing = (enum pagus_posix_backing)7 },
+	       PAGUS_BAD_CONFIG, "backing");
+	refuse((struct pagus_posix_config){ .bytes = MIB, .policy = "fifo" }, PAGUS_BAD_CONFIG,
+	       "policy: 'fifo'");
+	refuse((struct pagus_posix_config){ .bytes = MIB,
+					    .cpu_source = PAGUS_POSIX_NR_CPU_SOURCES },
+	       PAGUS_BAD_CONFIG, "cpu_source");
+	refuse((struct pagus_posix_config){ .bytes = 2 * MIB, .huge_pages = true,
+					    .backing = PAGUS_POSIX_HUGETLB },
+	       PAGUS_BAD_CONFIG, "huge_pages");
+	refuse((struct pagus_posix_config){ .bytes = MIB, .lazy_discard = true,
+					    .backing = PAGUS_POSIX_MEMFD },
+	       PAGUS_BAD_CONFIG, "lazy_discard");
+	refuse((struct pagus_posix_config){ .bytes = MIB, .tunables = &wrong, .nr_tunables = 1 },
+	       PAGUS_BAD_VALUE, "dirty_ratio: 101");
+	refuse((struct pagus_posix_config){ .bytes = MIB, .tunables = &none, .nr_tunables = 1 },
+	       PAGUS_BAD_VALUE, "tunable");
+}
+
+static void a_numa_node_that_is_not_there_is_refused(void **state)
+{
+	(void)state;
+	refuse((struct pagus_posix_config){ .node = { { MIB, 1000 } }, .nr_nodes = 1 },
+	       PAGUS_BAD_NODE, "NUMA node 1000");
+	refuse((struct pagus_posix_config){ .node = { { MIB, 5000 } }, .nr_nodes = 1 },
+	       PAGUS_BAD_NODE, "NUMA node 5000");
+}
+
+static void memory_is_bound_to_a_numa_node(void **state)
+{
+	const struct pagus_posix_config config = { .node = { { 8 * MIB, -1 }, { 16 * MIB, 0 } },
+						   .nr_nodes = 2 };
+	struct pagus_posix *x;
+	void *block;
+
+	(void)state;
+	if (pagus_posix_create(&config, &x) != PAGUS_OK) {
+		print_message("skipped: NUMA binding: %s\n", pagus_posix_error());
+		skip();
+	}
+	/* Where the system has but this one, all CPUs belong to the instance's second node. */
+	block = pagus_posix_get(x, GFP_TRY, 0);
+	assert_non_null(block);
+	if (access("/sys/devices/system/node/node1", F_OK) != 0)
+		assert_true(pagus_posix_pfn(x, block) >= 1u << 18);
+	pattern_write(block, 0, 1);
+	assert_int_equal(pagus_posix_put(x, block, 0), PAGUS_OK);
+	close_empty(x, 24 * MIB);
+}
+
+/* Where the system has huge pages to spare, they are used; else it is said that there are none. */
+static void hugetlb_is_there_or_is_refused(void **state)
+{
+	const struct pagus_posix_config config = { .bytes = 8 * MIB,
+						   .backing = PAGUS_POSIX_HUGETLB };
+	struct pagus_posix *x;
+	void *block;
+
+	(void)state;
+	if (pagus_posix_create(&config, &x) == PAGUS_NO_MEMORY) {
+		assert_null(x);
+		assert_non_null(strstr(pagus_posix_error(), "4 huge pages of 2 MiB are not there"));
+		return;
+	}
+	block = pagus_posix_get(x, GFP_TRY, 9);
+	assert_non_null(block);
+	pattern_write(block, 9, 1);
+	assert_true(pattern_stands(block, 9, 1));
+	assert_int_equal(pagus_posix_put(x, block, 9), PAGUS_OK);
+	assert_int_equal(pagus_posix_discard(x, UINT64_MAX), 0);
+	close_empty(x, 8 * MIB);
+}
+
+static void every_policy_serves(void **state)
+{
+	const char *name;
+
+	(void)state;
+	for (uint32_t n = 0; (name = pagus_policy_at(n, NULL)) != NULL; n++) {
+		struct pagus_posix *x = open_with(&(struct pagus_posix_config){
+			.bytes = 32 * MIB, .policy = name, .huge_pages = n % 2,
+		});
+		struct load *load = calloc(1, sizeof(*load));
+
+		assert_non_null(load);
+		*load = (struct load){ .x = x, .seed = n, .nr_rounds = 2000, .max_order = 8 };
+		load_run(load);
+		assert_int_equal(load->failures, 0);
+		assert_true(load->granted > 0);
+		free(load);
+		close_empty(x, 32 * MIB);
+	}
+}
+
+static void tunables_are_set(void **state)
+{
+	const struct pagus_posix_tunable tunables[] = {
+		{ PAGUS_TUNABLE_min_free_kbytes, 4096 }, { PAGUS_TUNABLE_init_on_alloc, 1 },
+	};
+	struct pagus_posix *x = open_with(&(struct pagus_posix_config){
+		.bytes = 64 * MIB, .tunables = tunables, .nr_tunables = 2,
+	});
+	struct pagus_zone_info info;
+	char *block;
+
+	(void)state;
+	assert_int_equal(pagus_zone_info(pagus_posix_instance(x), 0, &info), PAGUS_OK);
+	assert_int_equal(info.wmark[PAGUS_WMARK_MIN], 1024);
+	block = pagus_posix_get(x, GFP_TRY, 0);
+	memset(block, 1, PAGE_BYTES);
+	assert_int_equal(pagus_posix_put(x, block, 0), PAGUS_OK);
+	block = pagus_posix_get(x, GFP_TRY, 0);
+	assert_int_equal(block[17], 0);
+	assert_int_equal(pagus_posix_put(x, block, 0), PAGUS_OK);
+	close_empty(x, 64 * MIB);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_cannot_be_is_refused),
+		cmocka_unit_test(a_numa_node_that_is_not_there_is_refused),
+		cmocka_unit_test(memory_is_bound_to_a_numa_node),
+		cmocka_unit_test(hugetlb_is_there_or_is_refused),
+		cmocka_unit_test(every_policy_serves),
+		cmocka_unit_test(tunables_are_set),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

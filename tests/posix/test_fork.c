@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/* fork() under load: the child's copy is sound, serves, and has its workers. */
+#include "posix/posix.h"
+
+#include <sys/wait.h>
+
+#define NR_FORKS 30
+
+static uint32_t stop_load;
+
+static void *load_until_stopped(void *arg)
+{
+	struct load *load = arg;
+
+	load->nr_rounds = 100;
+	while (!__atomic_load_n(&stop_load, __ATOMIC_RELAXED))
+		load_run(load);
+	return NULL;
+}
+
+static uint32_t nr_reclaims;
+static void *reclaimed[16384];
+static uint32_t nr_reclaimed;
+static struct pagus_posix *reclaimed_x;
+
+/* What the child has put there, in kswapd's thread. */
+static uint64_t reclaim(void *ctx, const struct pagus_reclaim *how)
+{
+	uint64_t freed = 0;
+	uint32_t nr;
+
+	(void)ctx;
+	__atomic_fetch_add(&nr_reclaims, 1, __ATOMIC_RELAXED);
+	while (freed < how->nr_pages &&
+	       (nr = __atomic_load_n(&nr_reclaimed, __ATOMIC_ACQUIRE)) > 0) {
+		freed += pagus_posix_put(reclaimed_x, reclaimed[nr - 1], 0) == PAGUS_OK;
+		__atomic_store_n(&nr_reclaimed, nr - 1, __ATOMIC_RELEASE);
+	}
+	return freed;
+}
+
+/* In the child: 0, or what was wrong. cmocka's assertions are of the parent. */
+static int serve_in_child(struct pagus_posix *x, struct load *load)
+{
+	pagus_pfn_t where;
+	pthread_t thread;
+
+	if (pagus_check(pagus_posix_instance(x), &where) != 0)
+		return 2;
+	load->nr_rounds = 2000;
+	load_run(load);
+	if (load->failures || !load->granted)
+		return 3;
+	/* Threads of its own, and forks of its own. */
+	if (pthread_create(&thread, NULL, load_run, load) != 0)
+		return 4;
+	pthread_join(thread, NULL);
+	return load->failures || pagus_check(pagus_posix_instance(x), &where) ? 5 : 0;
+}
+
+static void expect_child(pid_t pid)
+{
+	int status = -1;
+
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* Ends without the sanitizers' look at what the parent's threads have allocated. */
+static void in_child(int status)
+{
+	_exit(status);
+}
+
+static void the_child_of_a_fork_under_load_allocates(void **state)
+{
+	const struct pagus_posix_calls calls = { .reclaim = reclaim };
+	struct pagus_posix *x = open_with(&(struct pagus_posix_config){
+		.bytes = 64 * MIB, .tick_ms = 1, .calls = &calls,
+	});
+	struct load *loads = calloc(NR_THREADS + 1, sizeof(*loads));
+	pthread_t threads[NR_THREADS];
+	uint64_t seed = unit_seed();
+
+	(void)state;
+	assert_non_null(loads);
+	for (uint32_t n = 0; n <= NR_THREADS; n++)
+		loads[n] = (struct load){ .x = x, .seed = seed + n, .max_order = 6 };
+	for (uint32_t n = 0; n < NR_THREADS; n++)
+		pthread_create(&threads[n], NULL, load_until_stopped, &loads[n]);
+	for (uint32_t n = 0; n < NR_FORKS; n++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			in_child(serve_in_child(x, &loads[NR_THREADS]));
+		expect_child(pid);
+	}
+	__atomic_store_n(&stop_load, 1, __ATOMIC_RELAXED);
+	for (uint32_t n = 0; n < NR_THREADS; n++)
+		load_join(&(struct load){ .granted = 1, .failures = 0, .thread = threads[n] });
+	for (uint32_t n = 0; n < NR_THREADS; n++)
+		assert_int_equal(loads[n].failures, 0);
+	free(loads);
+	close_empty(x, 64 * MIB);
+}
+
+/* Fill what is free without waiting, and wait for kswapd to empty it: 0, or what was wrong. */
+static int be_short(struct pagus_posix *x, bool end)
+{
+	reclaimed_x = x;
+	for (uint32_t nr = 0; nr < NR_OF(reclaimed); nr++) {
+		void *page = pagus_posix_get(x, GFP_NOWAIT & ~__GFP_KSWAPD_RECLAIM, 0);
+
+		if (!page)
+			break;
+		reclaimed[nr] = page;
+		__atomic_store_n(&nr_reclaimed, nr + 1, __ATOMIC_RELEASE);
+	}
+	pagus_posix_get(x, GFP_NOWAIT, 0);
+	for (uint32_t n = 0; n < 10000 && !__atomic_load_n(&nr_reclaims, __ATOMIC_RELAXED); n++)
+		usleep(1000);
+	if (!__atomic_load_n(&nr_reclaims, __ATOMIC_RELAXED))
+		return 2;
+	/* Joins the child's workers: of the parent's it knows nothing. */
+	if (end)
+		pagus_posix_destroy(x);
+	return 0;
+}
+
+static void the_child_has_a_kswapd(void **state)
+{
+	const struct pagus_posix_calls calls = { .reclaim = reclaim };
+	struct pagus_posix *x = open_with(&(struct pagus_posix_config){
+		.bytes = 16 * MIB, .tick_ms = 1, .calls = &calls,
+	});
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0)
+		in_child(be_short(x, true));
+	expect_child(pid);
+	close_empty(x, 16 * MIB);
+}
+
+static uint32_t stay_in_reclaim;
+
+static uint64_t stay(void *ctx, const struct pagus_reclaim *how)
+{
+	uint64_t freed = reclaim(ctx, how);
+
+	while (__atomic_load_n(&stay_in_reclaim, __ATOMIC_RELAXED))
+		usleep(100);
+	return freed;
+}
+
+/* The state says that kswapd is at work, so nobody wakes it: the child's goes on where it was. */
+static void the_childs_kswapd_takes_over_a_run(void **state)
+{
+	const struct pagus_posix_calls calls = { .reclaim = stay };
+	struct pagus_posix *x = open_with(&(struct pagus_posix_config){ .bytes = 16 * MIB,
+									.calls = &calls });
+	pid_t pid;
+
+	(void)state;
+	nr_reclaims = nr_reclaimed = 0;
+	stay_in_reclaim = 1;
+	assert_int_equal(be_short(x, false), 0);
+	pid = fork();
+	if (pid == 0) {
+		stay_in_reclaim = nr_reclaims = 0;
+		in_child(be_short(x, true));
+	}
+	expect_child(pid);
+	__atomic_store_n(&stay_in_reclaim, 0, __ATOMIC_RELAXED);
+	pagus_posix_destroy(x);
+}
+
+static int write_to_shared(struct pagus_posix *x, char *block)
+{
+	if (pagus_posix_get(x, GFP_TRY, 0) || pagus_posix_put(x, block, 0) != PAGUS_BUSY ||
+	    pagus_posix_discard(x, MIB) != 0)
+		return 2;
+	strcpy(block, "by the child");
+	pagus_posix_destroy(x);
+	return 0;
+}
+
+/* The child sees the parent's blocks, and hands out none. */
+static void shared_memory_stays_the_parents(void **state)
+{
+	struct pagus_posix *x = open_with(&(struct pagus_posix_config){
+		.bytes = 16 * MIB, .backing = PAGUS_POSIX_MEMFD, .tick_ms = 1,
+	});
+	char *block = pagus_posix_get(x, GFP_TRY, 0);
+	pid_t pid;
+
+	(void)state;
+	assert_non_null(block);
+	pid = fork();
+	if (pid == 0)
+		in_child(write_to_shared(x, block));
+	expect_child(pid);
+	assert_string_equal(block, "by the child");
+	assert_int_equal(pagus_posix_put(x, block, 0), PAGUS_OK);
+	close_empty(x, 16 * MIB);
+}
+
+/* Private memory is copied: neither sees what the other writes. */
+static void private_memory_is_copied(void **state)
+{
+	struct pagus_posix *x = open_bytes(16 * MIB);
+	char *block = pagus_posix_get(x, GFP_TRY, 0);
+	pid_t pid;
+
+	(void)state;
+	strcpy(block, "by the parent");
+	pid = fork();
+	if (pid == 0) {
+		strcpy(block, "by the child");
+		in_child(pagus_posix_put(x, block, 0) == PAGUS_OK ? 0 : 2);
+	}
+	expect_child(pid);
+	assert_string_equal(block, "by the parent");
+	assert_int_equal(pagus_posix_put(x, block, 0), PAGUS_OK);
+	close_empty(x, 16 * MIB);
+}
+
+/* A thread that has frozen all forks: both processes are frozen by it, and thaw. */
+static void a_frozen_process_forks(void **state)
+{
+	struct pagus_posix *x = open_bytes(16 * MIB);
+	pid_t pid;
+
+	(void)state;
+	pagus_posix_freeze();
+	pid = fork();
+	pagus_posix_thaw();
+	if (pid == 0)
+		in_child(serve_in_child(x, &(struct load){ .x = x, .max_order = 3 }));
+	expect_child(pid);
+	close_empty(x, 16 * MIB);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_child_of_a_fork_under_load_allocates),
+		cmocka_unit_test(the_child_has_a_kswapd),
+		cmocka_unit_test(the_childs_kswapd_takes_over_a_run),
+		cmocka_unit_test(shared_memory_stays_the_parents),
+		cmocka_unit_test(private_memory_is_copied),
+		cmocka_unit_test(a_frozen_process_forks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
