@@ -26,28 +26,34 @@ extern "C" {
 struct pagus_loan {
 	uint64_t *free;         /* a bit a page, set where it is free; nr_words words */
 	const uint64_t *remote; /* the same: freed by others, and not taken in */
-	uint64_t single[8];     /* free, or handed out as single pages, when the loan began */
+	uint64_t single[8];     /* free, or handed out as single pages of `type`, when it began */
+	uint32_t type;          /* migratetype of the requests that it is for */
 	pagus_pfn_t start_pfn;  /* of the pageblock */
 	uint32_t nr_words;      /* 1, or a power of two up to 8 */
 	uint32_t cpu;           /* whose it is */
 };
 
 /*
- * Borrow the pageblock of page `pfn`, a single page that the caller has just been given by
- * pagus_alloc with migratetype `type`. The loan that the CPU had of the zone ends before.
- * Errors: BUSY: the CPU does not own the pageblock, or has it no free page, or is it of another
- * migratetype, or the pcp's lock is taken; BAD_RANGE; UNSUPPORTED: pages are not in maps, or the
- * port has no loan_end.
+ * Offer the port's loan_begin the pageblock of page `pfn`, a single page that has just been handed
+ * out or taken back on this CPU, for requests of migratetype `type`, or of whatever migratetype the
+ * pageblock has with PAGUS_NR_MIGRATETYPES. The loan that the CPU had of the zone ends
+ * before. Errors: BUSY: the CPU does not own the pageblock, which may have no free page or be of
+ * another migratetype, or the pcp's lock is taken, or loan_begin has said no; BAD_RANGE;
+ * UNSUPPORTED: pages are not in maps, or the port has no loans.
  */
-enum pagus_status pagus_loan_take(struct pagus *p, pagus_pfn_t pfn, enum pagus_migratetype type,
-				  struct pagus_loan *loan);
+enum pagus_status pagus_lend(struct pagus *p, pagus_pfn_t pfn, enum pagus_migratetype type);
 
-/* End the loan that CPU `cpu` has of a zone, if it has one, by the port's loan_end. */
+/*
+ * End the loan that CPU `cpu` has of a zone, if it has one, by the port's loan_end; take in what was
+ * freed to the CPU without a lock, and give the zone what is over its limit.
+ */
 void pagus_loan_end(struct pagus *p, uint32_t zone, uint32_t cpu);
 
 /*
  * Free the single page `pfn` without any lock, whoever owns its pageblock: as pagus_free_pages of
- * order 0 does when it finds the lock taken. Errors as there; UNSUPPORTED: pages are not in maps.
+ * order 0 does when it finds the lock taken. What a CPU frees so to itself waits until it has need
+ * of it: who does that often has to end the loan now and then. Errors as there; UNSUPPORTED: pages
+ * are not in maps.
  */
 enum pagus_status pagus_loan_free(struct pagus *p, pagus_pfn_t pfn);
 

@@ -121,6 +121,7 @@ struct pagus_node_usage {
  * but OOM's, and with the CPU not pinned: they may free, and they may allocate as PF_MEMALLOC does
  * (task_flags says so, or the request's `task` has to). Each may be NULL, as its line says.
  */
+struct pagus_loan;
 struct pagus_port {
 	/*
 	 * Keep the caller on its CPU until cpu_unpin and return that CPU's number, 0 .. nr_cpus-1.
@@ -188,10 +189,12 @@ struct pagus_port {
 	int (*check)(void *ctx, uint64_t pfn, uint32_t order, enum pagus_check when);
 
 	/*
-	 * Loans (loan.h): from its return on nothing that runs on `cpu` changes the words of the
-	 * loan that it has of `zone`, until it has another. Called with the pcp's lock held, from
-	 * any CPU. NULL: there are no loans.
+	 * Loans (loan.h). begin: what runs on loan->cpu may change the words from now on; false:
+	 * it will not. end: from its return on nothing that runs on `cpu` changes the words of the
+	 * loan that it has of `zone`. Both are called with the pcp's lock held, from any CPU; an
+	 * end follows each begin. NULL: there are no loans.
 	 */
+	bool (*loan_begin)(void *ctx, uint32_t zone, const struct pagus_loan *loan);
 	void (*loan_end)(void *ctx, uint32_t zone, uint32_t cpu);
 
 	/*

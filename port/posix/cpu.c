@@ -27,6 +27,11 @@ static uint32_t load_rseq_cpu(void)
 	return __atomic_load_n(&head->cpu_id, __ATOMIC_RELAXED);
 }
 
+uint32_t px_cpu_now(void)
+{
+	return load_rseq_cpu();
+}
+
 static bool has_rseq(void)
 {
 	return &__rseq_offset && &__rseq_size && __rseq_size >= sizeof(struct rseq_head) &&

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* An instance: from a configuration to memory handed over, and its end. */
 #include "gate.h"
+#include "hot.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -145,12 +146,17 @@ static enum pagus_status hand_over(struct pagus_posix *x, const struct pagus_pos
 	cfg.cpu_node = cpu_node;
 	cfg.dma_ceiling = cfg.dma32_ceiling = 0;
 	cfg.policy = config->policy ? config->policy : DEFAULT_POLICY;
+	px_hot_create(x, cpu_node);
 	status = init(x, &cfg);
 	if (status == PAGUS_OK)
 		status = set_tunables(x, config);
 	for (uint32_t n = 0; n < x->nr_nodes && status == PAGUS_OK; n++)
 		status = pagus_boot_free(&x->p, ranges[n].start_pfn, ranges[n].nr_pages);
-	return status == PAGUS_OK ? pagus_boot_done(&x->p) : status;
+	if (status == PAGUS_OK)
+		status = pagus_boot_done(&x->p);
+	if (status == PAGUS_OK)
+		px_hot_settle(x, ranges[0].start_pfn);
+	return status;
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -208,6 +214,7 @@ void pagus_posix_destroy(struct pagus_posix *x)
 		return;
 	px_workers_stop(x);
 	px_fork_forget(x);
+	px_hot_destroy(x);
 	if (x->state)
 		munmap(x->state, x->state_bytes);
 	if (x->locks)

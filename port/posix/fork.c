@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
+ * The instances of the process, and what is done to all of them: freezing, and fork().
+ *
  * fork(): the child gets a copy of each instance in which no call is under way. The gate is closed
  * before and opened after, in both processes, so every lock but OOM's is free in between. That one
  * may be held by a thread that is in the program's own call; what it guards is no state.
  */
 #include "gate.h"
+#include "hot.h"
 
 static struct pagus_posix *instances;
 static struct px_lock instances_lock;
@@ -25,6 +28,7 @@ static void go_on_in_parent(void)
 
 static void go_on_in_child(void)
 {
+	px_hot_renew();
 	px_gate_renew(has_closed);
 	for (struct pagus_posix *x = instances; x; x = x->next) {
 		x->locks[x->first_lock[PAGUS_LOCK_OOM]].lock.word = 0;
@@ -32,6 +36,17 @@ static void go_on_in_child(void)
 		px_workers_renew(x);
 	}
 	instances_lock.word = 0;
+}
+
+/* Both locks are taken in the order of prepare(). */
+void pagus_posix_freeze(void)
+{
+	px_gate_open();
+	px_lock_take(&instances_lock);
+	px_gate_close();
+	for (struct pagus_posix *x = instances; x; x = x->next)
+		px_hot_stop(x);
+	px_lock_release(&instances_lock);
 }
 
 static int watch_error;

@@ -136,12 +136,6 @@ bool px_gate_close(void)
 	return true;
 }
 
-void pagus_posix_freeze(void)
-{
-	px_gate_open();
-	px_gate_close();
-}
-
 void pagus_posix_thaw(void)
 {
 	/* A signal handler in between finds the gate open, or this thread its closer. */

@@ -52,7 +52,7 @@ static inline void px_gate_leave(void)
 	__atomic_store_n(&me->in_call, me->in_call - 1, __ATOMIC_RELEASE);
 }
 
-/* pagus_posix_freeze, unless the calling thread has done so already: false then. */
+/* What pagus_posix_freeze begins with, unless the calling thread has done so already: false then. */
 bool px_gate_close(void);
 
 /* In a child: no thread is there but the calling one, which has closed the gate if `closed`. */

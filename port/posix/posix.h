@@ -9,7 +9,8 @@
 
 #define PX_PAGE_BITS  12
 #define PX_PAGE_BYTES (UINT64_C(1) << PX_PAGE_BITS)
-#define PX_HUGE_BYTES (UINT64_C(2) << 20)
+#define PX_HUGE_BITS  21
+#define PX_HUGE_BYTES (UINT64_C(1) << PX_HUGE_BITS)
 #define PX_GIB_BITS   30
 #define PX_GIB_BYTES  (UINT64_C(1) << PX_GIB_BITS)
 
@@ -77,6 +78,7 @@ struct pagus_posix {
 
 	uint32_t nr_cpus;
 	enum pagus_posix_cpu_source cpu_source;
+	struct px_hot *hot;   /* a CPU; NULL: nothing is borrowed (hot.h) */
 
 	/* In the order of classes: each zone's pcps, then the zones, then OOM. */
 	struct px_lock_line *locks;
@@ -122,6 +124,9 @@ uint32_t px_numa_distance(int from, int to);
 /* Choose where CPU numbers come from: sets port.cpu_pin and cpu_unpin. */
 enum pagus_status px_cpu_choose(struct pagus_posix *x, enum pagus_posix_cpu_source wanted);
 uint32_t px_cpu_pin_tick(void *ctx);
+
+/* Of the rseq area, which must be the source. */
+uint32_t px_cpu_now(void);
 
 /* ---- pressure.c ------------------------------------------------------------------------------ */
 

@@ -21,11 +21,36 @@ static uint32_t *flags_of_task(void *ctx)
 	return &task_flags;
 }
 
+static uint64_t free_pages(const struct pagus_posix *x)
+{
+	uint64_t pages = 0;
+
+	for (uint32_t zone = 0; zone < x->nr_nodes; zone++) {
+		struct pagus_zone_info info;
+
+		pagus_zone_info(&x->p, zone, &info);
+		pages += info.free_pages;
+	}
+	return pages;
+}
+
+/* What CPUs keep, of which some may be without a thread, goes to the zones. */
+static uint64_t drain(struct pagus_posix *x)
+{
+	uint64_t before = free_pages(x), after;
+
+	pagus_drain_all(&x->p);
+	after = free_pages(x);
+	return after > before ? after - before : 0;
+}
+
+/* The program's own pages first: without what they keep, CPUs are slow. */
 static uint64_t reclaim(void *ctx, const struct pagus_reclaim *how)
 {
-	const struct pagus_posix *x = ctx;
+	struct pagus_posix *x = ctx;
+	uint64_t freed = x->calls.reclaim ? x->calls.reclaim(x->calls_ctx, how) : 0;
 
-	return x->calls.reclaim(x->calls_ctx, how);
+	return freed ? freed : drain(x);
 }
 
 /* All memory is of the Normal zones. */
@@ -76,8 +101,7 @@ void px_pressure_connect(struct pagus_posix *x, const struct pagus_posix_config 
 	port->task_flags = flags_of_task;
 	port->wait = wait_a_while;
 	port->zero = zero;
-	if (x->calls.reclaim)
-		port->reclaim = reclaim;
+	port->reclaim = reclaim;
 	if (x->calls.reclaimable)
 		port->reclaimable = reclaimable;
 	if (x->calls.compact)

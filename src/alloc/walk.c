@@ -13,6 +13,7 @@
 
 #include "alloc/highatomic.h"
 #include "reclaim/reclaim.h"
+#include "zone/remote.h"
 
 struct walk {
 	const struct pg_plan *plan;
@@ -92,6 +93,17 @@ static bool weigh(struct pg_call *c, struct pg_zone *z, const struct walk *w)
 	return allowed;
 }
 
+/* What has been freed to the zone without its lock counts when it has been taken in. */
+static bool absorb(struct pg_call *c, struct pg_zone *z)
+{
+	if (!pg_mapped(c->st) || pg_atomic_load(&z->deferred) == PG_NONE ||
+	    !pg_zone_trylock(c, z, PAGUS_REASON_FREE_DIRECT))
+		return false;
+	pg_remote_absorb_zone(c, z);
+	pg_zone_unlock(c, z);
+	return true;
+}
+
 /* A page that will be written should not go where too many dirty pages wait already. */
 static bool dirty_allows(struct pg_call *c, const struct pg_zone *z, struct walk *w)
 {
@@ -133,7 +145,7 @@ static enum pagus_verdict visit(struct pg_call *c, struct walk *w, uint32_t n, u
 		return PAGUS_VERDICT_LEAVES_NODE;
 	if (w->awake_last && pg_node(c->st, z->node)->awake)
 		return PAGUS_VERDICT_AWAKE;
-	if (!weigh(c, z, w))
+	if (!weigh(c, z, w) && !(absorb(c, z) && weigh(c, z, w)))
 		return PAGUS_VERDICT_BELOW_MARK;
 	*i = take(c, z, w);
 	return *i == PG_NONE ? PAGUS_VERDICT_NOTHING : PAGUS_VERDICT_SERVED;

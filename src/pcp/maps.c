@@ -386,6 +386,16 @@ static uint32_t drain(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, 
 	return done;
 }
 
+/* Pages that a CPU may keep to itself; few in a zone that is short of them. */
+static uint32_t limit(const struct pg_zone *z, const struct pg_pcp *pcp)
+{
+	uint32_t high = (uint32_t)pg_clamp(pcp->high, pcp->high_min, pcp->high_max);
+
+	if (pg_zone_has(z, PG_ZONE_RECLAIM_ACTIVE | PG_ZONE_BELOW_HIGH))
+		return (uint32_t)pg_min(high, UINT64_C(4) * pcp->batch);
+	return high;
+}
+
 /*
  * Pages cross the zone's lock by pageblocks, so the limit is held to a pageblock: what is above it
  * by less stays.
@@ -393,18 +403,26 @@ static uint32_t drain(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, 
 static void drain_over(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, uint32_t order,
 		       bool owner)
 {
-	uint32_t high = (uint32_t)pg_clamp(pcp->high, pcp->high_min, pcp->high_max);
+	uint32_t high = limit(z, pcp) + block_pages(c->st);
 	uint32_t over = owner ? pg_pcp_tuned_over(c->st, z, pcp, order, true) : 1;
 
-	if (pg_zone_has(z, PG_ZONE_RECLAIM_ACTIVE | PG_ZONE_BELOW_HIGH))
-		high = (uint32_t)pg_min(high, UINT64_C(4) * pcp->batch);
-	high += block_pages(c->st);
 	if (over == 0 || pcp->count <= high)
 		return;
 	while (pcp->count > high)
 		if (pg_pcp_drain(c, z, pcp, block_pages(c->st), 0, PAGUS_REASON_OVERFLOW) == 0)
 			break;
 	pg_pcp_settle(c->st, z);
+}
+
+void pg_maps_absorb(struct pg_call *c, struct pg_pcp *pcp, struct pg_map *m)
+{
+	if (pg_map_owner(m) == pcp->cpu + 1 && pg_map_remote_pages(m))
+		grown(c->st, pcp, m, pg_remote_absorb_map(c->st, m));
+}
+
+void pg_maps_drain_over(struct pg_call *c, struct pg_pcp *pcp)
+{
+	drain_over(c, pg_zone(c->st, pcp->zone), pcp, 0, false);
 }
 
 /* ---- free ------------------------------------------------------------------------------------ */
@@ -427,7 +445,7 @@ static void look_after_zone(struct pg_call *c, struct pg_zone *z, uint32_t order
 	struct pg_pcp *pcp = pg_pcp(c->st, z->id, c->cpu);
 	uint32_t *deferred = &pg_keep(c->st, pcp)->deferred;
 
-	if (pg_atomic_add(deferred, 1u << order) + (1u << order) < pcp->batch ||
+	if (pg_atomic_add(deferred, 1u << order) + (1u << order) < pg_max(limit(z, pcp), pcp->batch) ||
 	    !pg_zone_trylock(c, z, PAGUS_REASON_FREE_DIRECT))
 		return;
 	pg_atomic_store(deferred, 0);
@@ -489,14 +507,28 @@ static bool free_mapped(struct pg_call *c, uint32_t i, uint32_t order, uint32_t 
 }
 
 /*
- * Only a single page of a pageblock that somebody owns is so simple. Its owner is looked after when
- * there is something new on his stack; what CPUs free to themselves they find when they need it.
+ * An owner is looked after when there is something new on his stack; what CPUs free to themselves
+ * they find when they need it.
  */
+static void look_after_owner(struct pagus *p, const struct pg_map *m, bool put)
+{
+	uint32_t owner = pg_map_owner(m);
+	struct pg_call c;
+
+	if (owner && !put)
+		return;
+	c = pg_call_begin(p);
+	if (!owner)
+		look_after_zone(&c, pg_zone(c.st, m->zone), 0);
+	else if (owner != c.cpu + 1)
+		look_after(&c, pg_zone(c.st, m->zone), owner, 0);
+	pg_call_end(&c);
+}
+
 enum pagus_status pagus_loan_free(struct pagus *p, pagus_pfn_t pfn)
 {
 	struct pagus_state *st = p->state;
-	uint32_t i = pg_index(st, pfn), word, owner;
-	struct pg_call c;
+	uint32_t i = pg_index(st, pfn), bit;
 	struct pg_map *m;
 	bool put;
 
@@ -505,19 +537,14 @@ enum pagus_status pagus_loan_free(struct pagus *p, pagus_pfn_t pfn)
 	if (i == PG_NONE)
 		return PAGUS_BAD_RANGE;
 	m = pg_map(st, i);
-	word = pg_map_bit(st, i) / 64;
-	if (!pg_map_owner(m) ||
-	    !((pg_map_single(m, word) & ~pg_word_load(&m->free[word])) >> (pg_map_bit(st, i) & 63) & 1))
+	bit = pg_map_bit(st, i);
+	/* Only what is handed out as a single page is so simple. */
+	if (st->content ||
+	    !((pg_map_single(m, bit / 64) & ~pg_word_load(&m->free[bit / 64])) >> (bit & 63) & 1))
 		return pagus_free_pages(p, pfn, 0);
 	if (!pg_remote_free(st, i, 0, &put))
 		return PAGUS_DOUBLE_FREE;
-	if (!put)
-		return PAGUS_OK;
-	c = pg_call_begin(p);
-	owner = pg_map_owner(m);
-	if (owner && owner != c.cpu + 1)
-		look_after(&c, pg_zone(st, m->zone), owner, 0);
-	pg_call_end(&c);
+	look_after_owner(p, m, put);
 	return PAGUS_OK;
 }
 

@@ -3,6 +3,8 @@
 
 #include "base/bits.h"
 
+#define MANY 8 /* pages of a pageblock */
+
 static uint32_t *stack_of(const struct pagus_state *st, const struct pg_map *m)
 {
 	uint32_t owner = pg_map_owner(m);
@@ -149,6 +151,33 @@ static void free_word(struct pg_call *c, struct pg_zone *z, struct pg_map *m, ui
 	}
 }
 
+/* Many pages at once: the pageblock's blocks are counted anew, which costs as much as some frees. */
+static void free_many(struct pg_call *c, struct pg_zone *z, struct pg_map *m)
+{
+	struct pagus_state *st = c->st;
+	uint32_t start = pg_map_start(st, m), type = pg_block_type(st, start);
+
+	pg_account(c, z, -(int64_t)pg_bitmap_remove_all(st, z, m), type);
+	pg_remote_absorb_map(st, m);
+	if (m->nr_free < 1u << st->pageblock_order) {
+		pg_account(c, z, pg_bitmap_add_all(st, z, m, type), type);
+		pg_count(c, PAGUS_COUNTER_zone_free, 1);
+		return;
+	}
+	pg_map_take(st, start, st->pageblock_order);
+	pg_buddy_free(c, z, start, st->pageblock_order, PG_HEAD);
+}
+
+static void free_map(struct pg_call *c, struct pg_zone *z, struct pg_map *m)
+{
+	if (pg_map_remote_pages(m) >= MANY) {
+		free_many(c, z, m);
+		return;
+	}
+	for (uint32_t w = 0; w < pg_map_words(c->st); w++)
+		free_word(c, z, m, w);
+}
+
 void pg_remote_absorb_zone(struct pg_call *c, struct pg_zone *z)
 {
 	uint32_t chain, others = PG_NONE;
@@ -164,8 +193,7 @@ void pg_remote_absorb_zone(struct pg_call *c, struct pg_zone *z)
 			continue;
 		}
 		chain = leave_chain(m);
-		for (uint32_t w = 0; w < pg_map_words(c->st); w++)
-			free_word(c, z, m, w);
+		free_map(c, z, m);
 	}
 	place(c->st, others);
 }

@@ -190,8 +190,13 @@ static void the_oom_call_is_the_last_resort(void **state)
 	(void)state;
 	cache_fill(cache, GFP_NOWAIT);
 	assert_int_equal(cache->killed, 0);
-	page = pagus_posix_get(cache->x, GFP_KERNEL, 0);
-	assert_non_null(page);
+	/* What CPUs keep is the last resort but one. */
+	for (uint32_t n = 0; n < 100000 && !cache->killed && cache->nr < NR_CACHE; n++) {
+		page = pagus_posix_get(cache->x, GFP_KERNEL, 0);
+		assert_non_null(page);
+		if (!cache->killed)
+			cache->pages[cache->nr++] = page;
+	}
 	assert_int_equal(cache->killed, 1);
 	assert_int_equal(pagus_posix_put(cache->x, page, 0), PAGUS_OK);
 	cache_close(cache);
