@@ -4,13 +4,14 @@
 #   make        build/pagus, build/libpagus.a and build/libpagus_posix.a
 #   make run    install what is missing, build, replay a real trace under five policies, write report.html
 #   make test   install what is missing, build, run all tests
+#   make nightly  what takes too long for make test, more than an hour
 #   make bench  measure
 #   make clean
 
 TRACE = traces/7.2-frag1.pgt
 BUILD = build
 
-.PHONY: all run test bench clean
+.PHONY: all run test nightly bench clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
@@ -32,6 +33,10 @@ run:
 test:
 	@scripts/packages.sh build test
 	@scripts/test.sh
+
+nightly:
+	@scripts/packages.sh build test
+	@scripts/nightly.sh
 
 bench: all
 	@bench/bench.py $(BUILD)

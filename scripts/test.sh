@@ -90,6 +90,11 @@ step 'unit, model, sweep, traces; sanitizers' suites build-asan --suite unit --s
 step 'unit, model, sweep, traces' suites build --suite unit --suite trace
 step 'threads, sanitizers' suites build-asan --suite posix
 step 'threads' suites build --suite posix
+step 'seeded interleavings; sanitizers' suites build-asan --suite weave
+step 'seeded interleavings, mutants' suites build --suite weave
+step 'stress; sanitizers' suites build-asan --suite stress
+step 'stress' suites build --suite stress
+step 'Spin model' sh tests/spin/run.sh
 step 'exhaustive small worlds' suites build --suite world
 step 'command line, README, tour' suites build --suite cli
 step 'report in Chromium' suites build --suite web

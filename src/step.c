@@ -519,13 +519,11 @@ enum pagus_status pagus_step_set_type(struct pagus *p, pagus_pfn_t pfn, enum pag
 	struct pg_call c;
 	uint32_t i = pg_index(p->state, pfn);
 
-	if (pg_mapped(p->state))
-		return PAGUS_UNSUPPORTED;
 	if (i == PG_NONE || type >= PAGUS_NR_MIGRATETYPES)
 		return PAGUS_BAD_VALUE;
 	c = pg_call_begin(p);
 	pg_block_set_type(&c, i, 0, type);
-	if (pg_page(c.st, i)->zone != PG_NO_ZONE)
+	if (pg_page_zone(c.st, i) != PG_NO_ZONE)
 		pg_pcp_retyped(&c, i, type);
 	pg_call_end(&c);
 	return PAGUS_OK;
@@ -538,18 +536,16 @@ enum pagus_status pagus_step_move_free(struct pagus *p, pagus_pfn_t pfn,
 	struct pg_zone *z;
 	uint32_t i = pg_index(p->state, pfn), end;
 
-	if (pg_mapped(p->state))
-		return PAGUS_UNSUPPORTED;
 	if (i == PG_NONE || from >= PAGUS_NR_MIGRATETYPES || to >= PAGUS_NR_MIGRATETYPES)
 		return PAGUS_BAD_VALUE;
 	c = pg_call_begin(p);
 	i = pg_block_start(c.st, i);
 	end = i + (1u << c.st->pageblock_order);
 	while (i < end) {
-		const struct pg_page *page = pg_page(c.st, i);
-		uint32_t pages = 1u << page->order;
+		const struct pg_view page = pg_view(c.st, i);
+		uint32_t pages = 1u << page.order;
 
-		if (page->kind == PAGUS_PAGE_FREE) {
+		if (page.kind == PAGUS_PAGE_FREE) {
 			z = pg_zone_of(c.st, i);
 			pg_zone_lock(&c, z, PAGUS_REASON_HAND_OVER);
 			pg_buddy_move(&c, z, i, from, pg_effective_type(c.st, to));

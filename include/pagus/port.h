@@ -160,7 +160,8 @@ struct pagus_port {
 
 	/*
 	 * A block that is being freed has merged to 2^order pages at `pfn`: does somebody wait for
-	 * just this? Then it is handed out to him instead of listed. NULL means no.
+	 * just this? Then it is handed out to him instead of listed; it is his when the zone's
+	 * lock, which is held here, has been let go. NULL means no.
 	 */
 	bool (*capture)(void *ctx, uint64_t pfn, uint32_t order);
 

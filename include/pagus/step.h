@@ -7,7 +7,9 @@
  *
  * The acting CPU is the port's; the instance must be otherwise idle. A step that would need a page
  * in another state than it has returns BUSY and changes nothing; a zone, CPU, order or type that is
- * none gives BAD_VALUE, or what pagus_free_pages would say of the block. Without grouping by
+ * none gives BAD_VALUE, or what pagus_free_pages would say of the block. Under policies that keep
+ * pages in maps (pcpbuddy-bitmap) there are no lists to step along: UNSUPPORTED, but of
+ * pagus_step_set_type, pagus_step_move_free and what is about a zone's marks and flags. Without grouping by
  * mobility (enum pagus_grouping) every ordinary type given is taken for unmovable.
  */
 #ifndef PAGUS_STEP_H

@@ -9,45 +9,65 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/*
+ * Another CPU may come in before each of these accesses: there the tests in tests/weave, which are
+ * linked with a core compiled for them, let it. Elsewhere it is nothing.
+ */
+#ifdef PAGUS_WEAVE
+void pg_weave_point(void);
+#else
+static inline void pg_weave_point(void)
+{
+}
+#endif
+
 static inline uint32_t pg_atomic_load(const uint32_t *word)
 {
+	pg_weave_point();
 	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }
 
 static inline void pg_atomic_store(uint32_t *word, uint32_t value)
 {
+	pg_weave_point();
 	__atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 
 /* Each returns what the word was before. */
 static inline uint32_t pg_atomic_add(uint32_t *word, uint32_t n)
 {
+	pg_weave_point();
 	return __atomic_fetch_add(word, n, __ATOMIC_ACQ_REL);
 }
 
 static inline uint32_t pg_atomic_sub(uint32_t *word, uint32_t n)
 {
+	pg_weave_point();
 	return __atomic_fetch_sub(word, n, __ATOMIC_ACQ_REL);
 }
 
 static inline uint32_t pg_atomic_or(uint32_t *word, uint32_t bits)
 {
+	pg_weave_point();
 	return __atomic_fetch_or(word, bits, __ATOMIC_ACQ_REL);
 }
 
 static inline uint32_t pg_atomic_and(uint32_t *word, uint32_t bits)
 {
+	pg_weave_point();
 	return __atomic_fetch_and(word, bits, __ATOMIC_ACQ_REL);
 }
 
 static inline uint32_t pg_atomic_exchange(uint32_t *word, uint32_t value)
 {
+	pg_weave_point();
 	return __atomic_exchange_n(word, value, __ATOMIC_ACQ_REL);
 }
 
 /* Replace *old by value; if the word is another by now, it is put into *old instead. */
 static inline bool pg_atomic_replace(uint32_t *word, uint32_t *old, uint32_t value)
 {
+	pg_weave_point();
 	return __atomic_compare_exchange_n(word, old, value, true, __ATOMIC_ACQ_REL,
 					   __ATOMIC_ACQUIRE);
 }
@@ -66,11 +86,13 @@ static inline void pg_word_store(uint64_t *word, uint64_t value)
 /* Each returns what the word was before. */
 static inline uint64_t pg_word_or(uint64_t *word, uint64_t bits)
 {
+	pg_weave_point();
 	return __atomic_fetch_or(word, bits, __ATOMIC_ACQ_REL);
 }
 
 static inline uint64_t pg_word_exchange(uint64_t *word, uint64_t value)
 {
+	pg_weave_point();
 	return __atomic_exchange_n(word, value, __ATOMIC_ACQ_REL);
 }
 

@@ -4,7 +4,8 @@
  *
  * A drain chooses before it takes the zone's lock: whole pageblocks first, those that became whole
  * first; then single blocks, the smallest orders first, from the tails, each merged with what of
- * its buddies is there. Under the lock the chosen are handed over, nothing else.
+ * its buddies is there. Under the lock the chosen are handed over, nothing else. What is deferred
+ * meanwhile stays so: it would leave in place of what the drain was asked for.
  *
  * Ownership ends when the pageblock is whole in the zone (zone/owner.c); when the owner has left
  * all its free pages in the zone for some ticks; and when the CPU goes or the zone's pcps are
@@ -182,10 +183,8 @@ uint32_t pg_owned_drain(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp
 			enum pagus_lock_reason why)
 {
 	struct pagus_state *st = c->st;
-	struct chosen chosen;
+	struct chosen chosen = choose_blocks(c, pcp, pages);
 
-	pg_owned_gather(c, pcp);
-	chosen = choose_blocks(c, pcp, pages);
 	if (chosen.nr == 0)
 		return 0;
 	pg_zone_lock(c, z, why);

@@ -63,6 +63,9 @@ void pg_keep_update(struct pagus_state *st, const struct pg_pcp *pcp, struct pg_
 	bool was_whole = m->queue > PG_KEEP_WHOLE;
 	uint32_t queue = m->nr_free ? type + (whole ? PG_KEEP_WHOLE : 0) + 1 : 0;
 
+	/* Nothing is taken from one that is about to be the zone's. */
+	if (!pg_type_mergeable(type))
+		queue = 0;
 	if (queue == m->queue)
 		return;
 	pg_keep_remove(st, pcp, m);

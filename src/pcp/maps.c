@@ -145,6 +145,9 @@ static bool may_keep(const struct pg_refill *r, uint32_t pages)
 {
 	uint32_t limit = (uint32_t)pg_max(r->pcp->high_max, UINT64_C(4) * r->pcp->batch);
 
+	/* The zone's pcps are off. */
+	if (r->pcp->high_max == 0)
+		return false;
 	if (limit >= block_pages(r->c->st) && !pg_zone_has(r->z, PG_ZONE_BELOW_HIGH))
 		limit += block_pages(r->c->st);
 	return r->pcp->count + pages <= limit;

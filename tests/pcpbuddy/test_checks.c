@@ -296,6 +296,43 @@ static void check_16_14_isolation(void **state)
 	}
 }
 
+/* Where the drain has given a hold's worth of blocks back, others free to the pcp. */
+static pagus_pfn_t late[4];
+
+static void free_late(struct owners *o, enum pagus_lock_class cls)
+{
+	if (cls != PAGUS_LOCK_ZONE)
+		return;
+	o->at_lock = NULL;
+	o->pcps_taken = true;
+	owners_give(o, 1, late, NR_OF(late));
+	o->pcps_taken = false;
+}
+
+/* What comes while a drain is under way does not leave instead of what was there. */
+static void check_16_14_a_drain_leaves_nothing_that_was_there(void **state)
+{
+	struct owners *o = owners_boot("pcpbuddy", 8192, 2, 512, 8192);
+	pagus_pfn_t pfns[BLOCK], four;
+
+	(void)state;
+	owners_take(o, 0, pfns, BLOCK);
+	four = owners_alloc(o, 0, GFP_USER_PAGE, 2);
+	pagus_drain_cpu(&o->lab.p, 0);
+	for (uint32_t n = 0; n < 64; n++)
+		owners_free(o, 0, pfns[2 * n], 0);
+	for (uint32_t n = 0; n < NR_OF(late); n++)
+		late[n] = pfns[256 + 2 * n];
+	owners_free(o, 0, four, 2);
+	assert_int_equal(unit_pcp(&o->lab, 0, 0).count, 64 + 4);
+	o->at_lock = free_late;
+	pagus_drain_cpu(&o->lab.p, 0);
+	assert_int_equal(unit_pcp(&o->lab, 0, 0).remote_pages, NR_OF(late));
+	assert_int_equal(unit_pcp(&o->lab, 0, 0).count, 0);
+	assert_int_equal(owners_page(o, four).kind, PAGUS_PAGE_FREE);
+	owners_close(o);
+}
+
 static void check_16_15_cpus_go_and_come(void **state)
 {
 	struct owners *o = owners_boot("pcpbuddy", 32768, 4, 512, 8192);
@@ -479,6 +516,7 @@ int main(void)
 		cmocka_unit_test(check_16_11_partial_drain),
 		cmocka_unit_test(check_16_12_completion_in_the_zone),
 		cmocka_unit_test(check_16_14_isolation),
+		cmocka_unit_test(check_16_14_a_drain_leaves_nothing_that_was_there),
 		cmocka_unit_test(check_16_15_cpus_go_and_come),
 		cmocka_unit_test(check_16_17_interrupts_free_to_the_same_owner),
 		cmocka_unit_test(check_16_17_a_popped_block_merges_with_nothing),

@@ -185,7 +185,7 @@ static void the_oom_call_is_the_last_resort(void **state)
 {
 	const struct pagus_posix_calls calls = { .oom = give_all_up };
 	struct cache *cache = cache_open(&calls, false);
-	void *page;
+	void *page = NULL;
 
 	(void)state;
 	cache_fill(cache, GFP_NOWAIT);

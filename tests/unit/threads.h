@@ -3,9 +3,8 @@
 #ifndef TEST_THREADS_H
 #define TEST_THREADS_H
 
+#include "unit/mutex_port.h"
 #include "unit/unit.h"
-
-#include <pthread.h>
 
 #define NR_THREADS 4
 
@@ -16,43 +15,6 @@ struct worker {
 	uint32_t cpu;
 	int failures; /* calls that had to succeed and did not */
 };
-
-static pthread_mutex_t thread_locks[PAGUS_NR_LOCK_CLASSES][NR_THREADS];
-static _Thread_local uint32_t thread_cpu;
-
-static inline uint32_t thread_pin(void *ctx)
-{
-	(void)ctx;
-	return thread_cpu;
-}
-
-static inline void thread_unpin(void *ctx)
-{
-	(void)ctx;
-}
-
-static inline void thread_lock(void *ctx, enum pagus_lock_class cls, uint32_t index,
-			       enum pagus_lock_reason why)
-{
-	(void)ctx;
-	(void)why;
-	pthread_mutex_lock(&thread_locks[cls][index]);
-}
-
-static inline bool thread_trylock(void *ctx, enum pagus_lock_class cls, uint32_t index,
-				  enum pagus_lock_reason why)
-{
-	(void)ctx;
-	(void)why;
-	return pthread_mutex_trylock(&thread_locks[cls][index]) == 0;
-}
-
-static inline void thread_unlock(void *ctx, enum pagus_lock_class cls, uint32_t index, uint32_t work)
-{
-	(void)ctx;
-	(void)work;
-	pthread_mutex_unlock(&thread_locks[cls][index]);
-}
 
 static inline void *thread_start(void *arg)
 {
@@ -69,16 +31,11 @@ static inline void *thread_start(void *arg)
  */
 static inline void threads_run(struct lab *lab, void (*work)(struct worker *w), uint64_t seed)
 {
-	static const struct pagus_port port = {
-		.cpu_pin = thread_pin, .cpu_unpin = thread_unpin, .lock = thread_lock,
-		.trylock = thread_trylock, .unlock = thread_unlock,
-	};
+	static const struct pagus_port port = THREAD_PORT;
 	struct worker workers[NR_THREADS];
 	pthread_t threads[NR_THREADS];
 
-	for (uint32_t n = 0; n < NR_THREADS; n++)
-		for (uint32_t cls = 0; cls < PAGUS_NR_LOCK_CLASSES; cls++)
-			pthread_mutex_init(&thread_locks[cls][n], NULL);
+	thread_locks_init();
 	lab->p.port = &port;
 	for (uint32_t n = 0; n < NR_THREADS; n++) {
 		workers[n] = (struct worker){ .p = &lab->p, .work = work, .seed = seed + n, .cpu = n };

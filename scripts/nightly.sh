@@ -1,0 +1,31 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# What takes too long for make test: 10^6 seeded interleavings, the Spin model with more pages, and an hour of
+# stress. The seed is the date's, as YYYYMMDD and four zeros, unless PAGUS_SEED says otherwise.
+# Usage: nightly.sh [SECONDS]    of stress, all policies together; 3600
+set -eu
+cd "$(dirname "$0")/.."
+
+seconds=${1-3600}
+case $seconds in '' | *[!0-9]*) echo "nightly.sh: not a number of seconds: $seconds" >&2; exit 1 ;; esac
+PAGUS_SEED=${PAGUS_SEED-$(date +%Y%m%d)0000}
+export PAGUS_SEED
+policies='linux pcpbuddy pcpbuddy-bitmap' nr_policies=3
+
+make all
+[ -x build/tests/weave/weave ] || { meson setup --reconfigure build && make all; }
+
+failed=0
+run() {
+	"$@" || { failed=$((failed + 1)); echo "FAILED: $*"; }
+}
+
+# Pairs of a policy and a scenario, of which each gets its share, rounded up.
+pairs=$(build/tests/weave/weave --schedules 1 | grep -c ' schedules passed')
+run build/tests/weave/weave --schedules $(((1000000 + pairs - 1) / pairs))
+run sh tests/spin/run.sh deep
+for policy in $policies; do
+	run build/tests/stress/stress --policy "$policy" --seconds $((seconds / nr_policies))
+done
+echo "nightly: $failed failed"
+[ $failed = 0 ]
