@@ -1,100 +1,155 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Measure replay speed, memory and instruction counts; print a table and write BUILD/bench.json.
+"""Measure the allocators, the program and the library in one run: tables, JSON and a plot.
 
-Times are medians over interleaved rounds with the spread beside them; instruction counts come from callgrind
-and do not depend on the machine's load. Usage: bench.py BUILD [CASE...]
+bench.py BUILD [TRACE...] [--quick] [--adapter SPEC]... [--only SPEC,...] [--workload NAME,...] [--threads N,...]
+         [--rounds N] [--ms N] [--mib N] [--micro] [--label NAME] [--figures] [--result FILE]
+         [--json FILE] [--svg FILE]
+
+docs/bench.md says how to read what it prints and writes.
 """
+import argparse
+import datetime
 import glob
 import json
 import os
-import platform
-import re
-import shutil
-import statistics
-import subprocess
 import sys
-import tempfile
 
-ROUNDS = 7
-POLICIES = "linux,pcpbuddy,nopcp,nogroup,plain,linux-6.1"
+import goals
+import instructions
+import machine
+import micro
+import plot
+import replay
+import table
 
-
-def machine():
-    model = re.search(r"model name\s*: (.*)", open("/proc/cpuinfo").read())
-    return {"cpu": model.group(1) if model else platform.machine(), "cpus": os.cpu_count(),
-            "kernel": platform.release()}
-
-
-def replay(pagus, trace):
-    """Events per second by policy, and the peak resident bytes of the process."""
-    with tempfile.NamedTemporaryFile(suffix=".json") as out:
-        pid = os.posix_spawn(pagus, [pagus, "replay", trace, "--policy", POLICIES, "--json", out.name],
-                             os.environ, file_actions=[(os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0)])
-        _, status, usage = os.wait4(pid, 0)
-        if status != 0:
-            sys.exit("bench: replay of %s failed" % trace)
-        result = json.load(open(out.name))
-    rates = {p["policy"]: p["timing"]["events_per_second"] for p in result["policies"]}
-    return rates, usage.ru_maxrss * 1024, result["trace"]
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+VERSION = 1
+WHOLE = (("allocation and free of one page", "pairs"), ("allocation, later free, of each of many pages", "bulk"))
 
 
-def instructions(store, what, rounds):
-    """Instructions a round: the difference of two runs, so that start and end do not count."""
-    def count(n):
-        with tempfile.TemporaryDirectory() as folder:
-            done = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=%s/out" % folder,
-                                   store, what, str(n)], capture_output=True, text=True)
-        if done.returncode != 0:
-            sys.exit("bench: valgrind: %s" % done.stderr)
-        return int(re.search(r"Collected : (\d+)", done.stderr).group(1))
-    return (count(3 * rounds) - count(rounds)) / (2 * rounds)
+def numbers(text):
+    return [int(part) for part in text.split(",")]
+
+
+def read_options(arguments):
+    known = [workload for workload, _, _ in micro.WORKLOADS]
+    parser = argparse.ArgumentParser(prog="bench.py", description=__doc__.split("\n")[0])
+    parser.add_argument("build", help="build folder")
+    parser.add_argument("traces", nargs="*", help="to replay; default all of traces/")
+    parser.add_argument("--quick", action="store_true", help="one round of 1 ms on 64 MiB: a trial, not a measurement")
+    parser.add_argument("--adapter", action="append", default=[], metavar="SPEC",
+                        help="one more: FILE.so[:ARGUMENT] or NAME[:ARGUMENT]; several times")
+    parser.add_argument("--only", metavar="SPEC,...", help="of the adapters, these")
+    parser.add_argument("--workload", type=lambda t: t.split(","), metavar="NAME,...", help=", ".join(known))
+    parser.add_argument("--threads", type=numbers, metavar="N,...", help="1, 2, 4 ... all CPUs")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--ms", type=int, default=20, help="milliseconds for which each is measured, at least")
+    parser.add_argument("--mib", type=int, default=1024, help="memory that each allocator manages")
+    parser.add_argument("--micro", action="store_true", help="allocators alone, no replay, no instructions")
+    parser.add_argument("--label", help="write bench/results/LABEL.json and .svg")
+    parser.add_argument("--figures", action="store_true", help="as --label figures, and README.md's table")
+    parser.add_argument("--result", metavar="FILE", help="do not measure: print, plot and write what this file has")
+    parser.add_argument("--json", help="default BUILD/bench.json")
+    parser.add_argument("--svg", help="default BUILD/bench.svg")
+    options = parser.parse_args(arguments)
+    for name in options.workload or ():
+        if name not in known:
+            parser.error("--workload %s: none of %s" % (name, ", ".join(known)))
+    if options.rounds < 1 or any(n < 1 for n in options.threads or ()):
+        parser.error("--rounds and --threads are at least 1")
+    if options.quick:
+        options.rounds, options.ms, options.mib = 1, 1, 64
+    if options.figures:
+        options.label = "figures"
+    base = os.path.join(ROOT, "bench", "results", options.label) if options.label else os.path.join(
+        options.build, "bench")
+    options.json, options.svg = options.json or base + ".json", options.svg or base + ".svg"
+    return options
+
+
+def measure_allocators(options, result):
+    program = os.path.join(options.build, "bench", "bench")
+    adapters = micro.ADAPTERS + tuple((spec, "given by --adapter") for spec in options.adapter)
+    if options.only:
+        adapters = tuple(a for a in adapters if a[0] in options.only.split(",") + options.adapter)
+    result["adapters"], result["missing"] = micro.present(program, adapters, options.mib)
+    if not result["adapters"]:
+        sys.exit("bench: no adapter is there")
+    todo = list(micro.jobs(result["threads"], options.workload))
+
+    def progress(number):
+        print("round %d of %d" % (number + 1, options.rounds), file=sys.stderr, flush=True)
+    runs = micro.measure(program, [a["adapter"] for a in result["adapters"]], todo, options.rounds, options.ms,
+                         options.mib, progress)
+    result["measurements"], result["not_served"] = micro.rows(runs)
+    result["cas_ns"] = micro.unit(runs)
+
+
+def measure_program(options, result):
+    store = os.path.join(options.build, "bench", "store")
+    result["metadata"] = list(replay.metadata(store, micro.POLICIES))
+    result["replay"], result["instructions"] = [], None
+    result["pair_instructions"], result["whole_instructions"] = {}, {}
+    if options.micro or options.quick:
+        return
+    traces = options.traces or sorted(glob.glob(os.path.join(ROOT, "traces", "*.pgt")))
+    result["replay"] = list(replay.replay(os.path.join(options.build, "tool", "pagus"), traces, options.rounds))
+    if instructions.tools_missing() is not None:
+        return
+    print("counting instructions", file=sys.stderr, flush=True)
+    program = os.path.join(options.build, "bench", "bench")
+    result["instructions"] = {"compiler_version": instructions.compiler_version(),
+                              "instructions_per_call": instructions.count()}
+    # What the kernel executes is not counted.
+    result["pair_instructions"] = {a["adapter"]: instructions.pair(program, a["adapter"])
+                                   for a in result["adapters"] if not a["adapter"].startswith("kernel")}
+    result["whole_instructions"] = {text: replay.instructions(store, what) for text, what in WHOLE}
+
+
+def write(path, content):
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    with open(path, "w", encoding="utf-8") as out:
+        out.write(content)
+
+
+def measure(options):
+    result = {"version": VERSION, "date": datetime.datetime.now().isoformat(timespec="seconds"),
+              "quick": options.quick, "rounds": options.rounds, "ms": options.ms, "mib": options.mib,
+              "threads": options.threads or micro.thread_counts(len(os.sched_getaffinity(0))),
+              "machine": machine.describe()}
+    measure_allocators(options, result)
+    measure_program(options, result)
+    result["machine"]["load_average_after"] = os.getloadavg()
+    return result
+
+
+def load(path):
+    try:
+        with open(path, encoding="utf-8") as f:
+            result = json.load(f)
+    except (OSError, ValueError) as error:
+        sys.exit("bench: %s: %s" % (path, error))
+    if not isinstance(result, dict) or result.get("version") != VERSION:
+        sys.exit("bench: %s: not a result of version %d" % (path, VERSION))
+    return result
 
 
 def main():
-    build = sys.argv[1]
-    traces = sys.argv[2:] or sorted(glob.glob("traces/*.pgt"))
-    pagus, store = os.path.join(build, "tool/pagus"), os.path.join(build, "bench/store")
-    result = {"machine": machine(), "replay": [], "metadata": [], "instructions": {}}
-    print("machine: %(cpu)s, %(cpus)s CPUs, Linux %(kernel)s\n" % result["machine"])
-
-    runs = {trace: [] for trace in traces}
-    for _ in range(ROUNDS):
-        for trace in traces:
-            runs[trace].append(replay(pagus, trace))
-    print("replay, sim port, one core: million events a second, median of %d (least - most)" % ROUNDS)
-    for trace, rounds in runs.items():
-        facts = rounds[0][2]
-        row = {"trace": os.path.basename(trace.rstrip("/")), "events": facts["events"],
-               "memory_pages": facts["memory_pages"],
-               "peak_resident_bytes": max(r[1] for r in rounds), "events_per_second": {}}
-        for policy in POLICIES.split(","):
-            rates = [r[0][policy] for r in rounds]
-            row["events_per_second"][policy] = statistics.median(rates)
-            print("  %-22s %-8s %6.1f  (%.1f - %.1f)" % (row["trace"], policy, statistics.median(rates) / 1e6,
-                                                        min(rates) / 1e6, max(rates) / 1e6))
-        result["replay"].append(row)
-
-    print("\npeak resident memory of these replays, against 1.3 x metadata + 200 MB")
-    for row in result["replay"]:
-        limit = 1.3 * 18 * row["memory_pages"] + 200e6
-        print("  %-22s %6.1f MB of %.1f MB" % (row["trace"], row["peak_resident_bytes"] / 1e6, limit / 1e6))
-
-    print("\nstate of the list store, bytes a page")
-    for line in subprocess.run([store, "size"], capture_output=True, text=True, check=True).stdout.split("\n"):
-        if line:
-            gib, cpus, size, pages = map(int, line.split())
-            result["metadata"].append({"gib": gib, "cpus": cpus, "bytes": size, "bytes_per_page": size / pages})
-            print("  %5d GiB, %3d CPUs  %.3f" % (gib, cpus, size / pages))
-
-    if shutil.which("valgrind"):
-        print("\ninstructions (callgrind), order 0, movable, sim port")
-        for what, text in (("pairs", "allocation and free of one page"),
-                           ("bulk", "allocation, later free, of each of many pages")):
-            result["instructions"][what] = instructions(store, what, 20000)
-            print("  %-46s %.1f" % (text, result["instructions"][what]))
-    with open(os.path.join(build, "bench.json"), "w") as out:
-        json.dump(result, out, indent=1)
+    options = read_options(sys.argv[1:])
+    result = load(options.result) if options.result else measure(options)
+    result["goals"] = goals.judge_all(result["measurements"], result["metadata"])
+    print("\n".join(table.text(result)))
+    write(options.json, json.dumps(result, indent=1) + "\n")
+    write(options.svg, "\n".join(plot.svg(result)) + "\n")
+    print("\n%s, %s" % (options.json, options.svg))
+    if options.figures:
+        path = os.path.join(ROOT, "README.md")
+        with open(path, encoding="utf-8") as f:
+            old = f.read()
+        write(path, table.replace_figures(old, result))
+    return 0
 
 
-main()
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the list store costs: bytes of state a page at several machine sizes, and a fixed workload
- * whose instructions callgrind counts. Usage: store size | store pairs N | store bulk N
+ * What a store of free blocks costs: bytes of state at several machine sizes, and a fixed workload
+ * whose instructions callgrind counts. Usage: store size POLICY | store pairs N | store bulk N
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@ static struct pagus_config config(const struct pagus_range *range, uint32_t nr_c
 	return cfg;
 }
 
-static int show_sizes(void)
+static int show_sizes(const char *policy)
 {
 	static const struct {
 		uint64_t gib;
@@ -33,8 +33,14 @@ static int show_sizes(void)
 		const struct pagus_range range = { 0, machines[n].gib * GIB_PAGES, 0,
 						   PAGUS_ZONE_BY_CEILING };
 		struct pagus_config cfg = config(&range, machines[n].cpus);
-		uint64_t bytes = pagus_sizeof(&cfg);
+		uint64_t bytes;
 
+		cfg.policy = policy;
+		bytes = pagus_sizeof(&cfg);
+		if (!bytes) {
+			fprintf(stderr, "store: %s: no such policy\n", policy);
+			return 1;
+		}
 		printf("%" PRIu64 " %" PRIu32 " %" PRIu64 " %" PRIu64 "\n", machines[n].gib,
 		       machines[n].cpus, bytes, range.nr_pages);
 	}
@@ -72,10 +78,10 @@ static int run(const char *what, long rounds)
 
 int main(int argc, char **argv)
 {
-	if (argc == 2 && strcmp(argv[1], "size") == 0)
-		return show_sizes();
+	if (argc == 3 && strcmp(argv[1], "size") == 0)
+		return show_sizes(argv[2]);
 	if (argc == 3)
 		return run(argv[1], atol(argv[2]));
-	fputs("usage: store size | store pairs N | store bulk N\n", stderr);
+	fputs("usage: store size POLICY | store pairs N | store bulk N\n", stderr);
 	return 1;
 }

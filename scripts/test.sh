@@ -98,6 +98,7 @@ step 'Spin model' sh tests/spin/run.sh
 step 'exhaustive small worlds' suites build --suite world
 step 'command line, README, tour' suites build --suite cli
 step 'report in Chromium' suites build --suite web
+step 'benchmarks, instructions' suites build --suite bench
 
 echo
 echo "$passed passed, $failed failed"

@@ -94,7 +94,7 @@ struct pagus_posix_calls {
 
 /* All zero but `bytes`, or `node` and `nr_nodes`, is a valid configuration. */
 struct pagus_posix_config {
-	const char *policy; /* NULL: the default for programs, which is "pcpbuddy" */
+	const char *policy; /* NULL: the default for programs, which is "pcpbuddy-bitmap" */
 	uint64_t bytes;     /* one node of this size that is not bound, where nr_nodes is 0 */
 	struct pagus_posix_node node[PAGUS_MAX_NODES];
 	uint32_t nr_nodes;

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define DEFAULT_POLICY "pcpbuddy"
+#define DEFAULT_POLICY "pcpbuddy-bitmap"
 
 /* ---- from the configuration ------------------------------------------------------------------ */
 
