@@ -11,8 +11,8 @@
  * `free`: it is handed out, as a single page. For any other, pagus_free_pages knows what it is.
  *
  * The pages of a loan are the CPU's already: watermarks are not asked, nothing is counted and no
- * event is raised. The library ends a loan by itself whenever it takes the pcp's lock, by the
- * port's loan_end; then the words are its own again.
+ * event is raised. The library ends a loan by itself when it has to do with the pageblock or needs
+ * its pages, by the port's loan_end; then the words are its own again.
  */
 #ifndef PAGUS_LOAN_H
 #define PAGUS_LOAN_H

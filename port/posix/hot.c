@@ -122,8 +122,11 @@ void px_hot_missed(struct pagus_posix *x, pagus_pfn_t pfn, uint32_t gfp)
 	hot = &x->hot[cpu];
 	if (bump(&hot->wanted) < WANTED)
 		return;
-	__atomic_store_n(&hot->wanted, 0, __ATOMIC_RELAXED);
-	pagus_lend(&x->p, pfn, (enum pagus_migratetype)px_hot_type(gfp));
+	/* What has used up one pageblock is given the next at once. */
+	if (pagus_lend(&x->p, pfn, (enum pagus_migratetype)px_hot_type(gfp)) == PAGUS_OK)
+		__atomic_store_n(&hot->wanted, WANTED - 1, __ATOMIC_RELAXED);
+	else
+		__atomic_store_n(&hot->wanted, 0, __ATOMIC_RELAXED);
 }
 
 void px_hot_put_missed(struct pagus_posix *x, pagus_pfn_t pfn)

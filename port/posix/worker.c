@@ -90,8 +90,6 @@ void px_workers_init(struct pagus_posix *x)
 		x->port.wake = wake;
 	if (x->tick_ms)
 		x->tick = (struct px_worker){ .x = x, .run = run_tick };
-	x->tick_port = x->port;
-	x->tick_port.cpu_pin = px_cpu_pin_tick;
 }
 
 /* With all signals blocked: they are for the program's own threads. */
@@ -112,8 +110,11 @@ static int start(struct px_worker *w)
 
 enum pagus_status px_workers_start(struct pagus_posix *x)
 {
-	int error = start(&x->tick);
+	int error;
 
+	x->tick_port = x->port;
+	x->tick_port.cpu_pin = px_cpu_pin_tick;
+	error = start(&x->tick);
 	for (uint32_t n = 0; n < x->nr_nodes && !error; n++)
 		error = start(&x->kswapd[n]);
 	if (error)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Loans: a pageblock whose free bits the port changes for the CPU that owns it. It is in no queue,
- * and its pages are not in the pcp's count; both come back when the loan ends, which is before
- * anything else is done with the pcp.
+ * and its pages are not in the pcp's count; both come back when the loan ends, which is before its
+ * bits are changed by anybody else, or pages are looked for in earnest.
  */
 #ifndef PG_PCP_LOAN_H
 #define PG_PCP_LOAN_H

@@ -116,7 +116,9 @@ static uint32_t take_stolen(struct pagus_state *st, struct pg_pcp *pcp, const st
 		return PG_NONE;
 	keep->stolen_left[t->type]--;
 	m = pg_map_at(st, keep->stolen[t->type] - 1);
-	return pg_map_owner(m) == pcp->cpu + 1 ? take_of(st, pcp, m, t) : PG_NONE;
+	if (pg_map_owner(m) != pcp->cpu + 1 || m->queue == PG_MAP_LENT)
+		return PG_NONE;
+	return take_of(st, pcp, m, t);
 }
 
 static uint32_t take_kept(struct pagus_state *st, struct pg_pcp *pcp, const struct pg_take *t)
@@ -301,7 +303,7 @@ static uint32_t take(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, s
 {
 	uint32_t i;
 
-	pg_loan_end(c, pcp);
+	/* What is lent is in no queue, so that the loan goes on where another pageblock serves. */
 	do {
 		t->resume = 0;
 		i = take_kept(c->st, pcp, t);
@@ -471,7 +473,8 @@ static bool free_local(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_
 		pg_pcp_unlock(c, pcp);
 		return false;
 	}
-	pg_loan_end(c, pcp);
+	if (m->queue == PG_MAP_LENT)
+		pg_loan_end(c, pcp);
 	pg_map_set_free(st, i, order);
 	grown(st, pcp, m, 1u << order);
 	pg_count(c, PAGUS_COUNTER_pcp_free, 1);
@@ -576,7 +579,7 @@ static uint32_t lock_pageblock(struct pg_call *c, struct pg_zone *z, uint32_t i)
 			pg_zone_lock(c, z, PAGUS_REASON_FREE_DIRECT);
 		/* Each turn in vain is a change of owner. */
 		if (pg_map_owner(m) == owner) {
-			if (owner)
+			if (m->queue == PG_MAP_LENT)
 				pg_loan_end(c, pg_pcp(c->st, z->id, owner - 1));
 			return owner;
 		}

@@ -39,13 +39,24 @@ static uint64_t reclaim(void *ctx, const struct pagus_reclaim *how)
 	return freed;
 }
 
+/* Workers wait meanwhile. */
+static bool is_sound(struct pagus_posix *x)
+{
+	pagus_pfn_t where;
+	int broken;
+
+	pagus_posix_freeze();
+	broken = pagus_check(pagus_posix_instance(x), &where);
+	pagus_posix_thaw();
+	return broken == 0;
+}
+
 /* In the child: 0, or what was wrong. cmocka's assertions are of the parent. */
 static int serve_in_child(struct pagus_posix *x, struct load *load)
 {
-	pagus_pfn_t where;
 	pthread_t thread;
 
-	if (pagus_check(pagus_posix_instance(x), &where) != 0)
+	if (!is_sound(x))
 		return 2;
 	load->nr_rounds = 2000;
 	load_run(load);
@@ -55,7 +66,7 @@ static int serve_in_child(struct pagus_posix *x, struct load *load)
 	if (pthread_create(&thread, NULL, load_run, load) != 0)
 		return 4;
 	pthread_join(thread, NULL);
-	return load->failures || pagus_check(pagus_posix_instance(x), &where) ? 5 : 0;
+	return load->failures || !is_sound(x) ? 5 : 0;
 }
 
 static void expect_child(pid_t pid)
