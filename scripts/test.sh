@@ -74,6 +74,17 @@ same_results() {
 	cmp $logs/build.compared $logs/build-clang.compared
 }
 
+# Threads over the default policy of programs; everything else of that build folder stays unbuilt. A
+# child that starts threads is more than ThreadSanitizer supports, so fork is not among them.
+tsan() {
+	set -e
+	tests='cpu lock memory threads worker'
+	[ -f build-tsan/build.ninja ] || CC=gcc meson setup build-tsan -Db_sanitize=thread -Db_lundef=false
+	ninja -C build-tsan $(printf 'tests/test_posix_%s ' $tests)
+	TSAN_OPTIONS=halt_on_error=1 meson test -C build-tsan --no-rebuild --print-errorlogs \
+		$(printf 'posix_%s ' $tests)
+}
+
 export ASAN_OPTIONS=abort_on_error=1:detect_leaks=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 
@@ -90,6 +101,7 @@ step 'unit, model, sweep, traces; sanitizers' suites build-asan --suite unit --s
 step 'unit, model, sweep, traces' suites build --suite unit --suite trace
 step 'threads, sanitizers' suites build-asan --suite posix
 step 'threads' suites build --suite posix
+step 'threads, ThreadSanitizer' tsan
 step 'seeded interleavings; sanitizers' suites build-asan --suite weave
 step 'seeded interleavings, mutants' suites build --suite weave
 step 'stress; sanitizers' suites build-asan --suite stress

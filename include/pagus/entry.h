@@ -19,6 +19,9 @@ extern "C" {
  * may call these two from any CPU at any time. Errors: BAD_RANGE, NOT_ALLOCATED, DOUBLE_FREE; BUSY:
  * the page is inherited, of which nothing is known, or has 2^31 references.
  *
+ * Where pages are kept in maps (policy pcpbuddy-bitmap) there is room for no more than one:
+ * pagus_get_page gives UNSUPPORTED, and pagus_put_pages frees.
+ *
  * pagus_put_pages drops one (__free_pages). The last one frees the block, as pagus_free_pages
  * does. Where others stay, a compound page stays whole. Of any other block the upper pieces are
  * freed now, of orders order-1 .. 0 at pfn + 2^(order-1) .. pfn + 1, and the first page stays with

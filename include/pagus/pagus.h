@@ -182,7 +182,9 @@ struct pagus_config {
 	uint32_t pageblock_order;  /* 1 .. max_order; x86-64: 9 */
 	uint32_t section_order;    /* memory is tracked in sections of 2^this pages, absent ones cost
 	                            * 4 bytes; max_order .. 24; x86-64: 15 (128 MiB) */
-	const char *policy;        /* a name from pagus_policy_at, or "PCP+PLACE" */
+	const char *policy;        /* a name from pagus_policy_at, or "PCP+PLACE". Where pages are kept
+	                            * in maps (pcpbuddy-bitmap) no pageblock may have pages of two
+	                            * zones, nor an order above 9 */
 	uint32_t grouping;         /* enum pagus_grouping; a placement that never groups does not */
 	bool thp;                  /* transparent huge pages: raises min_free_kbytes as khugepaged does */
 	bool counter_drift;        /* marks see free pages as the kernel counts them: each CPU keeps up to
@@ -234,7 +236,9 @@ size_t pagus_sizeof(const struct pagus_config *cfg);
 
 /*
  * Build an instance in `mem` (aligned to 64). No page is free yet: all are reserved until handed
- * over. `cfg` and what it points to are not needed afterwards. Errors: BAD_CONFIG, TOO_SMALL.
+ * over. `cfg` and what it points to are not needed afterwards. Errors: BAD_CONFIG, TOO_SMALL;
+ * UNSUPPORTED: the policy keeps pages in maps (pcpbuddy-bitmap), and the port has `charge` or `check`,
+ * for which maps have no room.
  */
 enum pagus_status pagus_init(struct pagus *p, void *mem, size_t bytes, const struct pagus_config *cfg,
 			     const struct pagus_port *port, void *port_ctx);
@@ -529,7 +533,9 @@ uint64_t pagus_totalreserve_pages(const struct pagus *p);
 /* The pcp of one CPU in one zone, as /proc/zoneinfo shows it, with its auto-tuning. */
 struct pagus_pcp_info {
 	uint32_t count, high, high_min, high_max, batch, alloc_factor, free_count, flags;
-	uint32_t remote_pages; /* freed while the pcp's lock was taken, not yet in `count` */
+	/* Freed while the pcp's lock was taken, not yet in `count`. 0 where pages are in maps: there
+	 * the zone's deferred_pages has them. */
+	uint32_t remote_pages;
 };
 enum pagus_status pagus_pcp_info(const struct pagus *p, uint32_t zone, uint32_t cpu,
 				 struct pagus_pcp_info *info);

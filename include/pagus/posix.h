@@ -12,6 +12,13 @@
  * to another CPU between any two instructions: that costs locality and never correctness, since
  * each pcp has its lock. Nothing is kept per thread, so nothing is lost when a thread ends.
  *
+ * Single pages. Under a policy that keeps pages in maps (the default) plain requests of order 0, with
+ * flags that say no more than how hard to try and what migratetype, are served from a pageblock that
+ * the CPU has borrowed (loan.h): a page is taken, and put back, by a restartable sequence with one
+ * store. That needs x86-64, glibc 2.35, and nr_cpus not below the CPUs that the system is configured
+ * with; without it, with content tunables, or with a listener, each page is a call. Pages so taken
+ * are counted nowhere and raise no event; that they are in use is as exact as ever.
+ *
  * Locks sleep on a futex after a short spin. Fast paths only try them. pagus_alloc_nolock and
  * pagus_free_nolock may be called in a signal handler, whatever it has interrupted, if its thread
  * has made a call before. They wait for nothing but another thread's pagus_posix_freeze or fork().
@@ -145,7 +152,7 @@ struct pagus *pagus_posix_instance(struct pagus_posix *x);
 
 /*
  * From freeze to thaw calls of other threads, workers too, wait as they come in, whatever instance
- * they are for; freeze returns when none is inside. The freezing thread may make any call that
+ * they are for; freeze returns when none is inside, and nothing is borrowed. The freezing thread may make any call that
  * does not wait for another thread. Not in a callback or signal handler, and not nested.
  */
 void pagus_posix_freeze(void);
@@ -161,8 +168,9 @@ pagus_pfn_t pagus_posix_pfn(const struct pagus_posix *x, const void *address);
 
 /*
  * 2^order pages by pagus_alloc_pages; NULL on failure. And their free, by pagus_free_pages, whose
- * errors it has; BAD_RANGE for an address that is not of this instance, BAD_ALIGN for one that is
- * not a block's first.
+ * errors it has, unless two threads free one block at the same moment: then both may be told that
+ * it went well. BAD_RANGE for an address that is not of this instance, BAD_ALIGN for one that is not
+ * a block's first.
  */
 void *pagus_posix_get(struct pagus_posix *x, uint32_t gfp, uint32_t order);
 enum pagus_status pagus_posix_put(struct pagus_posix *x, void *address, uint32_t order);

@@ -18,7 +18,7 @@ bool pg_node_dirty_ok(const struct pg_call *c, uint32_t node, uint32_t task)
 	c->p->port->node_usage(c->p->port_ctx, node, &usage);
 	for (uint32_t id = 0; id < c->st->nr_zones; id++)
 		if (pg_zone(c->st, id)->node == node)
-			free += (uint64_t)pg_zone(c->st, id)->free_pages;
+			free += (uint64_t)pg_read(pg_zone(c->st, id)->free_pages);
 	free -= pg_min(free, pg_watermark_totalreserve(c->st, node));
 	limit = pg_mult_frac(free + usage.file_pages, c->st->tunable[PAGUS_TUNABLE_dirty_ratio], 100);
 	if (task & PAGUS_TASK_RT)

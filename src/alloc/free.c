@@ -35,19 +35,30 @@ static bool all_inherited(const struct pagus_state *st, uint32_t i, uint32_t ord
 	return true;
 }
 
+/* Is that the block, and nobody else's too? Nearly always it is. */
+static pg_inlined bool is_block(const struct pagus_state *st, uint32_t i, uint32_t order)
+{
+	const struct pg_page *page;
+
+	if (pg_mapped(st))
+		return pg_map_is_block(st, i, order);
+	page = pg_page(st, i);
+	return page->kind == PAGUS_PAGE_ALLOCATED && page->order == order && page->prev == 0;
+}
+
 enum pagus_status pg_free_check(const struct pagus_state *st, pagus_pfn_t pfn, uint32_t order,
 				uint32_t *i)
 {
 	enum pagus_status status = pg_block_at(st, pfn, order, i);
 	struct pg_view page;
 
-	if (status != PAGUS_OK)
+	if (status != PAGUS_OK || is_block(st, *i, order))
 		return status;
 	page = pg_view(st, *i);
 	if (page.kind == PAGUS_PAGE_ALLOCATED) {
 		if (page.order != order)
 			return PAGUS_WRONG_ORDER;
-		return pg_unlikely(pg_references(st, *i)) ? PAGUS_BUSY : PAGUS_OK;
+		return pg_references(st, *i) ? PAGUS_BUSY : PAGUS_OK;
 	}
 	if (page.kind == PAGUS_PAGE_INHERITED)
 		return all_inherited(st, *i, order) ? PAGUS_OK : PAGUS_WRONG_ORDER;

@@ -52,7 +52,7 @@ static bool any_zone(const struct pg_call *c, const struct pg_slow *s, judge_zon
 static bool fits_if_reclaimed(const struct pg_call *c, const struct pg_slow *s,
 			      const struct pg_zone *z)
 {
-	int64_t free = z->free_pages + (int64_t)reclaimable(c, z);
+	int64_t free = pg_read(z->free_pages) + (int64_t)reclaimable(c, z);
 
 	return pg_watermark_ok_with(c->st, z, s->plan.order, pg_mark(z, PAGUS_WMARK_MIN),
 				    s->plan.highest, s->flags, free);
@@ -81,7 +81,7 @@ static bool suits_if_reclaimed(const struct pg_call *c, const struct pg_slow *s,
 {
 	uint32_t order = s->plan.order;
 	uint64_t mark = pg_mark(z, PAGUS_WMARK_MIN) + (UINT64_C(2) << order);
-	int64_t free = z->free_pages + (int64_t)(reclaimable(c, z) / order);
+	int64_t free = pg_read(z->free_pages) + (int64_t)(reclaimable(c, z) / order);
 
 	if (order > PG_COSTLY_ORDER)
 		mark += z->wmark[PAGUS_WMARK_LOW] - z->wmark[PAGUS_WMARK_MIN];

@@ -33,53 +33,84 @@ static inline void pg_atomic_store(uint32_t *word, uint32_t value)
 	__atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 
+/*
+ * The same in one order with all read-modify-writes, as every CPU sees them: where one of two must
+ * notice the other, each changes its word before it looks at the other's.
+ */
+static inline uint32_t pg_atomic_load_ordered(const uint32_t *word)
+{
+	pg_weave_point();
+	return __atomic_load_n(word, __ATOMIC_SEQ_CST);
+}
+
+static inline void pg_atomic_store_ordered(uint32_t *word, uint32_t value)
+{
+	pg_weave_point();
+	__atomic_store_n(word, value, __ATOMIC_SEQ_CST);
+}
+
 /* Each returns what the word was before. */
 static inline uint32_t pg_atomic_add(uint32_t *word, uint32_t n)
 {
 	pg_weave_point();
-	return __atomic_fetch_add(word, n, __ATOMIC_ACQ_REL);
+	return __atomic_fetch_add(word, n, __ATOMIC_SEQ_CST);
 }
 
 static inline uint32_t pg_atomic_sub(uint32_t *word, uint32_t n)
 {
 	pg_weave_point();
-	return __atomic_fetch_sub(word, n, __ATOMIC_ACQ_REL);
+	return __atomic_fetch_sub(word, n, __ATOMIC_SEQ_CST);
 }
 
 static inline uint32_t pg_atomic_or(uint32_t *word, uint32_t bits)
 {
 	pg_weave_point();
-	return __atomic_fetch_or(word, bits, __ATOMIC_ACQ_REL);
+	return __atomic_fetch_or(word, bits, __ATOMIC_SEQ_CST);
 }
 
 static inline uint32_t pg_atomic_and(uint32_t *word, uint32_t bits)
 {
 	pg_weave_point();
-	return __atomic_fetch_and(word, bits, __ATOMIC_ACQ_REL);
+	return __atomic_fetch_and(word, bits, __ATOMIC_SEQ_CST);
 }
 
 static inline uint32_t pg_atomic_exchange(uint32_t *word, uint32_t value)
 {
 	pg_weave_point();
-	return __atomic_exchange_n(word, value, __ATOMIC_ACQ_REL);
+	return __atomic_exchange_n(word, value, __ATOMIC_SEQ_CST);
 }
 
 /* Replace *old by value; if the word is another by now, it is put into *old instead. */
 static inline bool pg_atomic_replace(uint32_t *word, uint32_t *old, uint32_t value)
 {
 	pg_weave_point();
-	return __atomic_compare_exchange_n(word, old, value, true, __ATOMIC_ACQ_REL,
+	return __atomic_compare_exchange_n(word, old, value, true, __ATOMIC_SEQ_CST,
 					   __ATOMIC_ACQUIRE);
 }
 
-/* Words that are changed under a lock and looked at without it. */
+/*
+ * What is changed under a lock, and looked at without it by who needs no more than a recent value. A
+ * field of any size that the processor reads and writes at once.
+ */
+#define pg_read(field)         __atomic_load_n(&(field), __ATOMIC_RELAXED)
+#define pg_write(field, value) __atomic_store_n(&(field), value, __ATOMIC_RELAXED)
+
+/* Words of maps, the same. */
 static inline uint64_t pg_word_load(const uint64_t *word)
 {
+	pg_weave_point();
 	return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t pg_word_load_ordered(const uint64_t *word)
+{
+	pg_weave_point();
+	return __atomic_load_n(word, __ATOMIC_SEQ_CST);
 }
 
 static inline void pg_word_store(uint64_t *word, uint64_t value)
 {
+	pg_weave_point();
 	__atomic_store_n(word, value, __ATOMIC_RELAXED);
 }
 
@@ -87,19 +118,13 @@ static inline void pg_word_store(uint64_t *word, uint64_t value)
 static inline uint64_t pg_word_or(uint64_t *word, uint64_t bits)
 {
 	pg_weave_point();
-	return __atomic_fetch_or(word, bits, __ATOMIC_ACQ_REL);
+	return __atomic_fetch_or(word, bits, __ATOMIC_SEQ_CST);
 }
 
 static inline uint64_t pg_word_exchange(uint64_t *word, uint64_t value)
 {
 	pg_weave_point();
-	return __atomic_exchange_n(word, value, __ATOMIC_ACQ_REL);
-}
-
-/* Nothing that stands before is done after what stands behind, as any other CPU sees it. */
-static inline void pg_atomic_fence(void)
-{
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return __atomic_exchange_n(word, value, __ATOMIC_SEQ_CST);
 }
 
 #endif

@@ -27,7 +27,7 @@ static inline uint64_t pg_pow2_floor(uint64_t x)
 	return UINT64_C(1) << (63 - (uint32_t)__builtin_clzll(x));
 }
 
-/* Number of set bits. By hand: without the instruction compilers call a function of their library. */
+/* Number of set bits. By hand: compilers without the instruction call a function of their library. */
 static inline uint32_t pg_popcount(uint64_t x)
 {
 	x -= x >> 1 & 0x5555555555555555u;

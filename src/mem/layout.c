@@ -127,12 +127,33 @@ static uint64_t nr_owns(const struct pagus_config *cfg, const struct pg_layout *
 	return 1 + (uint64_t)l->nr_zones * cfg->nr_cpus + (l->nr_pages >> cfg->pageblock_order);
 }
 
+/* Pageblocks from a zone's first to its last, at most: not more than there are in all. */
+static uint64_t span_blocks(const struct pagus_config *cfg, uint32_t node, uint32_t type,
+			    uint64_t blocks)
+{
+	uint64_t first = UINT64_MAX, last = 0, start, end;
+
+	for (uint32_t r = 0; r < cfg->nr_ranges; r++) {
+		if (cfg->ranges[r].node != node ||
+		    !range_part(cfg, &cfg->ranges[r], type, &start, &end))
+			continue;
+		first = pg_min(first, start >> cfg->pageblock_order);
+		last = (end - 1) >> cfg->pageblock_order;
+	}
+	return pg_min(last - first + 1, blocks);
+}
+
 static void place_maps(const struct pagus_config *cfg, struct pg_layout *l, uint64_t *at)
 {
 	uint64_t blocks = l->nr_pages >> cfg->pageblock_order;
 
 	l->off_maps = place(at, blocks * sizeof(struct pg_map));
-	l->off_summaries = place(at, PG_NR_FREE_HEADS * pg_summary_words(blocks) * 8);
+	for (uint32_t n = 0; n < PAGUS_MAX_NODES; n++)
+		for (uint32_t t = 0; t < PAGUS_NR_ZONE_TYPES; t++)
+			if (l->zone_id[n][t] != PG_LAYOUT_NO_ZONE)
+				l->off_summaries[l->zone_id[n][t]] =
+					place(at, PG_NR_FREE_HEADS * 8 *
+						  pg_summary_words(span_blocks(cfg, n, t, blocks)));
 	l->off_keeps = place(at, (uint64_t)l->nr_zones * cfg->nr_cpus * sizeof(struct pg_keep));
 }
 
@@ -252,6 +273,7 @@ static void build_zones(struct pagus_state *st, const struct pagus_config *cfg,
 			z->node = cfg->ranges[r].node;
 			z->type = t;
 			z->id = id;
+			z->off_summaries = l->off_summaries[id];
 			z->first_head = id * PG_NR_FREE_HEADS;
 			st->node_online[z->node] = 1;
 			for (uint64_t pfn = start; pfn < end; pfn++)
@@ -311,7 +333,7 @@ void pg_layout_build(struct pagus_state *st, const struct pagus_config *cfg,
 		.off_zonelists = l->off_zonelists,
 		.off_zones = l->off_zones, .off_pcps = l->off_pcps, .off_pages = l->off_pages,
 		.off_blocks = l->off_blocks, .off_owns = l->off_owns, .off_maps = l->off_maps,
-		.off_summaries = l->off_summaries, .off_keeps = l->off_keeps,
+		.off_keeps = l->off_keeps,
 		.off_counters = l->off_counters,
 		.nr_nodes = l->nr_nodes, .nr_cpus = cfg->nr_cpus, .nr_zones = l->nr_zones,
 		.max_order = cfg->max_order, .pageblock_order = cfg->pageblock_order,

@@ -15,10 +15,11 @@ struct pg_layout_wants {
 struct pg_layout {
 	uint64_t off_section_slot, off_slot_section, off_cpu_node, off_nodes, off_zonelists;
 	uint64_t off_zones, off_pcps;
-	uint64_t off_pages, off_blocks, off_owns, off_maps, off_summaries, off_keeps, off_counters;
+	uint64_t off_pages, off_blocks, off_owns, off_maps, off_keeps, off_counters;
 	uint64_t bytes;
 	struct pg_layout_wants wants;
 	uint32_t nr_nodes, nr_zones, first_section, nr_sections, nr_slots, first_page, nr_pages;
+	uint64_t off_summaries[PG_MAX_ZONES]; /* of a zone */
 	uint8_t zone_id[PAGUS_MAX_NODES][PAGUS_NR_ZONE_TYPES]; /* PG_LAYOUT_NO_ZONE: no memory */
 };
 #define PG_LAYOUT_NO_ZONE 255

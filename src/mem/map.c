@@ -141,7 +141,7 @@ static uint32_t extent(const struct pagus_state *st, uint32_t i)
 	return 31 - (uint32_t)__builtin_clz(pages);
 }
 
-/* The words' pages that are first pages of such blocks, or inherited: of blocks of one page each. */
+/* Pages of the word that are first pages of such blocks, or inherited, each a block by itself. */
 static uint64_t heads_of(const struct pg_map *m, uint32_t word, uint32_t type)
 {
 	uint64_t low = pg_word_load(&m->low[word]), high = pg_word_load(&m->high[word]);
@@ -188,9 +188,10 @@ static void set_word(struct pg_map *m, uint32_t word, uint64_t mask, struct bits
 {
 	uint64_t was = m->free[word] & ~m->tail[word] & mask;
 
-	m->nr_free -= pg_popcount(was);
 	if (to.free && !to.tail)
-		m->nr_free += pg_popcount(mask);
+		m->nr_free += pg_popcount(mask & ~was);
+	else if (was)
+		m->nr_free -= pg_popcount(was);
 	set_bits(&m->free[word], mask, to.free);
 	set_bits(&m->tail[word], mask, to.tail);
 	set_bits(&m->low[word], mask, to.low);
@@ -219,6 +220,51 @@ void pg_map_set_free(struct pagus_state *st, uint32_t i, uint32_t order)
 void pg_map_take(struct pagus_state *st, uint32_t i, uint32_t order)
 {
 	set_pages(st, i, order, (struct bits){ 0 });
+}
+
+/* What lies in one word: the bits of a free page are zero but for `free`. */
+void pg_map_hand_out(struct pagus_state *st, uint32_t i, uint32_t order, uint32_t type)
+{
+	struct pg_map *m = pg_map(st, i);
+	uint32_t bit = pg_map_bit(st, i), word = bit / 64;
+	uint64_t mask = pg_map_mask(bit, order), first = UINT64_C(1) << (bit & 63);
+
+	if (order > WORD_ORDER) {
+		pg_map_grant(st, i, order, type);
+		return;
+	}
+	PG_ASSERT_SLOW((pg_map_free(m, word) & mask) == mask);
+	m->nr_free -= 1u << order;
+	if (order > 0)
+		pg_word_store(&m->tail[word], m->tail[word] | (mask & ~first));
+	if (type & 1)
+		pg_word_store(&m->low[word], m->low[word] | first);
+	if (type & 2)
+		pg_word_store(&m->high[word], m->high[word] | first);
+	pg_word_store(&m->free[word], m->free[word] & ~mask);
+}
+
+/* A block that goes on behind its 2^order pages is aligned to more than these. */
+bool pg_map_is_block(const struct pagus_state *st, uint32_t i, uint32_t order)
+{
+	const struct pg_map *m = pg_map(st, i);
+	uint32_t bit = pg_map_bit(st, i), word = bit / 64, next = bit + (1u << order);
+	uint64_t mask, first = UINT64_C(1) << (bit & 63), tails;
+
+	if (order > WORD_ORDER || order >= st->pageblock_order)
+		return false;
+	mask = pg_map_mask(bit, order);
+	tails = pg_map_tails(m, word);
+	if ((tails & mask) != (mask & ~first) ||
+	    ((pg_word_load(&m->free[word]) | pg_word_load(&m->tail[word]) |
+	      pg_word_load(&m->remote[word])) & first) ||
+	    (pg_word_load(&m->low[word]) & pg_word_load(&m->high[word]) & first))
+		return false;
+	if (bit >> order & 1)
+		return true;
+	if (next / 64 != word)
+		tails = pg_map_tails(m, next / 64);
+	return !(tails >> (next & 63) & 1);
 }
 
 /* Its first page is no tail at any time: who holds the block before may look how far that goes. */
@@ -362,7 +408,7 @@ bool pg_map_free_remote(struct pagus_state *st, uint32_t i, uint32_t order, bool
 
 uint64_t pg_map_absorb(struct pg_map *m, uint32_t word)
 {
-	uint64_t pages = pg_word_load(&m->remote[word]);
+	uint64_t pages = pg_word_load_ordered(&m->remote[word]);
 
 	if (pages == 0)
 		return 0;

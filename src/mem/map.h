@@ -80,14 +80,29 @@ static inline struct pg_keep *pg_keep(const struct pagus_state *st, const struct
 }
 
 /*
- * Summaries: for each order and migratetype a bit a pageblock, set where it has such a free block,
- * and above these a bit for each word that is not zero.
+ * Summaries of a zone: for each order and migratetype a bit a pageblock, from the zone's first on,
+ * set where it has such a free block, and behind these a bit for each word that is not zero.
  */
 static inline uint64_t pg_summary_words(uint64_t blocks)
 {
 	uint64_t words = (blocks + 63) / 64;
 
 	return words + (words + 63) / 64;
+}
+
+/* How many words there are before those that are behind. */
+static inline uint32_t pg_summary_above(const struct pg_zone *z)
+{
+	return (z->end_block - z->first_block + 63) / 64;
+}
+
+static inline uint64_t *pg_summary(const struct pagus_state *st, const struct pg_zone *z,
+				   uint32_t order, uint32_t type)
+{
+	uint64_t n = order * PAGUS_NR_MIGRATETYPES + type;
+
+	return (uint64_t *)pg_at(st, z->off_summaries) +
+	       n * pg_summary_words(z->end_block - z->first_block);
 }
 
 /* Does the instance keep its pages in maps? */
@@ -161,7 +176,7 @@ bool pg_map_run(const struct pg_map *m, uint32_t bit, uint32_t order);
  */
 uint64_t pg_map_single(const struct pg_map *m, uint32_t word);
 
-/* The free bits may be changed by others from now on, who hand out pages for `type`; or no longer. */
+/* From now on others may change the free bits, and hand out pages for `type`; or no longer. */
 void pg_map_lend(const struct pagus_state *st, struct pg_map *m, uint32_t type);
 void pg_map_unlend(const struct pagus_state *st, struct pg_map *m);
 
@@ -184,13 +199,21 @@ uint32_t pg_map_used(const struct pagus_state *st, const struct pg_map *m, uint3
 
 /* What 2^order pages from i on are to be. Pageblocks are all covered, or the block lies in one. */
 void pg_map_set_free(struct pagus_state *st, uint32_t i, uint32_t order);
-void pg_map_take(struct pagus_state *st, uint32_t i, uint32_t order);  /* nobody's, for the moment */
+void pg_map_take(struct pagus_state *st, uint32_t i, uint32_t order); /* nobody's for the moment */
 void pg_map_grant(struct pagus_state *st, uint32_t i, uint32_t order, uint32_t type);
+/* The same as grant, of pages that are free. */
+void pg_map_hand_out(struct pagus_state *st, uint32_t i, uint32_t order, uint32_t type);
 void pg_map_inherit(struct pagus_state *st, uint32_t i, uint32_t type);
 
 /* Page i, whose record is new, is reserved memory of a zone; without this it is a hole. */
 void pg_map_build(struct pagus_state *st);
 void pg_map_present(struct pagus_state *st, uint32_t i, uint32_t zone);
+
+/*
+ * Is there a block of just this order handed out at i? False also where it would take longer to say,
+ * which view does.
+ */
+bool pg_map_is_block(const struct pagus_state *st, uint32_t i, uint32_t order);
 
 /* What pages are, as page.h has it. */
 struct pg_view pg_map_view(const struct pagus_state *st, uint32_t i);

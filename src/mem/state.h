@@ -63,7 +63,8 @@ static inline bool pg_kind_cached(uint32_t kind)
 /* Zone flags, by pg_zone_has, _set and _clear. */
 #define PG_ZONE_RECLAIM_ACTIVE 0x1u /* kswapd works on it */
 #define PG_ZONE_BELOW_HIGH     0x2u /* an allocation found the zone under its high mark */
-#define PG_ZONE_BOOSTED        0x4u /* its marks were boosted: kswapd is to be woken */
+#define PG_ZONE_BOOSTED        0x4u /* its marks were boosted, or a CPU took all down to one:
+				     * kswapd is to be woken */
 
 struct pg_zone {
 	uint64_t start_pfn, end_pfn;               /* I: span, end exclusive */
@@ -88,6 +89,7 @@ struct pg_zone {
 	uint32_t deferred;                         /* A: first of the blocks that wait for the lock */
 	uint32_t leaked_pages;                     /* A: found bad, and nobody's for ever */
 	uint32_t first_block, end_block;           /* I: numbers of its pageblocks; end exclusive */
+	uint64_t off_summaries;                    /* I: of its own, which its lock guards (map.h) */
 };
 PG_STATIC_ASSERT(sizeof(struct pg_zone) % 8 == 0, "zone");
 
@@ -168,7 +170,7 @@ struct pagus_state {
 	uint64_t off_section_slot, off_slot_section, off_cpu_node, off_nodes, off_zonelists;
 	uint64_t off_zones, off_pcps;
 	uint64_t off_pages, off_blocks, off_owns, off_counters; /* off_owns: 0: CPUs own nothing */
-	uint64_t off_maps, off_summaries, off_keeps; /* 0: there are page records */
+	uint64_t off_maps, off_keeps; /* 0: there are page records */
 	uint32_t nr_nodes, nr_cpus, nr_zones;
 	uint32_t max_order, pageblock_order, section_order;
 	uint32_t first_section, nr_sections, nr_slots;

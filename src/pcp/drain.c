@@ -29,7 +29,7 @@ static uint32_t drain_last(struct pg_call *c, struct pg_zone *z, struct pg_pcp *
 	pages[i].kind = PAGUS_PAGE_TAIL;
 	pages[i].order = 0;
 	pages[i].type = 0;
-	pcp->count -= 1u << order;
+	pg_write(pcp->count, pcp->count - (1u << order));
 	if (pg_release(c->st)->list_is_block_type) {
 		pg_buddy_free(c, z, i, order, PG_HEAD);
 		type = pg_block_type(c->st, i);
@@ -119,8 +119,8 @@ uint32_t pg_pcp_decay(const struct pagus_state *st, struct pg_pcp *pcp)
 	if (pg_pcps[st->pcp_policy]->fixed_limit)
 		return 0;
 	if (pcp->high > pcp->high_min)
-		pcp->high =
-			(uint32_t)pg_max(pg_max(floor, pcp->high - pcp->high / 8), pcp->high_min);
+		pg_write(pcp->high, (uint32_t)pg_max(pg_max(floor, pcp->high - pcp->high / 8),
+						     pcp->high_min));
 	return pcp->count > pcp->high ? pcp->count - pcp->high : 0;
 }
 
@@ -175,7 +175,7 @@ void pg_pcp_drain_all(struct pg_call *c, struct pg_zone *z, uint32_t cpu)
 {
 	struct pg_pcp *pcp = pg_pcp(c->st, z->id, cpu);
 
-	if (pcp->count == 0 && pg_atomic_load(&pcp->remote_pages) == 0 &&
+	if (pg_read(pcp->count) == 0 && pg_atomic_load(&pcp->remote_pages) == 0 &&
 	    (!pg_mapped(c->st) || (pg_remote_none(z, pcp) && pg_keep(c->st, pcp)->lent == 0)))
 		return;
 	pg_pcp_lock(c, pcp, PAGUS_REASON_PCP_DRAIN);

@@ -19,7 +19,7 @@ static uint32_t scale_max(const struct pagus_state *st)
 
 static uint32_t clamp_high(struct pg_pcp *pcp)
 {
-	pcp->high = (uint32_t)pg_clamp(pcp->high, pcp->high_min, pcp->high_max);
+	pg_write(pcp->high, (uint32_t)pg_clamp(pcp->high, pcp->high_min, pcp->high_max));
 	return pcp->high;
 }
 
@@ -28,7 +28,7 @@ static void lower_high(struct pg_pcp *pcp, uint32_t pages)
 {
 	uint32_t lowered = pcp->high > pages ? pcp->high - pages : 0;
 
-	pcp->high = (uint32_t)pg_max(lowered, pcp->high_min);
+	pg_write(pcp->high, (uint32_t)pg_max(lowered, pcp->high_min));
 }
 
 static uint32_t blocks_of_order(const struct pagus_state *st, const struct pg_zone *z,
@@ -39,8 +39,10 @@ static uint32_t blocks_of_order(const struct pagus_state *st, const struct pg_zo
 
 	if (high < batch)
 		return 1;
-	if (pcp->high_min != pcp->high_max && !pg_zone_has(z, PG_ZONE_BELOW_HIGH))
-		high = pcp->high = (uint32_t)pg_min(high + pages, pcp->high_max);
+	if (pcp->high_min != pcp->high_max && !pg_zone_has(z, PG_ZONE_BELOW_HIGH)) {
+		high = (uint32_t)pg_min(high + pages, pcp->high_max);
+		pg_write(pcp->high, high);
+	}
 	if (order == 0) {
 		int64_t room = pg_clamp((int64_t)high - pcp->count - batch, batch, INT32_MAX);
 
@@ -90,8 +92,8 @@ static uint32_t drain_above(const struct pagus_state *st, const struct pg_zone *
 		return (uint32_t)pg_max(pcp->count, pcp->high_min);
 	}
 	if (pcp->count >= high && high < pcp->free_count + batch)
-		pcp->high =
-			(uint32_t)pg_clamp(pcp->free_count + batch, pcp->high_min, pcp->high_max);
+		pg_write(pcp->high, (uint32_t)pg_clamp(pcp->free_count + batch, pcp->high_min,
+						       pcp->high_max));
 	return high;
 }
 

@@ -17,7 +17,7 @@ void pg_loan_end(struct pg_call *c, struct pg_pcp *pcp)
 	keep->lent = 0;
 	m->queue = 0;
 	pg_map_unlend(c->st, m);
-	pcp->count += m->nr_free;
+	pg_write(pcp->count, pcp->count + m->nr_free);
 	pg_keep_update(c->st, pcp, m);
 }
 
@@ -30,7 +30,8 @@ static uint64_t single_pages(const struct pg_map *m, uint32_t word, uint32_t typ
 	return pg_map_single(m, word) & ((low & high) | m->free[word]);
 }
 
-static enum pagus_status lend(struct pg_call *c, struct pg_pcp *pcp, struct pg_map *m, uint32_t type)
+static enum pagus_status lend(struct pg_call *c, struct pg_pcp *pcp, struct pg_map *m,
+			      uint32_t type)
 {
 	struct pagus_state *st = c->st;
 	struct pagus_loan loan = {
@@ -48,7 +49,7 @@ static enum pagus_status lend(struct pg_call *c, struct pg_pcp *pcp, struct pg_m
 		pg_map_unlend(st, m);
 		return PAGUS_BUSY;
 	}
-	pcp->count -= m->nr_free;
+	pg_write(pcp->count, pcp->count - m->nr_free);
 	pg_keep_remove(st, pcp, m);
 	m->queue = PG_MAP_LENT;
 	pg_keep(st, pcp)->lent = pg_map_block(st, m) + 1;
@@ -74,7 +75,7 @@ static enum pagus_status offer(struct pg_call *c, pagus_pfn_t pfn, uint32_t type
 		return PAGUS_BUSY;
 	pg_loan_end(c, pcp);
 	pg_maps_absorb(c, pcp, pg_map(c->st, i));
-	pg_maps_drain_over(c, pcp);
+	pg_maps_drain_over(c, pg_zone(c->st, pcp->zone), pcp, 0, false);
 	if (type == PAGUS_NR_MIGRATETYPES)
 		type = pg_block_type(c->st, i);
 	status = lend(c, pcp, pg_map(c->st, i), type);
@@ -102,8 +103,8 @@ void pagus_loan_end(struct pagus *p, uint32_t zone, uint32_t cpu)
 	pcp = pg_pcp(c.st, zone, cpu);
 	pg_pcp_lock(&c, pcp, PAGUS_REASON_PCP_DRAIN);
 	pg_loan_end(&c, pcp);
-	pg_pcps[c.st->pcp_policy]->gather(&c, pcp);
-	pg_maps_drain_over(&c, pcp);
+	pg_maps_gather(&c, pcp);
+	pg_maps_drain_over(&c, pg_zone(c.st, zone), pcp, 0, false);
 	pg_pcp_unlock(&c, pcp);
 	pg_call_end(&c);
 }

@@ -1,20 +1,50 @@
 /* SPDX-License-Identifier: MIT */
-/* Blocks of pageblocks that are kept in maps, for who does not know whose the pageblock is. */
+/* The parts of the pcp policy `bitmap`, whose pages are in maps. */
 #ifndef PG_PCP_MAPS_H
 #define PG_PCP_MAPS_H
 
 #include "pcp/pcp.h"
 
-/* The block that is handed out becomes blocks of order `to`. Waits for the pageblock's lock. */
-void pg_maps_split(struct pg_call *c, uint32_t i, uint32_t order, uint32_t to);
+/* ---- maps_refill.c --------------------------------------------------------------------------- */
+
+/* Bring pageblocks in one hold of the zone's lock; or a block for the request alone, or PG_NONE. */
+uint32_t pg_maps_refill(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp,
+			struct pg_take *t);
+
+/* ---- maps_giveback.c: all need the pcp's lock, but release and retire take it ------------------ */
+
+void pg_maps_gather(struct pg_call *c, struct pg_pcp *pcp);
+void pg_maps_tick(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp);
+uint32_t pg_maps_drain(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, uint32_t pages,
+		       enum pagus_lock_reason why);
+void pg_maps_release(struct pg_call *c, uint32_t i);
+void pg_maps_retire(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp);
+
+/* Is the zone short of pages, so that CPUs should keep few? */
+static inline bool pg_maps_short(const struct pg_zone *z)
+{
+	return pg_zone_has(z, PG_ZONE_RECLAIM_ACTIVE | PG_ZONE_BELOW_HIGH);
+}
+
+/* Pages that a CPU may keep to itself; few in a zone that is short of them. */
+uint32_t pg_maps_limit(const struct pg_zone *z, const struct pg_pcp *pcp);
+
+/* A block of `order` came back, by the owner or another: what is over the limit goes to the zone. */
+void pg_maps_drain_over(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, uint32_t order,
+			bool owner);
 
 /* Take in what was freed of the pageblock, if it is the pcp's. Needs the pcp's lock. */
 void pg_maps_absorb(struct pg_call *c, struct pg_pcp *pcp, struct pg_map *m);
 
-/* The pcp, which has got pages back, gives what is over its limit to the zone. Needs its lock. */
-void pg_maps_drain_over(struct pg_call *c, struct pg_pcp *pcp);
+/* ---- maps.c ---------------------------------------------------------------------------------- */
+
+/* The pageblock has so many more free pages. Needs the pcp's lock. */
+void pg_maps_grown(struct pagus_state *st, struct pg_pcp *pcp, struct pg_map *m, uint32_t pages);
 
 /* Free a block of any order without any lock. */
 void pg_maps_defer(struct pg_call *c, uint32_t i, uint32_t order);
+
+/* The block that is handed out becomes blocks of order `to`. Waits for the pageblock's lock. */
+void pg_maps_split(struct pg_call *c, uint32_t i, uint32_t order, uint32_t to);
 
 #endif

@@ -52,7 +52,7 @@ void pg_owned_keep(struct pagus_state *st, struct pg_pcp *pcp, uint32_t i, uint3
 	pg_page(st, i)->kind = owned ? PAGUS_PAGE_PCP_OWNED : PAGUS_PAGE_PCP;
 	pg_page(st, i)->type = 0;
 	list_block(st, pcp, i, order, type, end);
-	pcp->count += 1u << order;
+	pg_write(pcp->count, pcp->count + (1u << order));
 	if (!owned)
 		return;
 	own->nr_free += 1u << order;
@@ -81,7 +81,7 @@ void pg_pcp_remove(struct pagus_state *st, struct pg_pcp *pcp, uint32_t i)
 	if (pg_page(st, i)->kind == PAGUS_PAGE_PCP_OWNED)
 		pg_owned_leaves(st, i, order);
 	pg_list_del(pg_pages(st), i);
-	pcp->count -= 1u << order;
+	pg_write(pcp->count, pcp->count - (1u << order));
 }
 
 uint32_t pg_pop_owned(struct pagus_state *st, struct pg_pcp *pcp, uint32_t i, uint32_t order)

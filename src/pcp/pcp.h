@@ -145,7 +145,7 @@ static inline uint32_t pg_pcp_pop(struct pagus_state *st, struct pg_pcp *pcp, ui
 	if (pg_unlikely(pages[i].kind != PAGUS_PAGE_PCP || pages[i].order != order))
 		return pg_pop_owned(st, pcp, i, order);
 	pg_list_del(pages, i);
-	pcp->count -= 1u << order;
+	pg_write(pcp->count, pcp->count - (1u << order));
 	return i;
 }
 
@@ -196,7 +196,7 @@ static inline void pg_pcp_put(struct pagus_state *st, struct pg_pcp *pcp, uint32
 		pg_list_add_head(pages, pcp->first_head + list, i);
 	else
 		pg_list_add_tail(pages, pcp->first_head + list, i);
-	pcp->count += 1u << order;
+	pg_write(pcp->count, pcp->count + (1u << order));
 }
 
 /*

@@ -47,7 +47,7 @@ static bool boosted(const struct pagus_state *st, uint32_t node, uint32_t highes
 	for (uint32_t id = 0; id < st->nr_zones; id++) {
 		const struct pg_zone *z = zone_of_run(st, id, node, highest);
 
-		if (z && z->boost)
+		if (z && pg_read(z->boost))
 			return true;
 	}
 	return false;
@@ -96,8 +96,8 @@ uint64_t pg_kswapd_take_zones(struct pagus_state *st, uint32_t node, uint32_t hi
 		if (!z)
 			continue;
 		pg_zone_set(z, PG_ZONE_RECLAIM_ACTIVE);
-		z->boost_taken = z->boost;
-		boosts += z->boost;
+		z->boost_taken = pg_read(z->boost);
+		boosts += z->boost_taken;
 	}
 	return boosts;
 }
@@ -113,7 +113,7 @@ void pg_kswapd_leave_zones(struct pg_call *c, uint32_t node, uint32_t highest)
 		if (!z->boost_taken)
 			continue;
 		pg_zone_lock(c, z, PAGUS_REASON_BOOST);
-		z->boost -= pg_min(z->boost, z->boost_taken);
+		pg_write(z->boost, z->boost - pg_min(z->boost, z->boost_taken));
 		pg_zone_unlock(c, z);
 		z->boost_taken = 0;
 	}

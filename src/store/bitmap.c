@@ -7,40 +7,42 @@
  */
 #include "store/store.h"
 
-static uint32_t nr_blocks(const struct pagus_state *st)
-{
-	return st->nr_pages >> st->pageblock_order;
-}
+/* Where a pageblock stands in the summaries of its zone. */
+struct place {
+	uint64_t *bits, *above; /* the words, and which of them are not zero */
+	uint32_t block, word;
+};
 
-/* The bits of an order and migratetype; the words behind them say which are not zero. */
-static uint64_t *summary(const struct pagus_state *st, uint32_t order, uint32_t type)
+static struct place find_place(const struct pagus_state *st, const struct pg_map *m, uint32_t order)
 {
-	uint64_t n = order * PAGUS_NR_MIGRATETYPES + type;
+	const struct pg_zone *z = pg_zone(st, m->zone);
+	struct place at = { .bits = pg_summary(st, z, order, m->list_type),
+			    .block = pg_map_block(st, m) - z->first_block };
 
-	return (uint64_t *)pg_at(st, st->off_summaries) + n * pg_summary_words(nr_blocks(st));
+	at.above = at.bits + pg_summary_above(z);
+	at.word = at.block / 64;
+	return at;
 }
 
 static void enter(struct pagus_state *st, struct pg_map *m, uint32_t order)
 {
-	uint64_t *bits = summary(st, order, m->list_type);
-	uint64_t *above = bits + (nr_blocks(st) + 63) / 64;
-	uint32_t block = pg_map_block(st, m), word = block / 64;
+	struct place at = find_place(st, m, order);
 
 	m->listed |= (uint16_t)(1u << order);
-	pg_word_store(&bits[word], bits[word] | UINT64_C(1) << block % 64);
-	pg_word_store(&above[word / 64], above[word / 64] | UINT64_C(1) << word % 64);
+	pg_word_store(&at.bits[at.word], at.bits[at.word] | UINT64_C(1) << at.block % 64);
+	pg_word_store(&at.above[at.word / 64],
+		      at.above[at.word / 64] | UINT64_C(1) << at.word % 64);
 }
 
 static void leave(struct pagus_state *st, struct pg_map *m, uint32_t order)
 {
-	uint64_t *bits = summary(st, order, m->list_type);
-	uint64_t *above = bits + (nr_blocks(st) + 63) / 64;
-	uint32_t block = pg_map_block(st, m), word = block / 64;
+	struct place at = find_place(st, m, order);
 
 	m->listed &= (uint16_t)~(1u << order);
-	pg_word_store(&bits[word], bits[word] & ~(UINT64_C(1) << block % 64));
-	if (bits[word] == 0)
-		pg_word_store(&above[word / 64], above[word / 64] & ~(UINT64_C(1) << word % 64));
+	pg_word_store(&at.bits[at.word], at.bits[at.word] & ~(UINT64_C(1) << at.block % 64));
+	if (at.bits[at.word] == 0)
+		pg_word_store(&at.above[at.word / 64],
+			      at.above[at.word / 64] & ~(UINT64_C(1) << at.word % 64));
 	if (m->listed == 0)
 		m->list_type = PG_MAP_NO_TYPE;
 }
@@ -59,15 +61,15 @@ static uint32_t scan(const uint64_t *bits, uint32_t from, uint32_t end)
 	return end;
 }
 
-/* The first pageblock of the zone, from `from` on, that is in the summary; its end_block if none. */
+/* The first pageblock of the zone, from `from` on, in the summary; the zone's end_block if none. */
 static uint32_t next_block(const struct pagus_state *st, const struct pg_zone *z, uint32_t from,
 			   uint32_t order, uint32_t type)
 {
-	const uint64_t *bits = summary(st, order, type);
-	uint32_t nr_words = (nr_blocks(st) + 63) / 64;
+	const uint64_t *bits = pg_summary(st, z, order, type);
+	uint32_t nr_words = pg_summary_above(z);
 	const uint64_t *above = bits + nr_words;
 
-	while (from < z->end_block) {
+	for (from -= z->first_block; from < z->end_block - z->first_block;) {
 		uint32_t word = scan(above, from / 64, nr_words), block;
 
 		if (word == nr_words)
@@ -75,10 +77,9 @@ static uint32_t next_block(const struct pagus_state *st, const struct pg_zone *z
 		if (word > from / 64)
 			from = word * 64;
 		block = scan(bits, from, word * 64 + 64);
-		if (block < word * 64 + 64 && block < z->end_block &&
-		    pg_map_at(st, block)->zone == z->id)
-			return block;
-		from = block < word * 64 + 64 ? block + 1 : word * 64 + 64;
+		if (block < word * 64 + 64)
+			return z->first_block + block;
+		from = word * 64 + 64;
 	}
 	return z->end_block;
 }
@@ -155,7 +156,7 @@ void pg_bitmap_insert(struct pagus_state *st, struct pg_zone *z, uint32_t i, uin
 	if (order >= st->pageblock_order)
 		m->whole = (uint8_t)(order + 1);
 	enter(st, m, order);
-	z->nr_free[order]++;
+	pg_write(z->nr_free[order], z->nr_free[order] + 1);
 	z->work++;
 }
 
@@ -174,7 +175,7 @@ void pg_bitmap_remove(struct pagus_state *st, struct pg_zone *z, uint32_t i)
 	m->whole = 0;
 	if (order >= st->pageblock_order || pg_map_find_exact(st, m, order, 0) == UINT32_MAX)
 		leave(st, m, order);
-	z->nr_free[order]--;
+	pg_write(z->nr_free[order], z->nr_free[order] - 1);
 	z->work++;
 }
 
@@ -208,7 +209,7 @@ uint32_t pg_bitmap_add_all(struct pagus_state *st, struct pg_zone *z, struct pg_
 			continue;
 		m->list_type = (uint8_t)type;
 		enter(st, m, order);
-		z->nr_free[order] += nr[order];
+		pg_write(z->nr_free[order], z->nr_free[order] + nr[order]);
 	}
 	z->work++;
 	return m->nr_free;
@@ -224,7 +225,7 @@ uint32_t pg_bitmap_remove_all(struct pagus_state *st, struct pg_zone *z, struct 
 		if (nr[order] == 0)
 			continue;
 		leave(st, m, order);
-		z->nr_free[order] -= nr[order];
+		pg_write(z->nr_free[order], z->nr_free[order] - nr[order]);
 	}
 	z->work++;
 	return m->nr_free;

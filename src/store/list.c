@@ -20,7 +20,7 @@ void pg_store_insert(struct pagus_state *st, struct pg_zone *z, uint32_t i, uint
 		pg_list_add_head(pages, list, i);
 	else
 		pg_list_add_tail(pages, list, i);
-	z->nr_free[order]++;
+	pg_write(z->nr_free[order], z->nr_free[order] + 1);
 	z->work++;
 }
 
@@ -34,7 +34,7 @@ void pg_store_remove(struct pagus_state *st, struct pg_zone *z, uint32_t i)
 	}
 	PG_ASSERT(pages[i].kind == PAGUS_PAGE_FREE && z->nr_free[pages[i].order] > 0);
 	pg_list_del(pages, i);
-	z->nr_free[pages[i].order]--;
+	pg_write(z->nr_free[pages[i].order], z->nr_free[pages[i].order] - 1);
 	pages[i].kind = PAGUS_PAGE_TAIL;
 	pages[i].order = 0;
 	z->work++;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The full walk where pages are bits: every map against its counts, summaries, queues and stacks. */
+/* The full walk where pages are bits: maps against their counts, summaries, queues and stacks. */
 #include "watch/check.h"
 
 #include "base/bits.h"
@@ -46,11 +46,10 @@ static uint32_t orders_of(const struct pagus_state *st, const struct pg_map *m,
 static bool in_summary(const struct pagus_state *st, const struct pg_map *m, uint32_t order,
 		       uint32_t type)
 {
-	uint64_t blocks = st->nr_pages >> st->pageblock_order, words = (blocks + 63) / 64;
-	const uint64_t *bits = (const uint64_t *)pg_at(st, st->off_summaries) +
-			       (order * PAGUS_NR_MIGRATETYPES + type) * pg_summary_words(blocks);
-	uint32_t block = pg_map_block(st, m), word = block / 64;
-	bool above = bits[words + word / 64] >> word % 64 & 1;
+	const struct pg_zone *z = pg_zone(st, m->zone);
+	const uint64_t *bits = pg_summary(st, z, order, type);
+	uint32_t block = pg_map_block(st, m) - z->first_block, word = block / 64;
+	bool above = bits[pg_summary_above(z) + word / 64] >> word % 64 & 1;
 
 	return (bits[word] >> block % 64 & 1) && above;
 }

@@ -46,7 +46,10 @@ static inline void pg_event(const struct pg_call *c, enum pagus_event_id id, uin
 
 static inline void pg_count(const struct pg_call *c, enum pagus_counter counter, uint64_t n)
 {
-	pg_counters(c->st, c->cpu)[counter] += n;
+	uint64_t *count = &pg_counters(c->st, c->cpu)[counter];
+
+	/* Another thread may act for the CPU: a count may be lost, but is never half written. */
+	pg_write(*count, pg_read(*count) + n);
 }
 
 #endif

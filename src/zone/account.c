@@ -11,20 +11,20 @@ static void note_delta(const struct pg_call *c, struct pg_zone *z, int64_t pages
 	struct pg_pcp *pcp = pg_pcp(c->st, z->id, c->cpu);
 	int64_t delta = pcp->free_delta + pages, threshold = z->stat_threshold;
 
-	z->unfolded -= pcp->free_delta;
+	pg_write(z->unfolded, z->unfolded - pcp->free_delta);
 	pcp->free_delta = delta > threshold || delta < -threshold ? 0 : (int32_t)delta;
-	z->unfolded += pcp->free_delta;
+	pg_write(z->unfolded, z->unfolded + pcp->free_delta);
 }
 
 void pg_account(const struct pg_call *c, struct pg_zone *z, int64_t pages, uint32_t type)
 {
 	if (type == PAGUS_ISOLATE)
 		return;
-	z->free_pages += pages;
+	pg_write(z->free_pages, z->free_pages + pages);
 	if (type == PAGUS_CMA)
-		z->free_cma += pages;
+		pg_write(z->free_cma, z->free_cma + pages);
 	else if (type == PAGUS_HIGHATOMIC)
-		z->free_highatomic += pages;
+		pg_write(z->free_highatomic, z->free_highatomic + pages);
 	if (z->stat_threshold)
 		note_delta(c, z, pages);
 }

@@ -5,7 +5,7 @@
 
 uint32_t pg_block_type(const struct pagus_state *st, uint32_t i)
 {
-	return ((const uint8_t *)pg_at(st, st->off_blocks))[pg_block(st, i)];
+	return pg_read(((const uint8_t *)pg_at(st, st->off_blocks))[pg_block(st, i)]);
 }
 
 uint32_t pg_effective_type(const struct pagus_state *st, uint32_t type)
@@ -62,7 +62,7 @@ void pg_block_set_type(struct pg_call *c, uint32_t i, uint32_t order, uint32_t t
 
 		if (old == type)
 			continue;
-		blocks[b] = (uint8_t)type;
+		pg_write(blocks[b], (uint8_t)type);
 		count_reserved(st, b, old, type);
 		pg_count(c, PAGUS_COUNTER_pageblock_retype, 1);
 		if (!pg_type_mergeable(old) && pg_type_mergeable(type))

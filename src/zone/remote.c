@@ -7,7 +7,7 @@
 
 static uint32_t *stack_of(const struct pagus_state *st, const struct pg_map *m)
 {
-	uint32_t owner = pg_map_owner(m);
+	uint32_t owner = pg_atomic_load_ordered(&m->owner);
 
 	return owner ? &pg_pcp(st, m->zone, owner - 1)->remote : &pg_zone(st, m->zone)->deferred;
 }
@@ -32,11 +32,13 @@ static void push(const struct pagus_state *st, uint32_t *stack, struct pg_map *m
 static uint32_t join(const struct pagus_state *st, uint32_t chain, uint32_t rest)
 {
 	struct pg_map *m;
+	uint32_t next;
 
 	if (chain == PG_NONE)
 		return rest;
-	for (m = entry(st, chain); m->waiting != PG_NONE; m = entry(st, m->waiting))
-		;
+	m = entry(st, chain);
+	while ((next = pg_atomic_load(&m->waiting)) != PG_NONE)
+		m = entry(st, next);
 	pg_atomic_store(&m->waiting, rest);
 	return chain;
 }
@@ -53,7 +55,6 @@ static void place(const struct pagus_state *st, uint32_t chain)
 
 		chain = pg_atomic_load(&m->waiting);
 		push(st, stack, m);
-		pg_atomic_fence();
 		if (stack_of(st, m) != stack)
 			chain = join(st, pg_atomic_exchange(stack, PG_NONE), chain);
 	}
@@ -70,7 +71,6 @@ bool pg_remote_free(struct pagus_state *st, uint32_t i, uint32_t order, bool *pu
 		return false;
 	if (!first)
 		return true;
-	pg_atomic_fence();
 	while (!pg_atomic_replace(&m->waiting, &alone, PG_NONE))
 		if (alone != PG_MAP_ALONE)
 			return true;
@@ -91,10 +91,7 @@ uint32_t pg_remote_absorb_map(const struct pagus_state *st, struct pg_map *m)
 /* Off all stacks, before its bits are looked at. Returns what was behind it. */
 static uint32_t leave_chain(struct pg_map *m)
 {
-	uint32_t next = pg_atomic_exchange(&m->waiting, PG_MAP_ALONE);
-
-	pg_atomic_fence();
-	return next;
+	return pg_atomic_exchange(&m->waiting, PG_MAP_ALONE);
 }
 
 /* The first of `chain` goes to the front of `others`. Returns what was behind it. */
@@ -151,7 +148,7 @@ static void free_word(struct pg_call *c, struct pg_zone *z, struct pg_map *m, ui
 	}
 }
 
-/* Many pages at once: the pageblock's blocks are counted anew, which costs as much as some frees. */
+/* Many pages at once: the pageblock's blocks are counted anew, which is as much as some frees. */
 static void free_many(struct pg_call *c, struct pg_zone *z, struct pg_map *m)
 {
 	struct pagus_state *st = c->st;
@@ -202,8 +199,7 @@ void pg_remote_set_owner(struct pagus_state *st, struct pg_map *m, uint32_t owne
 {
 	uint32_t *former = stack_of(st, m);
 
-	pg_atomic_store(&m->owner, owner);
-	pg_atomic_fence();
-	if (pg_atomic_load(&m->waiting) != PG_MAP_ALONE)
+	pg_atomic_store_ordered(&m->owner, owner);
+	if (pg_atomic_load_ordered(&m->waiting) != PG_MAP_ALONE)
 		place(st, pg_atomic_exchange(former, PG_NONE));
 }

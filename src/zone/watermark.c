@@ -56,7 +56,7 @@ static void setup_marks(struct pagus_state *st)
 			(uint64_t)pg_clamp((int64_t)(z->managed / 1024), 32, 128);
 		for (uint32_t w = PAGUS_WMARK_LOW; w < PAGUS_NR_WMARKS; w++)
 			z->wmark[w] = z->wmark[w - 1] + gap;
-		z->boost = 0;
+		pg_write(z->boost, 0);
 	}
 }
 
@@ -139,10 +139,10 @@ void pg_watermark_set_thresholds(struct pagus_state *st, uint32_t node, bool pre
 
 int64_t pg_watermark_safe_free(const struct pagus_state *st, const struct pg_zone *z)
 {
-	int64_t seen = z->free_pages - z->unfolded;
+	int64_t seen = pg_read(z->free_pages) - pg_read(z->unfolded);
 
-	if (z->unfolded && seen < (int64_t)pg_watermark_drift_mark(st, z))
-		return z->free_pages;
+	if (pg_read(z->unfolded) && seen < (int64_t)pg_watermark_drift_mark(st, z))
+		return pg_read(z->free_pages);
 	return seen > 0 ? seen : 0;
 }
 
@@ -230,9 +230,9 @@ static int64_t unusable_pages(const struct pagus_state *st, const struct pg_zone
 
 	if (!(flags & PG_ALLOC_RESERVES))
 		pages += pg_release(st)->reserve_hides_used ? (int64_t)z->reserved_highatomic :
-			 z->free_highatomic;
+			 pg_read(z->free_highatomic);
 	if (!(flags & PG_ALLOC_CMA))
-		pages += z->free_cma;
+		pages += pg_read(z->free_cma);
 	return pages;
 }
 
@@ -240,7 +240,7 @@ static bool block_for(const struct pagus_state *st, const struct pg_zone *z, uin
 		      uint32_t flags)
 {
 	for (uint32_t o = order; o <= st->max_order; o++) {
-		if (z->nr_free[o] == 0)
+		if (pg_read(z->nr_free[o]) == 0)
 			continue;
 		for (uint32_t t = 0; t < PAGUS_HIGHATOMIC; t++)
 			if (pg_store_any(st, z, o, t))
@@ -265,7 +265,7 @@ void pg_watermark_boost(const struct pg_call *c, struct pg_zone *z, uint32_t fla
 	 */
 	if (z->managed < 4 * block_pages || most == 0)
 		return;
-	z->boost = pg_min(z->boost + block_pages, pg_max(most, block_pages));
+	pg_write(z->boost, pg_min(z->boost + block_pages, pg_max(most, block_pages)));
 	pg_count(c, PAGUS_COUNTER_boost, 1);
 	if (flags & PG_ALLOC_KSWAPD)
 		pg_zone_set(z, PG_ZONE_BOOSTED);
@@ -293,7 +293,7 @@ struct pg_weight pg_watermark_weigh(const struct pagus_state *st, const struct p
 bool pg_watermark_ok(const struct pagus_state *st, const struct pg_zone *z, uint32_t order,
 		     uint64_t mark, uint32_t highest, uint32_t flags)
 {
-	int64_t seen = z->free_pages - z->unfolded;
+	int64_t seen = pg_read(z->free_pages) - pg_read(z->unfolded);
 
 
 	return pg_watermark_ok_with(st, z, order, mark, highest, flags, seen > 0 ? seen : 0);
@@ -315,7 +315,7 @@ bool pg_watermark_ok_with(const struct pagus_state *st, const struct pg_zone *z,
 static bool allowed_unboosted(const struct pagus_state *st, const struct pg_zone *z, uint32_t order,
 			      uint32_t highest, uint32_t flags)
 {
-	return order == 0 && (flags & PG_ALLOC_MIN_RESERVE) && z->boost &&
+	return order == 0 && (flags & PG_ALLOC_MIN_RESERVE) && pg_read(z->boost) &&
 	       (flags & PG_ALLOC_WMARK_MASK) == PAGUS_WMARK_MIN &&
 	       pg_watermark_ok(st, z, 0, z->wmark[PAGUS_WMARK_MIN], highest, flags);
 }

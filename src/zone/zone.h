@@ -188,7 +188,7 @@ bool pg_zone_visit(const struct pagus_state *st, struct pg_zone *z, uint32_t ord
 
 static inline uint64_t pg_mark(const struct pg_zone *z, uint32_t which)
 {
-	return z->wmark[which] + z->boost;
+	return z->wmark[which] + pg_read(z->boost);
 }
 
 /*

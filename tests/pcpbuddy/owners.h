@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tests of policy pcpbuddy share: one zone without marks, pcp limits as given, and a port
- * whose pcp locks can be found taken and at whose locks something can happen, before and after.
+ * What the tests of the policies whose CPUs own pageblocks share: one zone without marks, pcp
+ * limits as given, and a port whose pcp locks can be found taken and at whose locks something can
+ * happen, before and after.
  */
 #ifndef TEST_OWNERS_H
 #define TEST_OWNERS_H
@@ -9,6 +10,14 @@
 #include "unit/unit.h"
 
 #define BLOCK 512u
+
+/* A test that holds for both, which finds the policy's name in *state. */
+static const char owners_lists[] = "pcpbuddy", owners_maps[] = "pcpbuddy-bitmap";
+static const char *const owners_policies[] = { owners_lists, owners_maps };
+
+#define OWNERS_BOTH(test)                                                                          \
+	{ #test, test, NULL, NULL, (void *)(uintptr_t)owners_lists },                              \
+	{ #test ", bitmap", test, NULL, NULL, (void *)(uintptr_t)owners_maps }
 
 struct owners {
 	struct lab lab; /* first: the port's ctx lies in it */

@@ -144,10 +144,9 @@ static void check_16_07_type_filter(void **state)
 
 static void check_16_08_splitting(void **state)
 {
-	struct owners *o = owners_boot("pcpbuddy", 8192, 1, 512, 4096);
+	struct owners *o = owners_boot(*state, 8192, 1, 512, 4096);
 	pagus_pfn_t first = owners_alloc(o, 0, GFP_USER_PAGE, 0);
 
-	(void)state;
 	for (uint32_t n = 1; n < BLOCK; n++) {
 		uint32_t owned = 0;
 
@@ -201,9 +200,8 @@ static void check_16_10_reassembly(void **state)
 {
 	uint64_t seed = unit_seed();
 
-	(void)state;
 	for (uint32_t round = 0; round < 20; round++) {
-		struct owners *o = owners_boot("pcpbuddy", 8192, 4, 512, 4096);
+		struct owners *o = owners_boot(*state, 8192, 4, 512, 4096);
 		pagus_pfn_t pfns[BLOCK], start;
 
 		owners_take(o, 0, pfns, BLOCK);
@@ -273,9 +271,8 @@ static void check_16_14_isolation(void **state)
 {
 	uint64_t seed = unit_seed();
 
-	(void)state;
 	for (uint32_t round = 0; round < 50; round++) {
-		struct owners *o = owners_boot("pcpbuddy", 8192, 4, 512, 8192);
+		struct owners *o = owners_boot(*state, 8192, 4, 512, 8192);
 		uint32_t before = (uint32_t)lab_random(&seed, BLOCK);
 		pagus_pfn_t pfns[BLOCK], start;
 
@@ -335,11 +332,10 @@ static void check_16_14_a_drain_leaves_nothing_that_was_there(void **state)
 
 static void check_16_15_cpus_go_and_come(void **state)
 {
-	struct owners *o = owners_boot("pcpbuddy", 32768, 4, 512, 8192);
+	struct owners *o = owners_boot(*state, 32768, 4, 512, 8192);
 	uint64_t seed = unit_seed();
 	pagus_pfn_t pfns[8192];
 
-	(void)state;
 	for (uint32_t round = 0; round < 10; round++) {
 		uint32_t cpu = 1 + round % 3;
 
@@ -381,9 +377,8 @@ static void free_in_interrupt(struct owners *o, enum pagus_lock_class cls)
 
 static void check_16_17_interrupts_free_to_the_same_owner(void **state)
 {
-	(void)state;
 	for (uint32_t at = 1; at < 180; at++) {
-		struct owners *o = owners_boot("pcpbuddy", 8192, 1, 512, 1024);
+		struct owners *o = owners_boot(*state, 8192, 1, 512, 1024);
 		pagus_pfn_t pfns[1500];
 
 		interrupt.pfn = owners_alloc(o, 0, GFP_USER_PAGE, 0);
@@ -415,10 +410,9 @@ static void free_buddy_and_drain(struct owners *o, enum pagus_lock_class cls)
 /* A page that has left its list and is not handed out yet is no buddy for others. */
 static void check_16_17_a_popped_block_merges_with_nothing(void **state)
 {
-	struct owners *o = owners_boot("pcpbuddy", 8192, 1, 512, 1024);
+	struct owners *o = owners_boot(*state, 8192, 1, 512, 1024);
 	pagus_pfn_t pfns[2];
 
-	(void)state;
 	owners_take(o, 0, pfns, NR_OF(pfns));
 	assert_true(pfns[1] == (pfns[0] ^ 1));
 	owners_free(o, 0, pfns[0], 0);
@@ -460,12 +454,11 @@ static void check_16_19_drains_are_exact(void **state)
 
 static void check_16_20_invariants_under_mixed_traffic(void **state)
 {
-	struct owners *o = owners_boot("pcpbuddy", 16384, 4, 63, 2048);
+	struct owners *o = owners_boot(*state, 16384, 4, 63, 2048);
 	struct { pagus_pfn_t pfn; uint32_t order; } held[3000];
 	uint64_t seed = unit_seed();
 	uint32_t nr = 0;
 
-	(void)state;
 	for (uint32_t n = 0; n < 60000; n++) {
 		uint32_t at = (uint32_t)lab_random(&seed, NR_OF(held));
 
@@ -510,18 +503,18 @@ int main(void)
 		cmocka_unit_test(check_16_05_no_whole_pageblock),
 		cmocka_unit_test(check_16_06_order_of_phases),
 		cmocka_unit_test(check_16_07_type_filter),
-		cmocka_unit_test(check_16_08_splitting),
+		OWNERS_BOTH(check_16_08_splitting),
 		cmocka_unit_test(check_16_09_routing),
-		cmocka_unit_test(check_16_10_reassembly),
+		OWNERS_BOTH(check_16_10_reassembly),
 		cmocka_unit_test(check_16_11_partial_drain),
 		cmocka_unit_test(check_16_12_completion_in_the_zone),
-		cmocka_unit_test(check_16_14_isolation),
+		OWNERS_BOTH(check_16_14_isolation),
 		cmocka_unit_test(check_16_14_a_drain_leaves_nothing_that_was_there),
-		cmocka_unit_test(check_16_15_cpus_go_and_come),
-		cmocka_unit_test(check_16_17_interrupts_free_to_the_same_owner),
-		cmocka_unit_test(check_16_17_a_popped_block_merges_with_nothing),
+		OWNERS_BOTH(check_16_15_cpus_go_and_come),
+		OWNERS_BOTH(check_16_17_interrupts_free_to_the_same_owner),
+		OWNERS_BOTH(check_16_17_a_popped_block_merges_with_nothing),
 		cmocka_unit_test(check_16_19_drains_are_exact),
-		cmocka_unit_test(check_16_20_invariants_under_mixed_traffic),
+		OWNERS_BOTH(check_16_20_invariants_under_mixed_traffic),
 		cmocka_unit_test(check_16_22_metadata),
 	};
 

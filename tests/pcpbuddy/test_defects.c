@@ -19,9 +19,8 @@ static void defect_13_01_owners_under_any_memory_model(void **state)
 	};
 	static const uint32_t sections[] = { 10, 15, 20 };
 
-	(void)state;
 	for (size_t n = 0; n < NR_OF(sections); n++) {
-		struct pagus_config cfg = lab_config(ranges, NR_OF(ranges), "pcpbuddy");
+		struct pagus_config cfg = lab_config(ranges, NR_OF(ranges), *state);
 		struct pagus_page_info info;
 		struct lab lab;
 
@@ -40,10 +39,9 @@ static void defect_13_01_owners_under_any_memory_model(void **state)
  */
 static void defect_13_02_frees_wait_for_no_pcp(void **state)
 {
-	struct owners *o = owners_boot("pcpbuddy", 8192, 4, 512, 1024);
+	struct owners *o = owners_boot(*state, 8192, 4, 512, 1024);
 	pagus_pfn_t pfns[2048];
 
-	(void)state;
 	owners_take(o, 0, pfns, NR_OF(pfns));
 	for (uint32_t n = 0; n < NR_OF(pfns); n++) {
 		o->pcps_taken = n % 3 == 0;
@@ -56,10 +54,9 @@ static void defect_13_02_frees_wait_for_no_pcp(void **state)
 /* The list of a dead CPU was emptied by its head alone. */
 static void defect_13_03_a_dead_cpu_leaves_no_links(void **state)
 {
-	struct owners *o = owners_boot("pcpbuddy", 8192, 2, 512, 4096);
+	struct owners *o = owners_boot(*state, 8192, 2, 512, 4096);
 	pagus_pfn_t pfns[4 * BLOCK];
 
-	(void)state;
 	owners_take(o, 1, pfns, NR_OF(pfns));
 	for (uint32_t n = 0; n < NR_OF(pfns); n++)
 		if (n % BLOCK)
@@ -86,11 +83,10 @@ static void defect_13_04_any_pfn_can_be_asked_about(void **state)
 	static const struct pagus_range ranges[] = {
 		{ 1024, 3072, 0, PAGUS_ZONE_BY_CEILING }, { 40960, 2048, 0, PAGUS_ZONE_BY_CEILING },
 	};
-	const struct pagus_config cfg = lab_config(ranges, NR_OF(ranges), "pcpbuddy");
+	const struct pagus_config cfg = lab_config(ranges, NR_OF(ranges), *state);
 	struct pagus_page_info info;
 	struct lab lab;
 
-	(void)state;
 	unit_boot(&lab, &cfg);
 	for (size_t n = 0; n < NR_OF(outside); n++)
 		assert_true(pagus_page_info(&lab.p, outside[n], &info) == PAGUS_BAD_RANGE ||
@@ -101,10 +97,9 @@ static void defect_13_04_any_pfn_can_be_asked_about(void **state)
 /* Between the slices of a drain locks and pins got out of step. The port asserts each. */
 static void defect_13_05_locks_and_pins_are_balanced(void **state)
 {
-	struct owners *o = owners_boot("pcpbuddy", 8192, 2, 4, 1024);
+	struct owners *o = owners_boot(*state, 8192, 2, 4, 1024);
 	pagus_pfn_t pfns[4096];
 
-	(void)state;
 	for (uint32_t fail_at = 0; fail_at < 40; fail_at++) {
 		owners_take(o, 0, pfns, NR_OF(pfns));
 		o->lab.sim.trylock_fail_at = fail_at;
@@ -221,10 +216,9 @@ static void defect_13_07_a_late_push_stays_isolated(void **state)
 
 static void defect_13_08_disabled_pcps_take_nothing(void **state)
 {
-	struct owners *o = owners_boot("pcpbuddy", 8192, 2, 512, 8192);
+	struct owners *o = owners_boot(*state, 8192, 2, 512, 8192);
 	pagus_pfn_t pfns[BLOCK];
 
-	(void)state;
 	owners_take(o, 0, pfns, NR_OF(pfns));
 	assert_int_equal(pagus_zone_pcp_disable(&o->lab.p, 0), PAGUS_OK);
 	for (uint32_t n = 0; n < NR_OF(pfns); n++) {
@@ -270,10 +264,9 @@ static void defect_13_09_nothing_is_pushed_to_the_dead(void **state)
 static void defect_13_10_a_drain_counts_what_left(void **state)
 {
 	static const uint32_t wanted[] = { 1, 63, 512, 513, 2016 };
-	struct owners *o = owners_boot("pcpbuddy", 32768, 2, 63, 16384);
+	struct owners *o = owners_boot(*state, 32768, 2, 63, 16384);
 	pagus_pfn_t pfns[8 * BLOCK];
 
-	(void)state;
 	for (size_t n = 0; n < NR_OF(wanted); n++) {
 		uint32_t before, released;
 		uint64_t merges;
@@ -296,11 +289,10 @@ static void defect_13_10_a_drain_counts_what_left(void **state)
 /* A refill that brought only pieces smaller than the request counted as done. */
 static void defect_13_11_small_pieces_do_not_end_a_refill(void **state)
 {
-	struct owners *o = owners_boot("pcpbuddy", 8192, 1, 512, 8192);
+	struct owners *o = owners_boot(*state, 8192, 1, 512, 8192);
 	pagus_pfn_t pfns[BLOCK];
 	uint64_t locks;
 
-	(void)state;
 	owners_take(o, 0, pfns, BLOCK);
 	for (uint32_t n = 0; n < BLOCK; n += 2)
 		owners_free(o, 0, pfns[n], 0);
@@ -318,9 +310,8 @@ static void defect_13_11_special_pageblocks_are_not_owned(void **state)
 {
 	static const enum pagus_migratetype types[] = { PAGUS_HIGHATOMIC, PAGUS_CMA, PAGUS_ISOLATE };
 
-	(void)state;
 	for (size_t n = 0; n < NR_OF(types); n++) {
-		struct owners *o = owners_boot("pcpbuddy", 8192, 2, 512, 8192);
+		struct owners *o = owners_boot(*state, 8192, 2, 512, 8192);
 		pagus_pfn_t pfns[BLOCK];
 
 		owners_take(o, 0, pfns, BLOCK);
@@ -363,13 +354,12 @@ static void defect_13_12_ownership_ends(void **state)
 /* Frees that find the owner's lock taken went to the zone's: the contention had only moved. */
 static void defect_13_13_a_taken_pcp_does_not_mean_the_zone(void **state)
 {
-	struct owners *o = owners_boot("pcpbuddy", 8192, 4, 512, 8192);
+	struct owners *o = owners_boot(*state, 8192, 4, 512, 8192);
 	uint64_t locks;
 	pagus_pfn_t pfns[BLOCK];
 
 	owners_take(o, 0, pfns, BLOCK);
 	locks = owners_zone_locks(o);
-	(void)state;
 	for (uint32_t n = 0; n < BLOCK; n++) {
 		o->pcps_taken = n % 2;
 		owners_free(o, 1 + n % 3, pfns[n], 0);
@@ -386,10 +376,9 @@ static void defect_13_13_a_taken_pcp_does_not_mean_the_zone(void **state)
  */
 static void defect_13_14_every_lock_is_taken_pinned(void **state)
 {
-	struct owners *o = owners_boot("pcpbuddy", 8192, 3, 63, 512);
+	struct owners *o = owners_boot(*state, 8192, 3, 63, 512);
 	pagus_pfn_t pfns[2000];
 
-	(void)state;
 	for (uint32_t round = 0; round < 3; round++) {
 		owners_take(o, round, pfns, NR_OF(pfns));
 		owners_give(o, (round + 1) % 3, pfns, NR_OF(pfns));
@@ -402,11 +391,10 @@ static void defect_13_14_every_lock_is_taken_pinned(void **state)
 /* Frees by others made the owner's refills smaller, and claims rarer. */
 static void defect_13_15_frees_by_others_teach_the_owner_nothing(void **state)
 {
-	struct owners *o = owners_boot("pcpbuddy", 32768, 2, 63, 8192);
+	struct owners *o = owners_boot(*state, 32768, 2, 63, 8192);
 	struct pagus_pcp_info before, after;
 	pagus_pfn_t pfns[4096];
 
-	(void)state;
 	owners_take(o, 0, pfns, NR_OF(pfns));
 	before = unit_pcp(&o->lab, 0, 0);
 	assert_true(before.alloc_factor > 1);
@@ -421,11 +409,10 @@ static void defect_13_15_frees_by_others_teach_the_owner_nothing(void **state)
 /* Without SMP frees went to a pcp from which nothing was allocated. */
 static void defect_13_16_one_cpu_allocates_what_it_freed(void **state)
 {
-	struct owners *o = owners_boot("pcpbuddy", 8192, 1, 63, 1024);
+	struct owners *o = owners_boot(*state, 8192, 1, 63, 1024);
 	pagus_pfn_t pfn = owners_alloc(o, 0, GFP_USER_PAGE, 0);
 	uint64_t locks = owners_zone_locks(o);
 
-	(void)state;
 	owners_free(o, 0, pfn, 0);
 	assert_true(owners_alloc(o, 0, GFP_USER_PAGE, 0) == pfn);
 	assert_int_equal(owners_zone_locks(o), locks);
@@ -435,25 +422,25 @@ static void defect_13_16_one_cpu_allocates_what_it_freed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defect_13_01_owners_under_any_memory_model),
-		cmocka_unit_test(defect_13_02_frees_wait_for_no_pcp),
-		cmocka_unit_test(defect_13_03_a_dead_cpu_leaves_no_links),
-		cmocka_unit_test(defect_13_04_any_pfn_can_be_asked_about),
-		cmocka_unit_test(defect_13_05_locks_and_pins_are_balanced),
+		OWNERS_BOTH(defect_13_01_owners_under_any_memory_model),
+		OWNERS_BOTH(defect_13_02_frees_wait_for_no_pcp),
+		OWNERS_BOTH(defect_13_03_a_dead_cpu_leaves_no_links),
+		OWNERS_BOTH(defect_13_04_any_pfn_can_be_asked_about),
+		OWNERS_BOTH(defect_13_05_locks_and_pins_are_balanced),
 		cmocka_unit_test(defect_13_06_no_memory_hides),
 		cmocka_unit_test(defect_13_06_the_tick_empties_the_queue),
 		cmocka_unit_test(defect_13_07_isolated_pages_stay_isolated),
 		cmocka_unit_test(defect_13_07_a_late_push_stays_isolated),
-		cmocka_unit_test(defect_13_08_disabled_pcps_take_nothing),
+		OWNERS_BOTH(defect_13_08_disabled_pcps_take_nothing),
 		cmocka_unit_test(defect_13_09_nothing_is_pushed_to_the_dead),
-		cmocka_unit_test(defect_13_10_a_drain_counts_what_left),
-		cmocka_unit_test(defect_13_11_small_pieces_do_not_end_a_refill),
-		cmocka_unit_test(defect_13_11_special_pageblocks_are_not_owned),
+		OWNERS_BOTH(defect_13_10_a_drain_counts_what_left),
+		OWNERS_BOTH(defect_13_11_small_pieces_do_not_end_a_refill),
+		OWNERS_BOTH(defect_13_11_special_pageblocks_are_not_owned),
 		cmocka_unit_test(defect_13_12_ownership_ends),
-		cmocka_unit_test(defect_13_13_a_taken_pcp_does_not_mean_the_zone),
-		cmocka_unit_test(defect_13_14_every_lock_is_taken_pinned),
-		cmocka_unit_test(defect_13_15_frees_by_others_teach_the_owner_nothing),
-		cmocka_unit_test(defect_13_16_one_cpu_allocates_what_it_freed),
+		OWNERS_BOTH(defect_13_13_a_taken_pcp_does_not_mean_the_zone),
+		OWNERS_BOTH(defect_13_14_every_lock_is_taken_pinned),
+		OWNERS_BOTH(defect_13_15_frees_by_others_teach_the_owner_nothing),
+		OWNERS_BOTH(defect_13_16_one_cpu_allocates_what_it_freed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

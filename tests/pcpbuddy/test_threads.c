@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pcp buddy allocator under real threads and locks: each thread allocates, and frees what the
+ * The pcp buddy allocators under real threads and locks: each thread allocates, and frees what the
  * others have allocated, while owners tick and drain.
  */
 #include "pcpbuddy/owners.h"
@@ -46,9 +46,10 @@ static void work(struct worker *w)
 
 static void threads_lose_no_page(void **state)
 {
-	struct owners *o = owners_boot("pcpbuddy", 32768, NR_THREADS, 63, 4096);
+	struct owners *o = owners_boot(*state, 32768, NR_THREADS, 63, 4096);
 
-	(void)state;
+	for (uint32_t n = 0; n < NR_SLOTS; n++)
+		slots[n] = 0;
 	threads_run(&o->lab, work, unit_seed());
 	assert_true(owners_count(o, PAGUS_COUNTER_pageblock_own) > 0);
 	assert_true(owners_count(o, PAGUS_COUNTER_pcp_free_remote) > 0);
@@ -66,7 +67,7 @@ static void threads_lose_no_page(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(threads_lose_no_page) };
+	const struct CMUnitTest tests[] = { OWNERS_BOTH(threads_lose_no_page) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,6 +69,18 @@ static int serve_in_child(struct pagus_posix *x, struct load *load)
 	return load->failures || !is_sound(x) ? 5 : 0;
 }
 
+/*
+ * A thread that is just beginning may hold a lock of AddressSanitizer's allocator, which a child would
+ * wait for in vain: workers get the time to begin.
+ */
+static pid_t fork_calmly(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+	usleep(20000);
+#endif
+	return fork();
+}
+
 static void expect_child(pid_t pid)
 {
 	int status = -1;
@@ -101,8 +113,11 @@ static void the_child_of_a_fork_under_load_allocates(void **state)
 		loads[n] = (struct load){ .x = x, .seed = seed + n, .max_order = 6 };
 	for (uint32_t n = 0; n < NR_THREADS; n++)
 		pthread_create(&threads[n], NULL, load_until_stopped, &loads[n]);
+	for (uint32_t n = 0; n < NR_THREADS; n++)
+		while (!__atomic_load_n(&loads[n].granted, __ATOMIC_RELAXED))
+			usleep(1000);
 	for (uint32_t n = 0; n < NR_FORKS; n++) {
-		pid_t pid = fork();
+		pid_t pid = fork_calmly();
 
 		if (pid == 0)
 			in_child(serve_in_child(x, &loads[NR_THREADS]));
@@ -146,7 +161,7 @@ static void the_child_has_a_kswapd(void **state)
 	struct pagus_posix *x = open_with(&(struct pagus_posix_config){
 		.bytes = 16 * MIB, .tick_ms = 1, .calls = &calls,
 	});
-	pid_t pid = fork();
+	pid_t pid = fork_calmly();
 
 	(void)state;
 	if (pid == 0)
@@ -178,7 +193,7 @@ static void the_childs_kswapd_takes_over_a_run(void **state)
 	nr_reclaims = nr_reclaimed = 0;
 	stay_in_reclaim = 1;
 	assert_int_equal(be_short(x, false), 0);
-	pid = fork();
+	pid = fork_calmly();
 	if (pid == 0) {
 		stay_in_reclaim = nr_reclaims = 0;
 		in_child(be_short(x, true));
@@ -209,7 +224,7 @@ static void shared_memory_stays_the_parents(void **state)
 
 	(void)state;
 	assert_non_null(block);
-	pid = fork();
+	pid = fork_calmly();
 	if (pid == 0)
 		in_child(write_to_shared(x, block));
 	expect_child(pid);
@@ -227,7 +242,7 @@ static void private_memory_is_copied(void **state)
 
 	(void)state;
 	strcpy(block, "by the parent");
-	pid = fork();
+	pid = fork_calmly();
 	if (pid == 0) {
 		strcpy(block, "by the child");
 		in_child(pagus_posix_put(x, block, 0) == PAGUS_OK ? 0 : 2);
@@ -246,7 +261,7 @@ static void a_frozen_process_forks(void **state)
 
 	(void)state;
 	pagus_posix_freeze();
-	pid = fork();
+	pid = fork_calmly();
 	pagus_posix_thaw();
 	if (pid == 0)
 		in_child(serve_in_child(x, &(struct load){ .x = x, .max_order = 3 }));

@@ -17,7 +17,7 @@ import tempfile
 STACK_USERS = ("pcp/pageblock.c", "pcp/giveback.c", "alloc/free.c", "alloc/nolock.c")
 
 # What is broken, the file, its text, the text instead, what is compiled besides the file.
-MUTANTS = (
+PAGE_RECORDS = (
     ("a freer does not look at the owner again",
      "pcp/pageblock.c", "if (pg_owner(st, i) != owner) {", "if (0) {", ()),
     ("a closed stack takes pushes",
@@ -47,10 +47,49 @@ MUTANTS = (
     ("a free waits for the owner's pcp",
      "pcp/pageblock.c", "if (!pg_pcp_trylock(c, pcp, PAGUS_REASON_PCP_FREE))",
      "if (pg_pcp_lock(c, pcp, PAGUS_REASON_PCP_FREE), 0)", ()),
-    ("a drain gathers what is deferred meanwhile",
-     "pcp/giveback.c", "struct chosen chosen = choose_blocks(c, pcp, pages);",
-     "pg_owned_gather(c, pcp);\n\tstruct chosen chosen = choose_blocks(c, pcp, pages);", ()),
 )
+
+MAPS = (
+    ("a freer does not look at the owner again",
+     "zone/remote.c", "if (stack_of(st, m) != stack)", "if (0)", ()),
+    ("who changes the owner does not look at the stack",
+     "zone/remote.c", "if (pg_atomic_load_ordered(&m->waiting) != PG_MAP_ALONE)", "if (0)", ()),
+    ("a pageblock leaves the stack after its bits are taken",
+     "zone/remote.c", "chain = leave_chain(m);\n\t\tgrown(st, pcp, m, pg_remote_absorb_map(st, m));",
+     "uint32_t pages = pg_remote_absorb_map(st, m);\n\t\tchain = leave_chain(m);\n\t\tgrown(st, pcp, m, pages);", ()),
+    ("the zone's pageblocks leave the stack after their bits are taken",
+     "zone/remote.c", "chain = leave_chain(m);\n\t\tfree_map(c, z, m);",
+     "free_map(c, z, m);\n\t\tchain = leave_chain(m);", ()),
+    ("the push onto a stack is a store",
+     "zone/remote.c", "while (!pg_atomic_replace(stack, &first, pg_map_block(st, m) + 1));",
+     "while (pg_atomic_store(stack, pg_map_block(st, m) + 1), 0);", ()),
+    ("a stack is read, then emptied",
+     "zone/remote.c", "chain = pg_atomic_exchange(&pcp->remote, PG_NONE);",
+     "chain = pg_atomic_load(&pcp->remote);\n\tpg_atomic_store(&pcp->remote, PG_NONE);", ()),
+    ("two freers set their bits by stores",
+     "mem/map.c", "uint64_t before = pg_word_or(&m->remote[w], mask);",
+     "uint64_t before = pg_word_load(&m->remote[w]);\n\n\t\tpg_word_store(&m->remote[w], before | mask);", ()),
+    ("the bits of a word are read, then cleared",
+     "mem/map.c", "pages = pg_word_exchange(&m->remote[word], 0);", "pg_word_store(&m->remote[word], 0);", ()),
+    ("a block's first page is a tail for a moment",
+     "mem/map.c", "\tfor (uint32_t k = 0; k < order; k++)\n"
+     "\t\tset_pages(st, i + (1u << k), k, (struct bits){ .tail = true });\n",
+     "\tset_pages(st, i, order, (struct bits){ .tail = true });\n", ()),
+    ("a CPU frees to itself what it has just lost",
+     "pcp/maps.c", "if (pg_map_owner(m) != c->cpu + 1) {", "if (0) {", ()),
+    ("an isolated pageblock stays owned",
+     "pcp/maps_giveback.c", "if (pg_map_owner(m) == owner)\n\t\tdisown", "if (0)\n\t\tdisown", ()),
+    ("a retired pcp's CPU stays owner",
+     "pcp/maps_giveback.c", "pg_map_owner(pg_map_at(st, b)) == pcp->cpu + 1)", "0)", ()),
+    ("a pageblock is given away with its place in the queue",
+     "pcp/maps_giveback.c", "\tpg_keep_remove(st, pcp, m);\n", "\tm->queue = 0;\n", ()),
+    ("a pageblock that is whole again stays among those in part free",
+     "pcp/keep.c", "if (queue == m->queue)", "if (queue && m->queue)", ()),
+    ("a neighbour in the queue is not told",
+     "pcp/keep.c", "*(m->next ? &at(st, m->next)->prev : &keep->last[queue]) = m->prev;\n", "", ()),
+)
+
+MUTANTS = [("pcpbuddy", mutant) for mutant in PAGE_RECORDS] + [("pcpbuddy-bitmap", mutant) for mutant in MAPS]
 
 
 def build(root, cc, archives, mutant, work):
@@ -77,18 +116,18 @@ def main():
         return 1
     root, cc, schedules, archives = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4:]
     missed = 0
-    for mutant in MUTANTS:
+    for policy, mutant in MUTANTS:
         with tempfile.TemporaryDirectory() as folder:
             program = build(root, cc, archives, mutant, pathlib.Path(folder))
             if not program:
                 print(f"{mutant[1]}: not once there: {mutant[2]!r}")
                 missed += 1
                 continue
-            run = subprocess.run([str(program), "--policy", "pcpbuddy", "--schedules", schedules, "--shorten", "no"],
+            run = subprocess.run([str(program), "--policy", policy, "--schedules", schedules, "--shorten", "no"],
                                  capture_output=True, text=True)
         failures = [line for line in run.stdout.splitlines() if line.startswith("FAILED: PAGUS_SEED=")]
         missed += not failures
-        print(f"{mutant[0]}: {len(failures)} scenarios fail" + ("" if failures else ": MISSED"))
+        print(f"{policy}: {mutant[0]}: {len(failures)} scenarios fail" + ("" if failures else ": MISSED"))
         for line in failures[:1]:
             print(f"    {line}")
     return 1 if missed else 0
