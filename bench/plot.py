@@ -22,7 +22,7 @@ PANELS = (
     ("bulk", 9, "get", "bulk get, 2 MiB"),
 )
 COLUMNS = 3
-NAME_WIDTH, PLOT_WIDTH, VALUE_WIDTH = 112, 250, 46
+NAME_WIDTH, PLOT_WIDTH, VALUE_WIDTH = 150, 250, 46
 PANEL_WIDTH = NAME_WIDTH + PLOT_WIDTH + VALUE_WIDTH + 16
 ROW, HEAD, FOOT, TOP = 17, 38, 34, 84
 COLOURS = {"pagus": "#c2410c", "floor": "#64748b", "peer": "#1d4ed8"}
