@@ -54,7 +54,7 @@ same_digests() {
 	for compiler in gcc clang; do
 		for level in -O0 -O3; do
 			program=$logs/digest-$compiler$level
-			$compiler -std=c11 $level -Iinclude -Isrc $(find src -name '*.c') port/sim/sim.c \
+			$compiler -std=c11 $level -Iinclude -Isrc $(find src -name '*.c') port/sim/sim.c port/sim/owner.c \
 				tests/determinism/digest_run.c -o "$program"
 			"./$program" >"$program.txt"
 			[ -n "$reference" ] || reference=$program.txt

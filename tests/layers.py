@@ -20,10 +20,11 @@ LAYERS = {
     "pcp": ("base", "mem", "store", "zone", "place"),
     "reclaim": ("base", "mem", "store", "zone", "place", "pcp"),
     "alloc": ("base", "mem", "store", "zone", "place", "pcp", "reclaim"),
+    "contig": ("base", "mem", "store", "zone", "place", "pcp", "reclaim", "alloc"),
 }
 ALL = tuple(LAYERS)
 # Headers that folders above mem may include although the table does not give them the folder.
-SHARED = {"watch/event.h": ("store", "zone", "place", "pcp", "reclaim", "alloc")}
+SHARED = {"watch/event.h": ("store", "zone", "place", "pcp", "reclaim", "alloc", "contig")}
 # Files above the layers, and some that only read the state.
 EXCEPTIONS = {
     "pagus.c": ALL + ("policy.h",),

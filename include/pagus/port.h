@@ -38,7 +38,9 @@ enum pagus_lock_class {
 	X(UNRESERVE, unreserve)           /* the high-atomic reserve gives a pageblock back */  \
 	X(HAND_OVER, hand_over)           /* boot's or a recording's state is handed over */       \
 	X(BOOST, boost)                   /* kswapd takes boosts off a zone's marks */             \
-	X(OOM, oom)                       /* the OOM killer is asked */
+	X(OOM, oom)                       /* the OOM killer is asked */                           \
+	X(ISOLATE, isolate)               /* pageblocks are isolated, or no longer */            \
+	X(CONTIG, contig)                 /* free blocks of a range are looked for, or taken */
 
 enum pagus_lock_reason {
 #define PAGUS_X(NAME, name) PAGUS_REASON_##NAME,
@@ -97,6 +99,47 @@ enum pagus_oom_answer {
 	PAGUS_OOM_KILLED,  /* a victim was chosen, or pages were freed otherwise */
 };
 
+/* How pages are moved, and for what: X(NAME, name), the kernel's names of reasons. */
+enum pagus_migrate_mode {
+	PAGUS_MIGRATE_ASYNC,      /* never blocks */
+	PAGUS_MIGRATE_SYNC_LIGHT, /* may block, but not for writing something out */
+	PAGUS_MIGRATE_SYNC        /* may wait for anything */
+};
+#define PAGUS_MIGRATE_REASONS(X)                                                                   \
+	X(COMPACTION, compaction)                                                                 \
+	X(MEMORY_FAILURE, memory_failure)                                                         \
+	X(MEMORY_HOTPLUG, memory_hotplug)                                                         \
+	X(CONTIG_RANGE, contig_range)                                                             \
+	X(DEMOTION, demotion)
+
+enum pagus_migrate_reason {
+#define PAGUS_X(NAME, name) PAGUS_MIGRATE_##NAME,
+	PAGUS_MIGRATE_REASONS(PAGUS_X)
+#undef PAGUS_X
+	PAGUS_NR_MIGRATE_REASONS
+};
+
+struct pagus_migrate {
+	enum pagus_migrate_mode mode;
+	enum pagus_migrate_reason reason;
+	uint32_t gfp; /* of whom it is done for: whether I/O and file system calls may be begun */
+};
+
+/* What a move came to. */
+enum pagus_moved {
+	PAGUS_MOVED,
+	PAGUS_MOVE_AGAIN, /* not now: somebody uses the page (EAGAIN) */
+	PAGUS_MOVE_NEVER  /* not at all */
+};
+
+/* What the port's `traits` says of a block in use: a hint, which `isolate` makes certain. */
+#define PAGUS_TRAIT_PINNED      0x1u /* somebody refers to it who cannot be told that it moves */
+#define PAGUS_TRAIT_NEEDS_FS    0x2u /* moving it takes locks of a file system: requires __GFP_FS */
+#define PAGUS_TRAIT_WOULD_BLOCK 0x4u /* dirty or under writeback: moves in mode SYNC alone */
+#define PAGUS_TRAIT_UNEVICTABLE 0x8u /* locked in memory: vm.compact_unevictable_allowed */
+#define PAGUS_TRAIT_OFFLINE     0x10u /* a driver's that gives it up while its memory goes offline */
+#define PAGUS_TRAIT_FIXED       0x20u /* not movable, although it was asked for as movable */
+
 /* When the port is asked about a block's state. */
 enum pagus_check {
 	PAGUS_CHECK_FREE,  /* it is being freed */
@@ -117,7 +160,7 @@ struct pagus_node_usage {
 };
 
 /*
- * Calls up to `check` may not re-enter the instance. Those below it are made with no lock held
+ * Calls up to `loan_end` may not re-enter the instance. Those below it are made with no lock held
  * but OOM's, and with the CPU not pinned: they may free, and they may allocate as PF_MEMALLOC does
  * (task_flags says so, or the request's `task` has to). Each may be NULL, as its line says.
  */
@@ -190,6 +233,12 @@ struct pagus_port {
 	int (*check)(void *ctx, uint64_t pfn, uint32_t order, enum pagus_check when);
 
 	/*
+	 * PAGUS_TRAIT_* of the block in use that begins at pfn. May be called with a zone's lock
+	 * held, and at the very moment when the block is freed by somebody else. NULL means 0.
+	 */
+	uint32_t (*traits)(void *ctx, uint64_t pfn, uint32_t order);
+
+	/*
 	 * Loans (loan.h). begin: what runs on loan->cpu may change the words from now on; false:
 	 * it will not. end: from its return on nothing that runs on `cpu` changes the words of the
 	 * loan that it has of `zone`. Both are called with the pcp's lock held, from any CPU; an
@@ -226,6 +275,30 @@ struct pagus_port {
 
 	/* Free pages; returns how many were. NULL: there is nothing to reclaim. */
 	uint64_t (*reclaim)(void *ctx, const struct pagus_reclaim *how);
+
+	/*
+	 * The owner of movable pages: of blocks that were requested with __GFP_MOVABLE. NULL in
+	 * `move`: no page ever moves.
+	 *
+	 * isolate: claim the block of `order` at pfn, so that from its return on it is neither freed
+	 * nor moved by anybody else until `move` or `putback` has been called for it. False if
+	 * there is no such block, it is claimed already, is pinned, or cannot be moved as `how`
+	 * says. The library looks without a lock, so the port has to look again.
+	 *
+	 * move: copy the content of the isolated block `from` to `to`, which is as large, and make
+	 * everything that referred to the one refer to the other. MOVED: `to` is the owner's now,
+	 * with the other's migratetype, tag and charge, and no longer isolated; the library frees
+	 * `from`. Else nothing has changed, and `from` stays isolated. NEVER: it will not be tried
+	 * again.
+	 *
+	 * putback: the block is not isolated any more.
+	 *
+	 * In these an owner may allocate and free other pages.
+	 */
+	bool (*isolate)(void *ctx, uint64_t pfn, uint32_t order, const struct pagus_migrate *how);
+	enum pagus_moved (*move)(void *ctx, uint64_t from, uint64_t to, uint32_t order,
+				 const struct pagus_migrate *how);
+	void (*putback)(void *ctx, uint64_t pfn, uint32_t order);
 
 	/* Move pages so that a block of how->order becomes free. NULL: there is no compaction. */
 	enum pagus_compact_result (*compact)(void *ctx, const struct pagus_compact *how);

@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#include "owner.h"
+
 static uint32_t cpu_pin(void *ctx)
 {
 	struct pagus_sim *sim = ctx;
@@ -86,6 +88,13 @@ static uint32_t distance(void *ctx, uint32_t from, uint32_t to)
 const struct pagus_port pagus_sim_port = {
 	.cpu_pin = cpu_pin, .cpu_unpin = cpu_unpin,
 	.lock = lock, .trylock = trylock, .unlock = unlock, .distance = distance,
+};
+
+const struct pagus_port pagus_sim_owner_port = {
+	.cpu_pin = cpu_pin, .cpu_unpin = cpu_unpin,
+	.lock = lock, .trylock = trylock, .unlock = unlock, .distance = distance,
+	.task_flags = sim_task_flags, .traits = sim_traits, .isolate = sim_isolate, .move = sim_move,
+	.putback = sim_putback,
 };
 
 void pagus_sim_init(struct pagus_sim *sim, uint32_t nr_cpus)

@@ -95,6 +95,17 @@ static inline bool pg_atomic_replace(uint32_t *word, uint32_t *old, uint32_t val
 #define pg_read(field)         __atomic_load_n(&(field), __ATOMIC_RELAXED)
 #define pg_write(field, value) __atomic_store_n(&(field), value, __ATOMIC_RELAXED)
 
+/* Bits of such a byte that are changed without the lock. */
+static inline void pg_byte_or(uint8_t *byte, uint8_t bits)
+{
+	__atomic_fetch_or(byte, bits, __ATOMIC_RELAXED);
+}
+
+static inline void pg_byte_and(uint8_t *byte, uint8_t bits)
+{
+	__atomic_fetch_and(byte, bits, __ATOMIC_RELAXED);
+}
+
 /* Words of maps, the same. */
 static inline uint64_t pg_word_load(const uint64_t *word)
 {

@@ -90,6 +90,8 @@ struct pg_zone {
 	uint32_t leaked_pages;                     /* A: found bad, and nobody's for ever */
 	uint32_t first_block, end_block;           /* I: numbers of its pageblocks; end exclusive */
 	uint64_t off_summaries;                    /* I: of its own, which its lock guards (map.h) */
+	uint32_t nr_isolated;                      /* Z: pageblocks that are isolated */
+	uint32_t pad;
 };
 PG_STATIC_ASSERT(sizeof(struct pg_zone) % 8 == 0, "zone");
 

@@ -1,11 +1,45 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * A pageblock's byte: bits 0-2 its type; bit 3 the skip hint; bits 4-6, while the type is ISOLATE,
+ * the type that it goes back to. The zone's lock is for the types; the hint is set and cleared
+ * without it, and may be lost where a type changes at the same moment.
+ */
 #include "zone/zone.h"
 
 #include "mem/release.h"
 
+#define TYPE_BITS   0x7u
+#define SKIP_BIT    0x8u
+#define UNDER_SHIFT 4
+
+static uint8_t *block_byte(const struct pagus_state *st, uint32_t i)
+{
+	return (uint8_t *)pg_at(st, st->off_blocks) + pg_block(st, i);
+}
+
 uint32_t pg_block_type(const struct pagus_state *st, uint32_t i)
 {
-	return pg_read(((const uint8_t *)pg_at(st, st->off_blocks))[pg_block(st, i)]);
+	return pg_read(*block_byte(st, i)) & TYPE_BITS;
+}
+
+uint32_t pg_block_under(const struct pagus_state *st, uint32_t i)
+{
+	uint32_t byte = pg_read(*block_byte(st, i));
+
+	return (byte & TYPE_BITS) == PAGUS_ISOLATE ? byte >> UNDER_SHIFT : byte & TYPE_BITS;
+}
+
+bool pg_block_skip(const struct pagus_state *st, uint32_t i)
+{
+	return pg_read(*block_byte(st, i)) & SKIP_BIT;
+}
+
+void pg_block_set_skip(struct pagus_state *st, uint32_t i, bool skip)
+{
+	if (skip)
+		pg_byte_or(block_byte(st, i), SKIP_BIT);
+	else
+		pg_byte_and(block_byte(st, i), (uint8_t)~SKIP_BIT);
 }
 
 uint32_t pg_effective_type(const struct pagus_state *st, uint32_t type)
@@ -36,9 +70,8 @@ void pg_mobility_setup(struct pagus_state *st)
 }
 
 /* A pageblock belongs to the zone of its first page; a hole's to none. */
-static void count_reserved(struct pagus_state *st, uint32_t block, uint32_t old, uint32_t type)
+static void count_types(struct pagus_state *st, uint32_t start, uint32_t old, uint32_t type)
 {
-	uint32_t start = st->first_page + (block << st->pageblock_order);
 	uint64_t pages = UINT64_C(1) << st->pageblock_order;
 	struct pg_zone *z;
 
@@ -47,27 +80,39 @@ static void count_reserved(struct pagus_state *st, uint32_t block, uint32_t old,
 	z = pg_zone_of(st, start);
 	z->reserved_highatomic += type == PAGUS_HIGHATOMIC ? pages : 0;
 	z->reserved_highatomic -= old == PAGUS_HIGHATOMIC ? pages : 0;
+	pg_write(z->nr_isolated, z->nr_isolated + (type == PAGUS_ISOLATE) - (old == PAGUS_ISOLATE));
+}
+
+/* Give the pageblock that begins at `start` a type that is not its own. */
+static uint32_t retype(struct pg_call *c, uint32_t start, uint32_t type)
+{
+	uint8_t *byte = block_byte(c->st, start);
+	uint32_t old = *byte & TYPE_BITS, under = type == PAGUS_ISOLATE ? old : 0;
+
+	pg_write(*byte, (uint8_t)(type | (*byte & SKIP_BIT) | under << UNDER_SHIFT));
+	count_types(c->st, start, old, type);
+	pg_count(c, PAGUS_COUNTER_pageblock_retype, 1);
+	pg_event(c, PAGUS_EVENT_RETYPE, start, c->st->pageblock_order, type, old, 0);
+	return old;
 }
 
 void pg_block_set_type(struct pg_call *c, uint32_t i, uint32_t order, uint32_t type)
 {
 	struct pagus_state *st = c->st;
-	uint8_t *blocks = pg_at(st, st->off_blocks);
-	uint32_t first = pg_block(st, i);
+	uint32_t start = pg_block_start(st, i), pages = 1u << st->pageblock_order;
 	uint32_t nr = order > st->pageblock_order ? 1u << (order - st->pageblock_order) : 1;
 
 	type = pg_effective_type(st, type);
-	for (uint32_t b = first; b < first + nr; b++) {
-		uint32_t old = blocks[b];
-
-		if (old == type)
+	for (uint32_t b = 0; b < nr; b++, start += pages) {
+		if (pg_block_type(st, start) == type)
 			continue;
-		pg_write(blocks[b], (uint8_t)type);
-		count_reserved(st, b, old, type);
-		pg_count(c, PAGUS_COUNTER_pageblock_retype, 1);
-		if (!pg_type_mergeable(old) && pg_type_mergeable(type))
+		if (!pg_type_mergeable(retype(c, start, type)) && pg_type_mergeable(type))
 			pg_count(c, PAGUS_COUNTER_pageblock_apart, 1);
-		pg_event(c, PAGUS_EVENT_RETYPE, st->first_page + (b << st->pageblock_order),
-			 st->pageblock_order, type, old, 0);
 	}
+}
+
+void pg_block_unisolate(struct pg_call *c, uint32_t i)
+{
+	PG_ASSERT(pg_block_type(c->st, i) == PAGUS_ISOLATE);
+	retype(c, pg_block_start(c->st, i), pg_block_under(c->st, i));
 }

@@ -72,6 +72,16 @@ void pg_account_fold(struct pagus_state *st, struct pg_zone *z, uint32_t cpu);
 
 uint32_t pg_block_type(const struct pagus_state *st, uint32_t i);
 
+/* The type that an isolated pageblock goes back to; of any other its type. */
+uint32_t pg_block_under(const struct pagus_state *st, uint32_t i);
+
+/*
+ * The skip hint: compaction has found the pageblock useless lately. Needs no lock; a hint may be
+ * lost.
+ */
+bool pg_block_skip(const struct pagus_state *st, uint32_t i);
+void pg_block_set_skip(struct pagus_state *st, uint32_t i, bool skip);
+
 /* Every pageblock is movable until it is claimed. */
 void pg_block_init(struct pagus_state *st);
 
@@ -80,6 +90,12 @@ void pg_block_init(struct pagus_state *st);
  * pg_effective_type. Free blocks stay on their lists.
  */
 void pg_block_set_type(struct pg_call *c, uint32_t i, uint32_t order, uint32_t type);
+
+/*
+ * The isolated pageblock of page i gets back the type that it had. Free blocks stay on their lists;
+ * the caller sees to it that no buddies are left apart.
+ */
+void pg_block_unisolate(struct pg_call *c, uint32_t i);
 
 /*
  * Is there memory enough to group by mobility, or was it told to or not to? No type and no list
