@@ -5,6 +5,7 @@
 #include "alloc/alloc.h"
 #include "alloc/reference.h"
 #include "base/digest.h"
+#include "contig/tag.h"
 #include "mem/layout.h"
 #include "pcp/pcp.h"
 #include "reclaim/reclaim.h"
@@ -232,6 +233,23 @@ void pagus_drain_all(struct pagus *p)
 	for (uint32_t cpu = 0; cpu < p->state->nr_cpus; cpu++)
 		if (pg_cpu_online(p->state, cpu))
 			pagus_drain_cpu(p, cpu);
+}
+
+/* ---- owners ---------------------------------------------------------------------------------- */
+
+enum pagus_status pagus_set_tag(struct pagus *p, pagus_pfn_t pfn, uint32_t order, uint32_t tag)
+{
+	return pg_tag_set(p->state, pfn, order, tag);
+}
+
+enum pagus_status pagus_tag(const struct pagus *p, pagus_pfn_t pfn, uint32_t order, uint32_t *tag)
+{
+	return pg_tag_get(p->state, pfn, order, tag);
+}
+
+enum pagus_status pagus_set_movable(struct pagus *p, pagus_pfn_t pfn, uint32_t order, bool movable)
+{
+	IN_CALL(pg_movable_set(&c, pfn, order, movable));
 }
 
 /* ---- CPUs and pcps --------------------------------------------------------------------------- */

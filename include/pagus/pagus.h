@@ -609,5 +609,7 @@ int32_t pagus_extfrag_index(const struct pagus *p, uint32_t zone, uint32_t order
 
 /* References, and allocation and free in other forms. */
 #include <pagus/entry.h>
+/* What owners say of their blocks. */
+#include <pagus/owner.h>
 
 #endif

@@ -277,8 +277,8 @@ struct pagus_port {
 	uint64_t (*reclaim)(void *ctx, const struct pagus_reclaim *how);
 
 	/*
-	 * The owner of movable pages: of blocks that were requested with __GFP_MOVABLE. NULL in
-	 * `move`: no page ever moves.
+	 * The owner of movable pages: of blocks that were requested with __GFP_MOVABLE, or
+	 * made movable by pagus_set_movable. NULL in `move`: no page ever moves.
 	 *
 	 * isolate: claim the block of `order` at pfn, so that from its return on it is neither freed
 	 * nor moved by anybody else until `move` or `putback` has been called for it. False if

@@ -273,7 +273,7 @@ void pg_maps_defer(struct pg_call *c, uint32_t i, uint32_t order)
 		pg_remote_free(c->st, i + (n << piece), piece, &put);
 }
 
-/* ---- split ----------------------------------------------------------------------------------- */
+/* ---- blocks in use ----------------------------------------------------------------------------------- */
 
 /* The lock of the pageblock of page i: CPU + 1 whose pcp's it is, or 0 for the zone's. */
 static uint32_t lock_pageblock(struct pg_call *c, struct pg_zone *z, uint32_t i)
@@ -300,6 +300,14 @@ static uint32_t lock_pageblock(struct pg_call *c, struct pg_zone *z, uint32_t i)
 	}
 }
 
+static void unlock_pageblock(struct pg_call *c, struct pg_zone *z, uint32_t owner)
+{
+	if (owner)
+		pg_pcp_unlock(c, pg_pcp(c->st, z->id, owner - 1));
+	else
+		pg_zone_unlock(c, z);
+}
+
 void pg_maps_split(struct pg_call *c, uint32_t i, uint32_t order, uint32_t to)
 {
 	struct pg_zone *z = pg_zone_of(c->st, i);
@@ -311,10 +319,16 @@ void pg_maps_split(struct pg_call *c, uint32_t i, uint32_t order, uint32_t to)
 	owner = lock_pageblock(c, z, i);
 	for (uint32_t k = 0; k < 1u << (order - to); k++)
 		pg_map_grant(c->st, i + (k << to), to, look.type);
-	if (owner)
-		pg_pcp_unlock(c, pg_pcp(c->st, z->id, owner - 1));
-	else
-		pg_zone_unlock(c, z);
+	unlock_pageblock(c, z, owner);
+}
+
+void pg_maps_set_type(struct pg_call *c, uint32_t i, uint32_t type)
+{
+	struct pg_zone *z = pg_zone_of(c->st, i);
+	uint32_t owner = lock_pageblock(c, z, i);
+
+	pg_map_grant(c->st, i, 0, type);
+	unlock_pageblock(c, z, owner);
 }
 
 const struct pg_pcp_ops pg_pcp_bitmap = {

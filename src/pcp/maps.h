@@ -47,4 +47,7 @@ void pg_maps_defer(struct pg_call *c, uint32_t i, uint32_t order);
 /* The block that is handed out becomes blocks of order `to`. Waits for the pageblock's lock. */
 void pg_maps_split(struct pg_call *c, uint32_t i, uint32_t order, uint32_t to);
 
+/* The block that is handed out at i is for this migratetype from now on. Waits as the above. */
+void pg_maps_set_type(struct pg_call *c, uint32_t i, uint32_t type);
+
 #endif

@@ -209,6 +209,53 @@ static void test_who_is_not_isolated(void **context)
 	contig_close(&l);
 }
 
+/* What an owner says of a block goes with it, and says whether it goes. */
+static void test_tags_and_movability(void **context)
+{
+	(void)context;
+	for (uint32_t n = 0; n < NR_OF(policies); n++) {
+		uint32_t most = 100, tag = 1;
+		struct pg_migration m = migration(&most, PAGUS_MIGRATE_SYNC);
+		bool tags = n < 2;
+		struct contig_lab l;
+		pagus_pfn_t pfn;
+		struct pg_call c;
+
+		open_lab(&l, n);
+		pfn = unit_alloc(&l.lab, GFP_KERNEL, 2);
+		pagus_sim_fill(&l.owner, 0, pfn, 2);
+		assert_int_equal(pagus_set_tag(&l.lab.p, pfn, 1, 7), PAGUS_WRONG_ORDER);
+		assert_int_equal(pagus_set_tag(&l.lab.p, pfn + 64, 0, 7), PAGUS_DOUBLE_FREE);
+		assert_int_equal(pagus_set_tag(&l.lab.p, pfn, 2, 7), tags ? PAGUS_OK :
+									     PAGUS_UNSUPPORTED);
+		c = pg_call_begin(&l.lab.p);
+		isolate(&l, &c, &m, 0, false);
+		pg_call_end(&c);
+		assert_int_equal(pagus_set_movable(&l.lab.p, pfn, 2, true), PAGUS_OK);
+		c = pg_call_begin(&l.lab.p);
+		isolate(&l, &c, &m, 0, true);
+		assert_int_equal(pg_migrate_run(&c, &m), PG_MIGRATED_ALL);
+		pg_call_end(&c);
+		assert_true(l.owner.slot[0].pfn != pfn);
+		if (tags) {
+			assert_int_equal(pagus_tag(&l.lab.p, l.owner.slot[0].pfn, 2, &tag), PAGUS_OK);
+			assert_int_equal(tag, 7);
+		}
+		assert_int_equal(pagus_set_movable(&l.lab.p, l.owner.slot[0].pfn, 2, false), PAGUS_OK);
+		c = pg_call_begin(&l.lab.p);
+		isolate(&l, &c, &m, 0, false);
+		pg_call_end(&c);
+		contig_empty(&l, 0);
+		pfn = unit_alloc(&l.lab, GFP_KERNEL, 2);
+		if (tags) {
+			assert_int_equal(pagus_tag(&l.lab.p, pfn, 2, &tag), PAGUS_OK);
+			assert_int_equal(tag, 0);
+		}
+		unit_free(&l.lab, pfn, 2);
+		contig_close(&l);
+	}
+}
+
 /* Free blocks taken by place: whole, unless the zone is short; and back again. */
 static void test_take(void **context)
 {
@@ -255,6 +302,7 @@ int main(void)
 		cmocka_unit_test(test_again),
 		cmocka_unit_test(test_no_memory_ends_it),
 		cmocka_unit_test(test_who_is_not_isolated),
+		cmocka_unit_test(test_tags_and_movability),
 		cmocka_unit_test(test_take),
 	};
 
