@@ -382,9 +382,16 @@ static bool any_handed_over(const struct pagus_state *st)
 /* The others are read where they act. */
 static bool sets_marks(enum pagus_tunable tunable)
 {
-	return tunable != PAGUS_TUNABLE_watermark_boost_factor &&
-	       tunable != PAGUS_TUNABLE_dirty_ratio && tunable != PAGUS_TUNABLE_defrag_mode &&
-	       !sets_content(tunable);
+	switch (tunable) {
+	case PAGUS_TUNABLE_watermark_boost_factor:
+	case PAGUS_TUNABLE_dirty_ratio:
+	case PAGUS_TUNABLE_defrag_mode:
+	case PAGUS_TUNABLE_extfrag_threshold:
+	case PAGUS_TUNABLE_compact_unevictable_allowed:
+		return false;
+	default:
+		return !sets_content(tunable);
+	}
 }
 
 enum pagus_status pagus_tunable_set(struct pagus *p, enum pagus_tunable tunable, uint32_t value)

@@ -12,6 +12,7 @@
 
 #include "outfile.h"
 #include "replay/replay.h"
+#include "verify/verify.h"
 
 #define USAGE "proc TRACE [NAME...] [--policy NAME] [--at start|end] [--dir DIR]"
 
@@ -102,12 +103,6 @@ static int parse_options(int argc, char **argv, struct options *o)
 	return 0;
 }
 
-/* The policy that follows the recorded kernel. */
-static const char *own_policy(const struct snapshot *start)
-{
-	return start->version < MACHINE_TUNED_PCP ? "linux-6.1" : "linux";
-}
-
 /* A text in memory of its own; NULL without memory. */
 static char *make_text(const struct pagus *p, const struct text_file *file)
 {
@@ -195,10 +190,10 @@ int cmd_proc(int argc, char **argv)
 	if (!t)
 		return cmd_fail("%s", err.text);
 	if (!o.policy)
-		o.policy = own_policy(trace_start(t));
-	if (o.at_end)
+		o.policy = verify_policy_of(t, &err);
+	if (o.policy && o.at_end)
 		r = replay_run(t, o.policy, 0, NULL, NULL, &err);
-	else
+	else if (o.policy)
 		m = machine_build(trace_meta(t), trace_start(t), o.policy, trace_start(t)->nr_cpus,
 				  &err);
 	/* Of a trace that has been replayed the rest is intact too. */

@@ -584,6 +584,7 @@ struct pagus_page_info {
 	bool compound;        /* an allocated block's first page: __GFP_COMP, order 1 or more */
 	bool pfmemalloc;      /* the same: taken below the watermarks, by who frees memory */
 	uint32_t owner;       /* of the pageblock: CPU + 1; 0: the zone */
+	bool reported;        /* a free block's first page: it has been reported (reporting.h) */
 };
 /* Error: BAD_RANGE. */
 enum pagus_status pagus_page_info(const struct pagus *p, pagus_pfn_t pfn, struct pagus_page_info *info);

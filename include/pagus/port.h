@@ -40,7 +40,8 @@ enum pagus_lock_class {
 	X(BOOST, boost)                   /* kswapd takes boosts off a zone's marks */             \
 	X(OOM, oom)                       /* the OOM killer is asked */                           \
 	X(ISOLATE, isolate)               /* pageblocks are isolated, or no longer */            \
-	X(CONTIG, contig)                 /* free blocks of a range are looked for, or taken */
+	X(CONTIG, contig)                 /* free blocks of a range are looked for, or taken */   \
+	X(COMPACT, compact)               /* compaction takes free blocks, or gives them back */
 
 enum pagus_lock_reason {
 #define PAGUS_X(NAME, name) PAGUS_REASON_##NAME,
@@ -80,6 +81,8 @@ enum pagus_compact_result {
 	PAGUS_COMPACT_DEFERRED, /* it failed lately and waits */
 	PAGUS_COMPACT_COMPLETE, /* the zones were gone through in vain */
 	PAGUS_COMPACT_SUCCESS,  /* a block of the order should be there */
+	PAGUS_COMPACT_PARTIAL_SKIPPED, /* they were, but not from end to end */
+	PAGUS_COMPACT_CONTENDED, /* given up for others, or for want of free pages to move to */
 };
 
 /* Whom the OOM killer may choose from, and what it says. */

@@ -97,6 +97,19 @@ struct pagus_posix_calls {
 	enum pagus_compact_result (*compact)(void *ctx, const struct pagus_compact *how);
 	/* Memory has run out: give something up. One at a time. NULL: NOTHING. */
 	enum pagus_oom_answer (*oom)(void *ctx, const struct pagus_oom *what);
+
+	/*
+	 * The program as owner of blocks that were got with __GFP_MOVABLE, by their addresses: the
+	 * calls of these names in port.h, with what is said there. NULL in `move`: the program's
+	 * blocks never move, but those behind handles (handle.h), which an instance has instead.
+	 * `traits` may be called with a zone's lock held, and so in the middle of any call: it may
+	 * not wait for anything. NULL in it: 0.
+	 */
+	uint32_t (*traits)(void *ctx, const void *block, uint32_t order);
+	bool (*isolate)(void *ctx, void *block, uint32_t order, const struct pagus_migrate *how);
+	enum pagus_moved (*move)(void *ctx, void *from, void *to, uint32_t order,
+				 const struct pagus_migrate *how);
+	void (*putback)(void *ctx, void *block, uint32_t order);
 };
 
 /* All zero but `bytes`, or `node` and `nr_nodes`, is a valid configuration. */
@@ -117,8 +130,18 @@ struct pagus_posix_config {
 	enum pagus_posix_cpu_source cpu_source;
 	const struct pagus_posix_tunable *tunables; /* set before the first page is handed over */
 	uint32_t nr_tunables;
+	uint32_t nr_handles; /* movable blocks behind handles (handle.h) at a time, at most; 0: there
+	                      * are none. Not together with `move` of the calls */
+	/*
+	 * A block behind a handle is being moved: copy `bytes` bytes to where it will be, and make all
+	 * that refers to its old address refer to the new one. For programs that keep addresses of
+	 * blocks that are not open. False: not now; then nothing may have changed. Called with no lock
+	 * held; opens and frees of this handle wait for its return, so what is held around those may
+	 * only be tried here. NULL: memcpy, and true.
+	 */
+	bool (*relocate)(void *ctx, void *user, void *to, const void *from, uint64_t bytes);
 	const struct pagus_posix_calls *calls; /* NULL: nothing is done about a shortage */
-	void *ctx;                             /* of the calls */
+	void *ctx;                             /* of the calls, and of relocate */
 };
 
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* An instance: from a configuration to memory handed over, and its end. */
 #include "gate.h"
+#include "handle.h"
 #include "hot.h"
 
 #include <errno.h>
@@ -31,7 +32,7 @@ static enum pagus_status check(const struct pagus_posix_config *config)
 		return px_error(PAGUS_BAD_CONFIG, "lazy_discard: MADV_FREE is for ANONYMOUS alone");
 	if (config->policy && !pagus_policy_known(config->policy))
 		return px_error(PAGUS_BAD_CONFIG, "policy: '%s' is none", config->policy);
-	return PAGUS_OK;
+	return px_owner_check(config);
 }
 
 static uint32_t configured_cpus(void)
@@ -175,11 +176,14 @@ static enum pagus_status build(struct pagus_posix *x, const struct pagus_posix_c
 	if (!px_gate_open())
 		return px_error(PAGUS_BAD_CONFIG, "this kernel has no membarrier (Linux 4.14)");
 	px_pressure_connect(x, config);
+	px_owner_connect(x, config);
 	status = px_cpu_choose(x, config->cpu_source);
 	if (status != PAGUS_OK)
 		return status;
 	px_workers_init(x);
 	status = px_memory_map(x);
+	if (status == PAGUS_OK)
+		status = px_handles_create(x, config);
 	if (status == PAGUS_OK)
 		status = hand_over(x, config, cpu_node);
 	if (status == PAGUS_OK && !px_fork_watch(x))
@@ -215,6 +219,7 @@ void pagus_posix_destroy(struct pagus_posix *x)
 	px_workers_stop(x);
 	px_fork_forget(x);
 	px_hot_destroy(x);
+	px_handles_destroy(x);
 	if (x->state)
 		munmap(x->state, x->state_bytes);
 	if (x->locks)

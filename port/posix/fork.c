@@ -7,6 +7,7 @@
  * may be held by a thread that is in the program's own call; what it guards is no state.
  */
 #include "gate.h"
+#include "handle.h"
 #include "hot.h"
 
 static struct pagus_posix *instances;
@@ -33,6 +34,7 @@ static void go_on_in_child(void)
 	for (struct pagus_posix *x = instances; x; x = x->next) {
 		x->locks[x->first_lock[PAGUS_LOCK_OOM]].lock.word = 0;
 		x->foreign |= x->backing == PAGUS_POSIX_MEMFD;
+		px_handles_renew(x);
 		px_workers_renew(x);
 	}
 	instances_lock.word = 0;

@@ -79,6 +79,7 @@ struct pagus_posix {
 	uint32_t nr_cpus;
 	enum pagus_posix_cpu_source cpu_source;
 	struct px_hot *hot;   /* a CPU; NULL: nothing is borrowed (hot.h) */
+	struct px_handles *handles; /* NULL: there are none (handle.h) */
 
 	/* In the order of classes: each zone's pcps, then the zones, then OOM. */
 	struct px_lock_line *locks;
@@ -131,6 +132,12 @@ uint32_t px_cpu_now(void);
 /* ---- pressure.c ------------------------------------------------------------------------------ */
 
 void px_pressure_connect(struct pagus_posix *x, const struct pagus_posix_config *config);
+
+/* ---- owner.c --------------------------------------------------------------------------------- */
+
+/* Who owns movable blocks: of a valid configuration, after the calls have been connected. */
+enum pagus_status px_owner_check(const struct pagus_posix_config *config);
+void px_owner_connect(struct pagus_posix *x, const struct pagus_posix_config *config);
 
 /* ---- worker.c -------------------------------------------------------------------------------- */
 

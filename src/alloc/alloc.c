@@ -89,7 +89,7 @@ static void charge(struct pg_call *c, const struct pg_plan *plan, struct pagus_r
 
 	pg_call_end(c);
 	charged = port->charge(c->p->port_ctx, res->pfn, plan->order, plan->gfp);
-	*c = pg_call_begin(c->p);
+	pg_call_resume(c);
 	if (charged) {
 		pg_page(c->st, pg_index(c->st, res->pfn))->next |= PG_MARK_CHARGED;
 		return;

@@ -101,7 +101,7 @@ static void uncharge(struct pg_call *c, uint32_t i, uint32_t order)
 	pg_call_end(c);
 	if (c->p->port->uncharge)
 		c->p->port->uncharge(c->p->port_ctx, pg_pfn(c->st, i), order);
-	*c = pg_call_begin(c->p);
+	pg_call_resume(c);
 }
 
 /* A bad block's content is left as it was found. False: the block is leaked. */

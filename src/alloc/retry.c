@@ -19,7 +19,7 @@ void pg_slow_wait(struct pg_call *c, enum pagus_wait why)
 		return;
 	pg_call_end(c);
 	c->p->port->wait(c->p->port_ctx, why);
-	*c = pg_call_begin(c->p);
+	pg_call_resume(c);
 }
 
 static uint64_t reclaimable(const struct pg_call *c, const struct pg_zone *z)

@@ -22,6 +22,7 @@
 #endif
 
 #define pg_unlikely(cond) __builtin_expect(!!(cond), 0)
+#define pg_likely(cond)   __builtin_expect(!!(cond), 1)
 
 /* Of functions that most requests or frees run through and other files call too. */
 #define pg_inlined inline __attribute__((always_inline))

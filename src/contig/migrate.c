@@ -41,7 +41,10 @@ bool pg_migrate_hint(const struct pg_call *c, const struct pg_migration *m, uint
 {
 	const struct pagus_port *port = c->p->port;
 
-	if (!port->move || !is_movable_block(c->st, i, order))
+	const struct pg_view look = pg_peek(c->st, i);
+
+	if (!port->move || look.kind != PAGUS_PAGE_ALLOCATED || look.order != order ||
+	    look.type != PAGUS_MOVABLE || pg_peek_shared(c->st, i))
 		return false;
 	return !port->traits || !(port->traits(c->p->port_ctx, pg_pfn(c->st, i), order) &
 				  forbidden(m));
@@ -72,13 +75,15 @@ bool pg_migrate_isolate(struct pg_call *c, struct pg_migration *m, uint32_t i, u
 	return true;
 }
 
-/* The block `to` is for what `from` holds: the owner finds there what was written at the other. */
-static void take_over(struct pagus_state *st, uint32_t from, uint32_t to, uint32_t order)
+/*
+ * The block `to` is for what `from` holds: the owner finds there what was written at the other. Bits
+ * of a map are not the holder's to change, and say what they should: both are movable.
+ */
+static void take_over(struct pagus_state *st, uint32_t from, uint32_t to)
 {
-	if (pg_mapped(st)) {
-		pg_map_grant(st, to, order, pg_view(st, from).type);
+	PG_ASSERT_SLOW(pg_view(st, to).type == PAGUS_MOVABLE);
+	if (pg_mapped(st))
 		return;
-	}
 	pg_page(st, to)->type = pg_page(st, from)->type;
 	pg_page(st, to)->tag = pg_page(st, from)->tag;
 	pg_page(st, to)->next = pg_page(st, from)->next;
@@ -102,7 +107,7 @@ static enum pagus_moved move_block(struct pg_call *c, const struct pagus_migrate
 
 	if (is_shared(c->st, from))
 		return PAGUS_MOVE_AGAIN;
-	take_over(c->st, from, to, order);
+	take_over(c->st, from, to);
 	task = pg_reclaim_enter(c);
 	moved = c->p->port->move(c->p->port_ctx, pg_pfn(c->st, from), pg_pfn(c->st, to), order, how);
 	pg_reclaim_leave(c, task);

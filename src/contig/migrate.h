@@ -19,8 +19,8 @@
 struct pg_migration;
 
 /*
- * A block of `order` for what is at `from`, handed out already, of whatever type; PG_NONE: there is
- * none. And a block of those back, which is nobody's content.
+ * A block of `order` for what is at `from`, handed out already, as movable; PG_NONE: there is none.
+ * And a block of those back, which is nobody's content.
  */
 typedef uint32_t pg_migrate_get(struct pg_call *c, struct pg_migration *m, uint32_t from,
 				uint32_t order);

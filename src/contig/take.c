@@ -60,11 +60,22 @@ void pg_take_cut(struct pagus_state *st, uint32_t i, uint32_t from, uint32_t to)
 		hand_out(st, i + (k << to), to);
 }
 
-void pg_take_return(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order)
+static void give_back(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order,
+		      enum pg_end end)
 {
 	if (pg_mapped(c->st))
 		pg_map_take(c->st, i, order);
 	else
 		set_block(c->st, i, 0, PAGUS_PAGE_TAIL);
-	pg_buddy_free(c, z, i, order, PG_HEAD);
+	pg_buddy_free(c, z, i, order, end);
+}
+
+void pg_take_return(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order)
+{
+	give_back(c, z, i, order, PG_HEAD);
+}
+
+void pg_take_return_tail(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order)
+{
+	give_back(c, z, i, order, PG_TAIL);
 }

@@ -15,7 +15,7 @@ int pg_take_free(struct pg_call *c, struct pg_zone *z, uint32_t i);
 
 /*
  * Cut the block at i of order `from`, taken so, into blocks of order `to`, each handed out by
- * itself.
+ * itself. Needs the zone's lock.
  */
 void pg_take_cut(struct pagus_state *st, uint32_t i, uint32_t from, uint32_t to);
 
@@ -24,5 +24,8 @@ void pg_take_cut(struct pagus_state *st, uint32_t i, uint32_t from, uint32_t to)
  * the zone's lock.
  */
 void pg_take_return(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order);
+
+/* The same to the tail of its list, to be handed out late. */
+void pg_take_return_tail(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order);
 
 #endif

@@ -23,6 +23,36 @@ static inline struct pg_view pg_view(const struct pagus_state *st, uint32_t i)
 				 .type = page->type };
 }
 
+/*
+ * The same of a page that anybody may be changing at this moment: what it says may never have been
+ * so. Whoever acts upon it looks again, with the lock or the claim that makes it certain.
+ */
+#define PG_RACY __attribute__((no_sanitize("thread")))
+
+static inline PG_RACY struct pg_view pg_peek(const struct pagus_state *st, uint32_t i)
+{
+	const volatile struct pg_page *page;
+	struct pg_view look;
+
+	if (pg_mapped(st))
+		return pg_map_view(st, i);
+	page = pg_page(st, i);
+	look = (struct pg_view){ .zone = page->zone, .kind = page->kind, .order = page->order,
+				 .type = page->type };
+	return look;
+}
+
+/* Does it look as if somebody else referred to the block in use at i? */
+static inline PG_RACY bool pg_peek_shared(const struct pagus_state *st, uint32_t i)
+{
+	const volatile struct pg_page *page;
+
+	if (pg_mapped(st))
+		return false;
+	page = pg_page(st, i);
+	return page->prev > 0;
+}
+
 /* References to a block that is handed out, beyond the first. Maps keep none. */
 static inline uint32_t pg_references(const struct pagus_state *st, uint32_t i)
 {

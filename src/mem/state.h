@@ -45,7 +45,8 @@ struct pg_page {
 	uint8_t order;       /* Z, P or O: of the block; 0 in tails */
 	uint8_t kind : 4;    /* Z, P or O */
 	uint8_t type : 4;    /* O: migratetype of the request, if allocated or inherited; P: in releases that
-	                      * keep it, of the pageblock when the page was freed; else 0 */
+	                      * keep it, of the pageblock when the page was freed; Z: of a free block 1 if it
+	                      * has been reported; else 0 */
 };
 PG_STATIC_ASSERT(sizeof(struct pg_page) == 16, "page record");
 
@@ -65,6 +66,9 @@ static inline bool pg_kind_cached(uint32_t kind)
 #define PG_ZONE_BELOW_HIGH     0x2u /* an allocation found the zone under its high mark */
 #define PG_ZONE_BOOSTED        0x4u /* its marks were boosted, or a CPU took all down to one:
 				     * kswapd is to be woken */
+#define PG_ZONE_HINTS_OLD      0x8u /* compaction has been through: its skip hints may go when kswapd
+				     * has nothing to do */
+#define PG_ZONE_HINTS_GO       0x10u /* and the next compaction clears them */
 
 struct pg_zone {
 	uint64_t start_pfn, end_pfn;               /* I: span, end exclusive */
@@ -92,6 +96,16 @@ struct pg_zone {
 	uint64_t off_summaries;                    /* I: of its own, which its lock guards (map.h) */
 	uint32_t nr_isolated;                      /* Z: pageblocks that are isolated */
 	uint32_t pad;
+	/*
+	 * Of compaction, all A, and hints: where its scanners go on, as numbers of pageblocks (of
+	 * the free scanner + 1): the source's in mode ASYNC and in the others; and the first and
+	 * last that the last clearing of skip hints found worth a look.
+	 */
+	uint32_t compact_migrate[2], compact_free;
+	uint32_t compact_init_migrate, compact_init_free;
+	uint32_t compact_considered, compact_shift, compact_order_failed; /* A: its deferral */
+	uint32_t compact_tokens;                   /* A: pages that it may yet copy; signed */
+	uint32_t compact_pad;
 };
 PG_STATIC_ASSERT(sizeof(struct pg_zone) % 8 == 0, "zone");
 

@@ -21,7 +21,7 @@ void pg_reclaim_leave(struct pg_call *c, uint32_t task)
 
 		*flags = (*flags & ~PAGUS_TASK_MEMALLOC) | (task & PAGUS_TASK_MEMALLOC);
 	}
-	*c = pg_call_begin(c->p);
+	pg_call_resume(c);
 }
 
 static void count_stall(const struct pg_call *c, uint32_t highest)

@@ -106,6 +106,12 @@ static uint32_t find(const struct pagus_state *st, const struct pg_zone *z, uint
 	return pg_map_start(st, m) + bit;
 }
 
+uint32_t pg_bitmap_from(const struct pagus_state *st, const struct pg_zone *z, uint32_t block,
+			uint32_t order, uint32_t type)
+{
+	return find(st, z, block, order, type);
+}
+
 uint32_t pg_bitmap_first(const struct pagus_state *st, const struct pg_zone *z, uint32_t order,
 			 uint32_t type)
 {
@@ -173,6 +179,7 @@ void pg_bitmap_remove(struct pagus_state *st, struct pg_zone *z, uint32_t i)
 	PG_ASSERT(pg_map_owner(m) == 0 && (m->listed >> order & 1) && z->nr_free[order] > 0);
 	pg_map_take(st, i, order);
 	m->whole = 0;
+	m->reported = 0;
 	if (order >= st->pageblock_order || pg_map_find_exact(st, m, order, 0) == UINT32_MAX)
 		leave(st, m, order);
 	pg_write(z->nr_free[order], z->nr_free[order] - 1);

@@ -36,6 +36,7 @@ void pg_store_remove(struct pagus_state *st, struct pg_zone *z, uint32_t i)
 	pg_list_del(pages, i);
 	pg_write(z->nr_free[pages[i].order], z->nr_free[pages[i].order] - 1);
 	pages[i].kind = PAGUS_PAGE_TAIL;
+	pages[i].type = 0;
 	pages[i].order = 0;
 	z->work++;
 }
@@ -52,6 +53,19 @@ void pg_store_move(struct pagus_state *st, struct pg_zone *z, uint32_t i, uint32
 	pg_list_del(pages, i);
 	pg_list_add_tail(pages, pg_store_list(z, pages[i].order, type), i);
 	z->work++;
+}
+
+bool pg_store_is_reported(const struct pagus_state *st, uint32_t i)
+{
+	return pg_mapped(st) ? pg_map(st, i)->reported : pg_page(st, i)->type;
+}
+
+void pg_store_mark_reported(struct pagus_state *st, uint32_t i)
+{
+	if (pg_mapped(st))
+		pg_map(st, i)->reported = 1;
+	else
+		pg_page(st, i)->type = 1;
 }
 
 uint32_t pg_store_split(struct pagus_state *st, struct pg_zone *z, uint32_t i, uint32_t from,

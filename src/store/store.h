@@ -34,6 +34,10 @@ bool pg_bitmap_holds(const struct pagus_state *st, const struct pg_zone *z, uint
 uint32_t pg_bitmap_next(const struct pagus_state *st, const struct pg_zone *z, uint32_t i,
 			uint32_t order, uint32_t type);
 
+/* The first of a pageblock from number `block` on, which is the zone's, or its end_block. */
+uint32_t pg_bitmap_from(const struct pagus_state *st, const struct pg_zone *z, uint32_t block,
+			uint32_t order, uint32_t type);
+
 /*
  * All free blocks of a pageblock, none of which is as large as it, come to the zone, or leave it,
  * as they are. Returns how many pages. The counts of pages are the caller's (pg_account).
@@ -90,8 +94,15 @@ static inline bool pg_store_holds(const struct pagus_state *st, const struct pg_
 void pg_store_insert(struct pagus_state *st, struct pg_zone *z, uint32_t i, uint32_t order,
 		     uint32_t type, enum pg_end end);
 
-/* Take the free block i off its list. Its first page becomes a tail: the caller says what it is. */
+/*
+ * Take the free block i off its list. Its first page becomes a tail: the caller says what it is. It
+ * is not one that has been reported any more.
+ */
 void pg_store_remove(struct pagus_state *st, struct pg_zone *z, uint32_t i);
+
+/* Has the free block i been reported since it became what it is? From now on it has. */
+bool pg_store_is_reported(const struct pagus_state *st, uint32_t i);
+void pg_store_mark_reported(struct pagus_state *st, uint32_t i);
 
 /* Move the free block i to the tail of another type's list of its order. */
 void pg_store_move(struct pagus_state *st, struct pg_zone *z, uint32_t i, uint32_t type);

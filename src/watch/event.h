@@ -8,11 +8,21 @@
 
 #define PG_NO_ZONE_ID 255
 
-/* One call into the library: the instance, and the CPU that the caller is pinned to. */
+/* A block that a compaction waits for: what merges to just this in its own frees is taken. */
+struct pg_capture {
+	uint32_t zone, order, type; /* type: migratetype of the request */
+	uint32_t i;                 /* the block, or PG_NONE */
+};
+
+/*
+ * One call into the library: the instance, and the CPU that the caller is pinned to. `capture` is
+ * set while its request compacts.
+ */
 struct pg_call {
 	struct pagus_state *st;
 	struct pagus *p;
 	uint32_t cpu;
+	struct pg_capture *capture;
 };
 
 static inline struct pg_call pg_call_begin(struct pagus *p)
@@ -26,6 +36,12 @@ static inline struct pg_call pg_call_begin(struct pagus *p)
 static inline void pg_call_end(struct pg_call *c)
 {
 	c->p->port->cpu_unpin(c->p->port_ctx);
+}
+
+/* The call goes on, maybe on another CPU. */
+static inline void pg_call_resume(struct pg_call *c)
+{
+	c->cpu = pg_call_begin(c->p).cpu;
 }
 
 void pg_event_raise(const struct pg_call *c, enum pagus_event_id id, uint32_t zone, pagus_pfn_t pfn,

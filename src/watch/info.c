@@ -224,8 +224,11 @@ enum pagus_status pagus_page_info(const struct pagus *p, pagus_pfn_t pfn,
 		.kind = (enum pagus_page_kind)view.kind, .order = view.order,
 		.zone = view.zone == PG_NO_ZONE ? UINT32_MAX : view.zone,
 		.block_type = (enum pagus_migratetype)pg_block_type(st, i),
-		.request_type = (enum pagus_migratetype)view.type, .owner = pg_owner(st, i),
+		.owner = pg_owner(st, i),
 	};
+	info->reported = view.kind == PAGUS_PAGE_FREE && pg_store_is_reported(st, i);
+	if (view.kind != PAGUS_PAGE_FREE)
+		info->request_type = (enum pagus_migratetype)view.type;
 	if (view.kind == PAGUS_PAGE_INHERITED)
 		info->references = 1;
 	if (view.kind != PAGUS_PAGE_ALLOCATED)
@@ -238,32 +241,9 @@ enum pagus_status pagus_page_info(const struct pagus *p, pagus_pfn_t pfn,
 	return PAGUS_OK;
 }
 
-/* Free blocks of one zone, or of all. */
-struct free_sum {
-	uint64_t pages, blocks, suitable; /* suitable: in blocks of the order asked for */
-};
-
-static struct free_sum sum_free(const struct pagus_state *st, uint32_t zone, uint32_t order)
-{
-	uint32_t first = zone == UINT32_MAX ? 0 : zone;
-	uint32_t end = zone == UINT32_MAX ? st->nr_zones : zone + 1;
-	struct free_sum sum = { 0 };
-
-	for (uint32_t id = first; id < end && id < st->nr_zones; id++) {
-		for (uint32_t o = 0; o <= st->max_order; o++) {
-			uint64_t nr = pg_zone(st, id)->nr_free[o];
-
-			sum.blocks += nr;
-			sum.pages += nr << o;
-			sum.suitable += o >= order ? nr << (o - order) : 0;
-		}
-	}
-	return sum;
-}
-
 uint32_t pagus_unusable_index(const struct pagus *p, uint32_t zone, uint32_t order)
 {
-	struct free_sum sum = sum_free(p->state, zone, order);
+	struct pg_free_sum sum = pg_free_sum(p->state, zone, order);
 
 	if (sum.pages == 0 || order > p->state->max_order)
 		return 1000;
@@ -272,11 +252,5 @@ uint32_t pagus_unusable_index(const struct pagus *p, uint32_t zone, uint32_t ord
 
 int32_t pagus_extfrag_index(const struct pagus *p, uint32_t zone, uint32_t order)
 {
-	struct free_sum sum = sum_free(p->state, zone, order);
-
-	if (sum.blocks == 0 || order > p->state->max_order)
-		return 0;
-	if (sum.suitable)
-		return -1000;
-	return 1000 - (int32_t)((1000 + sum.pages * 1000 / (UINT64_C(1) << order)) / sum.blocks);
+	return pg_extfrag_index(p->state, zone, order);
 }

@@ -43,11 +43,32 @@ bool pg_buddy_apart(const struct pagus_state *st, uint32_t i, uint32_t order)
 	return type == buddy_type || (pg_type_mergeable(type) && pg_type_mergeable(buddy_type));
 }
 
-static bool captured(const struct pg_call *c, uint32_t i, uint32_t order)
+/*
+ * Is it what a compaction of this call waits for? A movable pageblock is not made mixed for that.
+ * (compaction_capture)
+ */
+static bool waited_for(const struct pg_call *c, const struct pg_zone *z, uint32_t i, uint32_t order,
+		       uint32_t type)
+{
+	struct pg_capture *capture = c->capture;
+
+	if (pg_likely(!capture) || capture->i != PG_NONE || capture->order != order ||
+	    capture->zone != z->id || type == PAGUS_CMA || type == PAGUS_ISOLATE)
+		return false;
+	if (order < c->st->pageblock_order && type == PAGUS_MOVABLE &&
+	    capture->type != PAGUS_MOVABLE)
+		return false;
+	capture->i = i;
+	return true;
+}
+
+static bool captured(const struct pg_call *c, const struct pg_zone *z, uint32_t i, uint32_t order,
+		     uint32_t type)
 {
 	const struct pagus_port *port = c->p->port;
 
-	if (!port->capture || !port->capture(c->p->port_ctx, pg_pfn(c->st, i), order))
+	if (!waited_for(c, z, i, order, type) &&
+	    (!port->capture || !port->capture(c->p->port_ctx, pg_pfn(c->st, i), order)))
 		return false;
 	if (pg_mapped(c->st)) {
 		pg_map_grant(c->st, i, order, PAGUS_UNMOVABLE);
@@ -82,7 +103,7 @@ static void free_one(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t 
 	while (order < st->max_order) {
 		uint32_t buddy = pg_buddy(i, order);
 
-		if (captured(c, i, order)) {
+		if (captured(c, z, i, order, type)) {
 			pg_account(c, z, -(INT64_C(1) << order), type);
 			if (pg_unlikely(st->off_owns))
 				pg_own_freed(c, z, freed, order, end);

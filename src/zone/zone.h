@@ -214,6 +214,29 @@ static inline uint64_t pg_mark(const struct pg_zone *z, uint32_t which)
  */
 void pg_watermark_boost(const struct pg_call *c, struct pg_zone *z, uint32_t flags);
 
+/* ---- fragment.c ---------------------------------------------------------------------------- */
+
+/*
+ * Free pages and blocks of a zone, or of all with UINT32_MAX, and how many blocks of `order` could be
+ * cut from them.
+ */
+struct pg_free_sum {
+	uint64_t pages, blocks, suitable;
+};
+struct pg_free_sum pg_free_sum(const struct pagus_state *st, uint32_t zone, uint32_t order);
+
+/*
+ * Would a request of `order` fail for want of memory, near 0, or because it is scattered, near 1000?
+ * -1000: it would not fail.
+ */
+int32_t pg_extfrag_index(const struct pagus_state *st, uint32_t zone, uint32_t order);
+
+/* Of the free pages, those that are in blocks below `order`, in percent; 0 if none is free. */
+uint32_t pg_extfrag_percent(const struct pagus_state *st, uint32_t zone, uint32_t order);
+
+/* Free pages in whole free pageblocks; with isolated ones in the zone maybe fewer than there are. */
+uint64_t pg_free_in_blocks(const struct pagus_state *st, const struct pg_zone *z);
+
 /* ---- zonelist.c ---------------------------------------------------------------------------- */
 
 /* Build both zonelists of every node. */

@@ -76,6 +76,21 @@ class Explain(unittest.TestCase):
                              (FRAG, "600000"), (FRAG, "1000010")):
             self.assertNotRegex(explain(trace, "--event", event).stdout, r"(?m) $")
 
+    def test_a_drained_page_is_told_by_its_drain(self):
+        done = explain(FRAG, "--event", "1123826")
+        self.assertEqual(done.stdout.splitlines()[1:], [
+            "decided   at event 1123498, pcp_overflow",
+            "begun     by event 1117539, pcp_drain_remote: the pcp is emptied",
+            "pcp       CPU 0: count 1063, high 11728 (5826 to 11728), batch 31, free_count 36",
+            "drain     992 pages, from the tail of list 0 on",
+            "pagus     992 blocks, the last pfn 0x4aaa",
+            "kernel    pfn 0x15018 order 0, to the lists of Movable: block 328 of what pagus drains here",
+        ])
+        for number in (57360, 125838, 506638):
+            done = explain(GCCBUILD, "--event", str(number))
+            self.assertRegex(done.stdout, r"\nbegun .*: a free filled the pcp over its limit\n")
+            self.assertRegex(done.stdout, r": block \d+ of what pagus drains here\n$")
+
     def test_a_free_names_the_list(self):
         self.assertIn("\npagus     onto list 1 (order 0, Movable); nothing is drained\n",
                       explain(FRAG, "--event", "600000").stdout)
@@ -102,9 +117,10 @@ class Explain(unittest.TestCase):
     def test_every_label_is_in_the_manual(self):
         with open(MANPAGE) as f:
             manual = f.read()
-        done = explain(FRAG, "--event", "723972")
-        for label in {line.split()[0] for line in done.stdout.splitlines() if not line.startswith("    ")}:
-            self.assertIn(f"*{label}*", manual)
+        for number in ("723972", "1123826", "600000"):
+            done = explain(FRAG, "--event", number)
+            for label in {line.split()[0] for line in done.stdout.splitlines() if not line.startswith("    ")}:
+                self.assertIn(f"*{label}*", manual)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ static void open_lab(struct contig_lab *l, uint32_t n)
 
 static uint32_t get(struct pg_call *c, struct pg_migration *m, uint32_t from, uint32_t order)
 {
-	const struct pagus_request req = { .gfp = GFP_KERNEL, .order = order, .node = PAGUS_NO_NODE };
+	const struct pagus_request req = { .gfp = GFP_KERNEL | __GFP_MOVABLE, .order = order,
+					   .node = PAGUS_NO_NODE };
 	uint32_t *most = m->own;
 	struct pagus_result res;
 

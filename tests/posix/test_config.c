@@ -12,6 +12,55 @@ static void refuse(struct pagus_posix_config config, enum pagus_status status, c
 		fail_msg("'%s' does not say '%s'", pagus_posix_error(), why);
 }
 
+static void nothing_put_back(void *ctx, void *block, uint32_t order)
+{
+	(void)ctx;
+	(void)block;
+	(void)order;
+}
+
+static bool nothing_isolated(void *ctx, void *block, uint32_t order,
+			     const struct pagus_migrate *how)
+{
+	(void)how;
+	nothing_put_back(ctx, block, order);
+	return false;
+}
+
+static enum pagus_moved nothing_moved(void *ctx, void *from, void *to, uint32_t order,
+				      const struct pagus_migrate *how)
+{
+	(void)to;
+	(void)nothing_isolated(ctx, from, order, how);
+	return PAGUS_MOVE_NEVER;
+}
+
+static bool not_relocated(void *ctx, void *user, void *to, const void *from, uint64_t bytes)
+{
+	return ctx && user && to && from && !bytes;
+}
+
+/* Movable blocks have one owner, with all of its calls. */
+static void owners_that_cannot_be_are_refused(void **state)
+{
+	const struct pagus_posix_calls all = { .isolate = nothing_isolated, .move = nothing_moved,
+					       .putback = nothing_put_back };
+	struct pagus_posix_calls calls = all;
+
+	(void)state;
+	refuse((struct pagus_posix_config){ .bytes = MIB, .relocate = not_relocated },
+	       PAGUS_BAD_CONFIG, "relocate");
+	refuse((struct pagus_posix_config){ .bytes = MIB, .nr_handles = 1, .calls = &calls },
+	       PAGUS_BAD_CONFIG, "nr_handles");
+	calls.isolate = NULL;
+	refuse((struct pagus_posix_config){ .bytes = MIB, .calls = &calls }, PAGUS_BAD_CONFIG,
+	       "isolate");
+	calls = all;
+	calls.putback = NULL;
+	refuse((struct pagus_posix_config){ .bytes = MIB, .calls = &calls }, PAGUS_BAD_CONFIG,
+	       "putback");
+}
+
 static void what_cannot_be_is_refused(void **state)
 {
 	const struct pagus_posix_tunable wrong = { PAGUS_TUNABLE_dirty_ratio, 101 };
@@ -150,6 +199,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_cannot_be_is_refused),
+		cmocka_unit_test(owners_that_cannot_be_are_refused),
 		cmocka_unit_test(a_numa_node_that_is_not_there_is_refused),
 		cmocka_unit_test(memory_is_bound_to_a_numa_node),
 		cmocka_unit_test(hugetlb_is_there_or_is_refused),

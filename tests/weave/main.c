@@ -179,7 +179,7 @@ static bool run_policy(const char *policy, const char *only, uint64_t seed, uint
 			continue;
 		told->schedules = told->steps = told->switches = 0;
 		if (try(scenario, policy, seed, nr, NULL)) {
-			printf("%-16s %-10s %8llu schedules passed, %.1f points and %.1f switches each\n",
+			printf("%-16s %-14s %8llu schedules passed, %.1f points and %.1f switches each\n",
 			       policy, scenario->name, (unsigned long long)told->schedules,
 			       (double)told->steps / (double)told->schedules,
 			       (double)told->switches / (double)told->schedules);
@@ -203,7 +203,7 @@ static int usage(void)
 	fprintf(stderr, "usage: weave [--policy NAME] [--scenario NAME] [--schedules N] "
 			"[--shorten yes|no]\n");
 	for (uint32_t n = 0; n < nr_scenarios; n++)
-		fprintf(stderr, "  %-10s %s\n", scenarios[n].name, scenarios[n].about);
+		fprintf(stderr, "  %-14s %s\n", scenarios[n].name, scenarios[n].about);
 	return 1;
 }
 

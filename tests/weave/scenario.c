@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "weave/move.h"
 #include "weave/world.h"
 
 #define INTERRUPT_ODDS 24 /* one point in so many */
@@ -25,7 +26,8 @@ static const struct scenario_role
 			  [CALL_FREE] = 2 } },
 	destroyer = { 14, { [CALL_FREE] = 10, [CALL_FREE_BULK] = 2, [CALL_DRAIN] = 1,
 			    [CALL_FREE_NOLOCK] = 1 } },
-	anybody = { 10, { 4, 2, 5, 1, 1, 1, 1, 1, 1, 1, 1, 1 } };
+	mover = { 5, { [CALL_MOVE] = 4, [CALL_FREE] = 1 } },
+	anybody = { 10, { 4, 2, 5, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 } };
 
 const struct scenario scenarios[] = {
 	{ "free", "an owner allocates, others free", 3, 16, .roles = { &owner, &freer, &freer } },
@@ -47,6 +49,10 @@ const struct scenario scenarios[] = {
 	  .roles = { &destroyer, &destroyer, &bulk_freer, &freer } },
 	{ "migrate", "callers change their CPU between calls", 3, 20, .migrates = true,
 	  .interrupts = true, .roles = { &owner, &freer, &drainer } },
+	{ "move", "what blocks hold is moved while pages are freed and drained", 4, 32,
+	  .roles = { &owner, &freer_ticks, &mover, &mover } },
+	{ "move, isolate", "the same while pageblocks are isolated", 4, 32,
+	  .roles = { &owner, &freer, &mover, &isolator } },
 	{ "anything", "all of it", 4, 24, .migrates = true, .interrupts = true, .captures = true,
 	  .roles = { &anybody, &anybody, &anybody, &anybody } },
 };
@@ -97,7 +103,7 @@ static void allocate(uint32_t gfp, uint32_t order)
 	pagus_pfn_t pfn;
 
 	pagus_alloc_pages(&world.p, gfp, order, &pfn);
-	world_granted(pfn, order);
+	world_granted(pfn, order, gfp & __GFP_MOVABLE);
 }
 
 static void must_free(enum pagus_status status, struct world_block block)
@@ -148,7 +154,7 @@ static void call_nolock(bool frees)
 		uint32_t order = chance(4) ? 0 : chance(WORLD_BLOCK_ORDER + 1);
 
 		pagus_alloc_nolock(&world.p, PAGUS_NO_NODE, order, &res);
-		world_granted(res.pfn, order);
+		world_granted(res.pfn, order, false);
 	}
 	world_nolock(false);
 }
@@ -223,6 +229,7 @@ static void make(enum scenario_call call, uint32_t here)
 	case CALL_HOTPLUG: plug(here, false); break;
 	case CALL_PCPS: switch_pcps(false); break;
 	case CALL_ISOLATE: isolate(); break;
+	case CALL_MOVE: move_some(&actors[weave_self()].random); break;
 	case NR_CALLS: break;
 	}
 }

@@ -18,6 +18,7 @@ enum scenario_call {
 	CALL_HOTPLUG,      /* a CPU goes, or comes again */
 	CALL_PCPS,         /* the zone's pcps go off, or on again */
 	CALL_ISOLATE,
+	CALL_MOVE,         /* what some blocks hold, elsewhere */
 	NR_CALLS
 };
 

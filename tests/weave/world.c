@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "weave/world.h"
 
+#include "weave/owner.h"
+
 #include <pagus/step.h>
 
 #include <stdio.h>
@@ -23,6 +25,7 @@ struct caller {
 	bool nolock;              /* the innermost */
 	uint64_t began[3];        /* the calls, by depth; the last for none */
 	int holds[2][PAGUS_NR_LOCK_CLASSES]; /* locks, by depth */
+	uint16_t left[WORLD_PAGES]; /* how often it has moved something off a page, in this call */
 };
 
 static struct caller callers[WEAVE_OUTSIDE + 1];
@@ -35,6 +38,7 @@ static bool isolated[NR_BLOCKS];
 static pagus_pfn_t anchor;             /* only the zone takes such a block, and what waits there */
 static struct world_block captured[WORLD_PAGES]; /* in this hold of the zone's lock */
 static uint32_t nr_captured;
+static uint32_t nr_movers;             /* callers that may have pages in hand */
 static void *fresh;                    /* the instance as it was opened */
 
 static void must(enum pagus_status status, const char *what)
@@ -139,13 +143,15 @@ static bool capture(void *ctx, uint64_t pfn, uint32_t order)
 	    isolated[pfn >> WORLD_BLOCK_ORDER] || weave_random(&world.random, CAPTURE_ODDS))
 		return false;
 	enter(pfn, order, 0);
-	captured[nr_captured++] = (struct world_block){ pfn, order };
+	captured[nr_captured] = (struct world_block){ pfn, order };
+	owner_write(&captured[nr_captured++]);
 	return true;
 }
 
 static const struct pagus_port port = {
 	.cpu_pin = cpu_pin, .cpu_unpin = cpu_unpin, .lock = lock, .trylock = trylock,
-	.unlock = unlock, .capture = capture,
+	.unlock = unlock, .capture = capture, .traits = owner_traits, .isolate = owner_isolate,
+	.move = owner_move, .putback = owner_putback,
 };
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -221,23 +227,24 @@ bool world_in_call(void)
 }
 
 /* The call that grants is at its end: `began` of its depth is its own. */
-void world_granted(pagus_pfn_t pfn, uint32_t order)
+void world_granted(pagus_pfn_t pfn, uint32_t order, bool movable)
 {
 	const struct caller *me = &callers[weave_self()];
 
 	if (pfn == PAGUS_NO_PFN)
 		return;
 	enter(pfn, order, me->began[me->depth]);
-	world.held[world.nr_held++] = (struct world_block){ pfn, order };
+	world.held[world.nr_held++] = (struct world_block){ pfn, order, .movable = movable };
+	owner_write(&world.held[world.nr_held - 1]);
 }
 
-static void forget(struct world_block block)
+static void forget(pagus_pfn_t pfn, uint32_t order)
 {
-	for (uint32_t n = 0; n < 1u << block.order; n++) {
-		pages[block.pfn + n] = HELD_NOT;
-		in_flight[block.pfn + n]++;
-		if (isolated[(block.pfn + n) >> WORLD_BLOCK_ORDER])
-			frozen[block.pfn + n] = 0;
+	for (uint32_t n = 0; n < 1u << order; n++) {
+		pages[pfn + n] = HELD_NOT;
+		in_flight[pfn + n]++;
+		if (isolated[(pfn + n) >> WORLD_BLOCK_ORDER])
+			frozen[pfn + n] = 0;
 	}
 }
 
@@ -254,10 +261,45 @@ bool world_give_up(uint64_t *random, struct world_block *block)
 	if (world.nr_held == 0)
 		return false;
 	n = weave_random(random, world.nr_held);
+	for (uint32_t tries = 0; world.held[n].claimed; tries++, n = (n + 1) % world.nr_held)
+		if (tries == world.nr_held)
+			return false;
+	owner_check(&world.held[n]);
 	*block = world.held[n];
 	world.held[n] = world.held[--world.nr_held];
-	forget(*block);
+	forget(block->pfn, block->order);
 	return true;
+}
+
+struct world_block *world_block_at(pagus_pfn_t pfn, uint32_t order)
+{
+	for (uint32_t n = 0; n < world.nr_held; n++)
+		if (world.held[n].pfn == pfn && world.held[n].order == order)
+			return &world.held[n];
+	return NULL;
+}
+
+/* Whoever isolated the pageblock may not have known that the mover has a page of it in hand. */
+void world_moved(struct world_block *block, pagus_pfn_t to)
+{
+	struct caller *me = &callers[weave_self()];
+
+	enter(to, block->order, 0);
+	forget(block->pfn, block->order);
+	for (uint32_t n = 0; n < 1u << block->order; n++)
+		me->left[block->pfn + n]++;
+	block->pfn = to;
+}
+
+void world_mover(bool begins)
+{
+	struct caller *me = &callers[weave_self()];
+
+	nr_movers += begins ? 1 : -1u;
+	for (uint32_t n = 0; n < WORLD_PAGES && !begins; n++) {
+		in_flight[n] -= (uint8_t)me->left[n];
+		me->left[n] = 0;
+	}
 }
 
 /*
@@ -292,7 +334,8 @@ void world_drain(void)
 	bool settled[WORLD_PAGES];
 
 	for (uint32_t n = 0; n < WORLD_PAGES; n++)
-		settled[n] = isolated[n >> WORLD_BLOCK_ORDER] && pages[n] == HELD_NOT && !in_flight[n];
+		settled[n] = isolated[n >> WORLD_BLOCK_ORDER] && pages[n] == HELD_NOT &&
+			     !in_flight[n] && nr_movers == 0;
 	pagus_drain_all(&world.p);
 	now++;
 	for (uint32_t n = 0; n < WORLD_PAGES; n++)
@@ -334,7 +377,7 @@ void world_reset(uint64_t seed, uint32_t wanted)
 	memset(callers, 0, sizeof(callers));
 	memset(pages, 0, sizeof(pages));
 	memset(in_flight, 0, sizeof(in_flight));
-	nr_captured = 0;
+	nr_captured = nr_movers = 0;
 	memset(frozen, UINT8_MAX, sizeof(frozen));
 	memset(isolated, 0, sizeof(isolated));
 	memset(pages + anchor, HELD_TAIL, 1u << WORLD_MAX_ORDER);
@@ -347,7 +390,7 @@ void world_reset(uint64_t seed, uint32_t wanted)
 		world_on(weave_random(&seed, world.nr_cpus));
 		if (pagus_alloc_pages(&world.p, GFP_MOVABLE_PAGE, order, &pfn) != PAGUS_OK)
 			break; /* the rest lies on other CPUs' lists */
-		world_granted(pfn, order);
+		world_granted(pfn, order, true);
 		got += 1u << order;
 	}
 }
@@ -413,6 +456,9 @@ void world_settle(void)
 	uint64_t random = 0;
 
 	world_on(0);
+	for (uint32_t n = 0; n < world.nr_held; n++)
+		if (world.held[n].claimed)
+			weave_fail("page %u is still claimed", (uint32_t)world.held[n].pfn);
 	check("at the end");
 	compare_books();
 	end_isolation();

@@ -18,6 +18,8 @@
 struct world_block {
 	pagus_pfn_t pfn;
 	uint32_t order;
+	bool movable; /* what it holds may go elsewhere, */
+	bool claimed; /* which the library is about to see to: it may not be freed */
 };
 
 struct world {
@@ -47,9 +49,22 @@ void world_on(uint32_t cpu);
  * A call gave a block, or NO_PFN; one is about to be freed, and so out of the books, false if there
  * is none; the call that freed it has ended.
  */
-void world_granted(pagus_pfn_t pfn, uint32_t order);
+void world_granted(pagus_pfn_t pfn, uint32_t order, bool movable);
 bool world_give_up(uint64_t *random, struct world_block *block);
 void world_freed(struct world_block block);
+
+/*
+ * Calls that may move what blocks hold begin and end. Until the end they may have pages in hand that
+ * are in no books.
+ */
+void world_mover(bool begins);
+
+/*
+ * What the owner of movable blocks needs of the books. The held block of this order at pfn, NULL if
+ * there is none. It is elsewhere now, and its pages before are being freed by the running caller.
+ */
+struct world_block *world_block_at(pagus_pfn_t pfn, uint32_t order);
+void world_moved(struct world_block *block, pagus_pfn_t to);
 
 /* Set the pcps' limits, which a CPU's coming or going has computed anew. */
 void world_limits(void);

@@ -10,7 +10,7 @@
 
 #include "replay/machine.h"
 
-enum explain_kind { EXPLAIN_ALLOC, EXPLAIN_FREE };
+enum explain_kind { EXPLAIN_ALLOC, EXPLAIN_FREE, EXPLAIN_DRAIN };
 
 struct explain_target {
 	enum explain_kind kind;
@@ -20,6 +20,8 @@ struct explain_target {
 	struct trace_event decision;
 	bool requested;              /* the recording has the request as it entered, or as it was answered */
 	struct trace_event request;  /* TRACE_REQUEST or TRACE_ALLOC */
+	uint64_t begun;              /* number of the event that a drain follows from */
+	struct trace_event beginning;
 };
 
 /*

@@ -125,6 +125,41 @@ static bool find_answer(struct explain_target *x, struct trace *t, struct histor
 	return true;
 }
 
+/* Of a drain: what frees, or drains a pcp from outside. */
+static bool begins_drain(uint8_t type)
+{
+	return type == TRACE_FREE || type == TRACE_FREE_BATCHED || type == TRACE_PUSH ||
+	       type == TRACE_OUTSIDE_DRAIN;
+}
+
+/*
+ * Back to the piece of the drain that the page is of, where the recording tells of pieces, and to
+ * what the drain follows from. False with *err if that is not near.
+ */
+static bool find_drain(struct explain_target *x, const struct history *h, struct trace_error *err)
+{
+	bool end = false, piece = x->event.type == TRACE_DRAIN_PIECE;
+
+	for (uint64_t n = x->number; n-- > 0 && !end;) {
+		const struct trace_event *e = flow_before(h, &x->event, n, &end);
+
+		if (e && e->type == TRACE_DRAIN_PIECE && !piece) {
+			decide_at(x, h, n);
+			piece = true;
+		} else if (e && begins_drain(e->type)) {
+			if (!piece)
+				decide_at(x, h, n);
+			x->begun = n;
+			x->beginning = *e;
+			return true;
+		}
+	}
+	snprintf(err->text, sizeof(err->text),
+		 "--event %" PRIu64 ": what began this drain is not among the %d events before it",
+		 x->number, LOOK_BACK);
+	return false;
+}
+
 static bool classify(struct explain_target *x, struct trace_error *err)
 {
 	switch (x->event.type) {
@@ -142,10 +177,14 @@ static bool classify(struct explain_target *x, struct trace_error *err)
 	case TRACE_DIRECT_FREE:
 		x->kind = EXPLAIN_FREE;
 		return true;
+	case TRACE_PCPU_DRAIN:
+	case TRACE_DRAIN_PIECE:
+		x->kind = EXPLAIN_DRAIN;
+		return true;
 	default:
 		snprintf(err->text, sizeof(err->text),
 			 "--event %" PRIu64 ": %s decides nothing about a page; an allocation, a take, a "
-			 "fallback or a free does", x->number, trace_event_name(x->event.type));
+			 "fallback, a free or a drain does", x->number, trace_event_name(x->event.type));
 		return false;
 	}
 }
@@ -188,6 +227,8 @@ bool explain_find(struct trace *t, uint64_t number, struct explain_target *x,
 		find_request(x, h);
 		ok = find_answer(x, t, h, err);
 	}
+	if (ok && x->kind == EXPLAIN_DRAIN)
+		ok = find_drain(x, h, err);
 	free(h);
 	return ok;
 }

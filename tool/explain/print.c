@@ -15,6 +15,7 @@
 
 #define ALLOC_NO_WATERMARKS 0x4u
 #define ALLOC_OOM           0x8u
+#define OUTSIDE_ALL 1u  /* kind of a drain from outside: everything */
 #define MAX_PASSES 64   /* rows of a placement's table */
 #define MAX_TAKEN  4096 /* blocks of a refill */
 
@@ -24,6 +25,7 @@ struct row {
 
 struct teller {
 	struct pagus p;      /* the copy */
+	struct lead *lead;   /* of the verification that has come to here */
 	struct pagus_result result;
 	uint32_t highest;    /* of the plan */
 	uint32_t served;     /* ALLOC_* flags of the walk that served */
@@ -402,7 +404,114 @@ static void explain_free(const struct explain_target *x, struct teller *k)
 	}
 }
 
-/* ---- both ------------------------------------------------------------------------------------ */
+/* ---- drain ----------------------------------------------------------------------------------- */
+
+/* What is drained in one piece, or as much as its beginning asks for. */
+struct drain {
+	uint32_t zone, cpu, list, pages;
+	uint64_t asked;   /* the page that the event names */
+	uint32_t nr;      /* blocks drained so far */
+	uint32_t place;   /* the asked one's among them; 0: it is not there */
+	uint32_t type;    /* of the list that it goes to */
+	uint64_t last;
+};
+
+static void count_drained(void *ctx, const struct pagus_event *e)
+{
+	struct drain *d = ctx;
+
+	d->nr++;
+	d->last = e->pfn;
+	if (e->pfn != d->asked)
+		return;
+	d->place = d->nr;
+	d->type = e->migratetype;
+}
+
+/* A piece of a drain, as large as it was recorded. */
+static void ask_piece(const struct trace_event *ev, struct teller *k, struct drain *d)
+{
+	d->zone = lead_zone(k->lead, ev->x1);
+	d->cpu = ev->x2;
+	d->list = ev->order;
+	d->pages = (uint32_t)ev->pfn;
+	print_pcp(&k->p, d->zone, d->cpu);
+}
+
+/* All of a pcp, or what one of a remote node loses when its pages expire. */
+static void ask_outside(const struct trace_event *ev, struct teller *k, struct drain *d)
+{
+	struct pagus_pcp_info pcp = { 0 };
+
+	d->zone = lead_zone(k->lead, (uint8_t)((uint32_t)ev->mt << 4 | ev->order));
+	d->cpu = ev->x1;
+	print_pcp(&k->p, d->zone, d->cpu);
+	if (pagus_pcp_info(&k->p, d->zone, d->cpu, &pcp) == PAGUS_OK)
+		d->pages = ev->x2 == OUTSIDE_ALL || pcp.count < pcp.batch ? pcp.count : pcp.batch;
+}
+
+/* What a free brings over the limit. It is made here: its page may be drained too. */
+static void ask_overflow(const struct trace_event *ev, struct teller *k, struct drain *d)
+{
+	uint32_t order = ev->type == TRACE_FREE_BATCHED ? 0 : ev->order;
+
+	d->zone = lead_zone_of(k->lead, ev->pfn);
+	d->cpu = ev->cpu;
+	print_pcp(&k->p, d->zone, d->cpu);
+	pagus_step_push(&k->p, ev->pfn, order, true, &d->list, &d->pages);
+}
+
+static const char *beginning_text(const struct trace_event *ev)
+{
+	static const char *const outside[] = {
+		"a remote node's pages expire", "the pcp is emptied", "its high decays",
+	};
+
+	if (ev->type != TRACE_OUTSIDE_DRAIN)
+		return "a free filled the pcp over its limit";
+	return ev->x2 < sizeof(outside) / sizeof(outside[0]) ? outside[ev->x2] : "";
+}
+
+static void print_drain_choices(const struct explain_target *x, const struct drain *d)
+{
+	printf("drain     %" PRIu32 " pages, from the tail of list %" PRIu32 " on\n", d->pages, d->list);
+	printf("pagus     %" PRIu32 " blocks", d->nr);
+	if (d->nr)
+		printf(", the last pfn %#" PRIx64, d->last);
+	putchar('\n');
+	if (x->event.type != TRACE_PCPU_DRAIN)
+		return;
+	printf("kernel    pfn %#" PRIx64 " order %u, to the lists of %s: ", x->event.pfn,
+	       x->event.order, type_name((uint32_t)x->event.mt));
+	if (d->place && d->type == (uint32_t)x->event.mt)
+		printf("block %" PRIu32 " of what pagus drains here\n", d->place);
+	else if (d->place)
+		printf("block %" PRIu32 " of what pagus drains here, to those of %s\n", d->place,
+		       type_name(d->type));
+	else
+		puts("not among what pagus drains here");
+}
+
+static void explain_drain(const struct explain_target *x, struct teller *k)
+{
+	const struct trace_event *ev = &x->decision;
+	struct drain d = { .asked = x->event.pfn };
+
+	printf("begun     by event %" PRIu64 ", %s: %s\n", x->begun,
+	       trace_event_name(x->beginning.type), beginning_text(&x->beginning));
+	if (ev->type == TRACE_DRAIN_PIECE)
+		ask_piece(ev, k, &d);
+	else if (ev->type == TRACE_OUTSIDE_DRAIN)
+		ask_outside(ev, k, &d);
+	else
+		ask_overflow(ev, k, &d);
+	pagus_listen(&k->p, count_drained, &d, 1u << PAGUS_EVENT_PCPU_DRAIN);
+	if (d.pages)
+		pagus_step_drain(&k->p, d.zone, d.cpu, d.pages, d.list);
+	print_drain_choices(x, &d);
+}
+
+/* ---- all ------------------------------------------------------------------------------------- */
 
 static void print_head(const struct explain_target *x)
 {
@@ -428,12 +537,15 @@ bool explain_print(const struct explain_target *x, struct machine *m, struct tra
 		return false;
 	}
 	pagus_clone(&k->p, region, bytes, &m->pagus, &m->port, &m->sim);
+	k->lead = m->owner;
 	pagus_sim_on(&m->sim, x->decision.cpu, x->decision.ts);
 	print_head(x);
 	if (x->kind == EXPLAIN_ALLOC)
 		explain_alloc(x, k);
-	else
+	else if (x->kind == EXPLAIN_FREE)
 		explain_free(x, k);
+	else
+		explain_drain(x, k);
 	pagus_fini(&k->p);
 	free(region);
 	free(k);

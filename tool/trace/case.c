@@ -18,6 +18,8 @@ struct case_folder {
 	struct zstream *events;
 	uint8_t *raw;
 	struct trace_event *batch;
+	bool begun;            /* the first event tells of the start snapshot */
+	bool ended;            /* the last one read tells of the end snapshot */
 };
 
 static char *join_path(const char *folder, const char *name)
@@ -124,6 +126,38 @@ static bool read_case_words(struct trace *t, int which, struct trace_words *out,
 	return true;
 }
 
+static void where_in_case(const struct trace *t, uint64_t number, char *text, size_t room)
+{
+	const struct case_folder *c = t->container;
+
+	snprintf(text, room, "%s: uncompressed offset %llu", c->events_path,
+		 (unsigned long long)(number * TRACE_RECORD_BYTES));
+}
+
+/*
+ * A file that was cut between two events decompresses well. A recorder that tells of its start
+ * snapshot first tells of its end snapshot last.
+ */
+static bool check_marks(struct trace *t, size_t nr, struct trace_error *err)
+{
+	struct case_folder *c = t->container;
+	char where[TRACE_WHERE_BYTES];
+
+	if (nr > 0) {
+		const struct trace_event *last = &c->batch[nr - 1];
+
+		if (t->nr_read == 0)
+			c->begun = c->batch[0].type == TRACE_SNAPSHOT && c->batch[0].order == 0;
+		c->ended = last->type == TRACE_SNAPSHOT && last->order == 1;
+		return true;
+	}
+	if (t->nr_read == 0 || !c->begun || c->ended)
+		return true;
+	where_in_case(t, t->nr_read, where, sizeof(where));
+	return trace_fail(err, "%s: ends after event %llu, before the end snapshot's event", where,
+			  (unsigned long long)t->nr_read - 1);
+}
+
 static int next_case_events(struct trace *t, const struct trace_event **batch,
 			    struct trace_error *err)
 {
@@ -149,6 +183,8 @@ static int next_case_events(struct trace *t, const struct trace_event **batch,
 			.preempt = r[29], .x1 = r[30], .x2 = r[31],
 		};
 	}
+	if (!check_marks(t, got / TRACE_RECORD_BYTES, err))
+		return -1;
 	*batch = c->batch;
 	return (int)(got / TRACE_RECORD_BYTES);
 }
@@ -175,6 +211,7 @@ static void close_case(struct trace *t)
 static const struct trace_ops case_ops = {
 	.read_words = read_case_words,
 	.next = next_case_events,
+	.where = where_in_case,
 	.rewind = rewind_case,
 	.close = close_case,
 };

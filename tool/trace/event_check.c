@@ -30,6 +30,7 @@ static const uint8_t fields[TRACE_NR_TYPES] = {
 bool trace_event_valid(const struct trace *t, const struct trace_event *ev, uint64_t number,
 		       struct trace_error *err)
 {
+	char where[TRACE_WHERE_BYTES];
 	const char *what = NULL;
 	unsigned int value = 0, has = ev->type < TRACE_NR_TYPES ? fields[ev->type] : 0;
 
@@ -49,7 +50,9 @@ bool trace_event_valid(const struct trace *t, const struct trace_event *ev, uint
 		what = "migratetype";
 		value = (uint8_t)ev->mt;
 	}
-	return !what || trace_fail(err, "%s: event %llu (%s): no such %s: %u", t->meta.path,
-				   (unsigned long long)number, trace_event_name(ev->type), what,
-				   value);
+	if (!what)
+		return true;
+	t->ops->where(t, number, where, sizeof(where));
+	return trace_fail(err, "%s: event %llu (%s): no such %s: %u", where,
+			  (unsigned long long)number, trace_event_name(ev->type), what, value);
 }

@@ -50,6 +50,15 @@ static const char *keep_release(struct trace *t, const char *kernel)
 	return trace_keep(t, release);
 }
 
+/* Where a text says which release it is: at its key, or at the kernel's. */
+static uint64_t find_release(const char *text, const json_t *object)
+{
+	bool stated = json_is_string(json_object_get(object, "release"));
+	const char *key = strstr(text, stated ? "\"release\"" : "\"kernel\"");
+
+	return key ? (uint64_t)(key - text) : 0;
+}
+
 /* The facts that both kinds of object name alike, and the clock, which they do not. */
 static void keep_facts(struct trace *t, const json_t *object, const char *clock_key)
 {
@@ -64,7 +73,7 @@ static bool check_kept(const struct trace *t, const char *file, struct trace_err
 	const struct trace_meta *m = &t->meta;
 
 	if (m->kernel == NULL || m->release == NULL || m->workload == NULL || m->machine == NULL ||
-	    m->clock == NULL || m->manifest == NULL)
+	    m->clock == NULL || m->manifest == NULL || m->release_file == NULL)
 		return trace_fail(err, "%s: out of memory", file);
 	return true;
 }
@@ -106,6 +115,8 @@ bool trace_meta_from_manifest(struct trace *t, const char *file, const char *tex
 		m->lost_events += get_count(json_object_get(manifest, "loss"), loss_keys[i]);
 	if (m->kernel != NULL && m->release != NULL && m->release[0] == '\0')
 		m->release = keep_release(t, m->kernel);
+	m->release_file = trace_keep(t, file);
+	m->release_offset = find_release(text, manifest);
 	json_decref(manifest);
 	return check_kept(t, file, err);
 }
@@ -123,6 +134,8 @@ bool trace_meta_from_facts(struct trace *t, const char *file, uint64_t offset, c
 	m->manifest = keep_string(t, facts, "manifest");
 	m->lost_events = get_count(facts, "lost_events");
 	m->span_ns = get_count(facts, "span_ns");
+	m->release_file = m->path;
+	m->release_offset = offset;
 	json_decref(facts);
 	return check_kept(t, file, err);
 }

@@ -23,6 +23,7 @@ struct pgt_file {
 	uint64_t next_offset;    /* of the next chunk to read events from */
 	uint64_t nr_events;      /* sum of the EVNT chunks' counts */
 	uint64_t nr_decoded;
+	uint64_t batch_offset;   /* of the chunk decoded last */
 	ZSTD_DCtx *ctx;
 	uint8_t *stored, *raw;   /* room for the chunk at hand */
 	size_t stored_room, raw_room;
@@ -191,9 +192,18 @@ static int next_pgt_events(struct trace *t, const struct trace_event **batch,
 		return -1;
 	}
 	p->nr_decoded += c.count;
+	p->batch_offset = offset;
 	p->next_offset = chunk_end(offset, &c);
 	*batch = p->batch;
 	return (int)c.count;
+}
+
+static void where_in_pgt(const struct trace *t, uint64_t number, char *text, size_t room)
+{
+	const struct pgt_file *p = t->container;
+
+	snprintf(text, room, "%s: offset %" PRIu64, t->meta.path,
+		 number < p->nr_decoded ? p->batch_offset : p->next_offset);
 }
 
 static bool rewind_pgt(struct trace *t, struct trace_error *err)
@@ -222,6 +232,7 @@ static void close_pgt(struct trace *t)
 static const struct trace_ops pgt_ops = {
 	.read_words = read_pgt_words,
 	.next = next_pgt_events,
+	.where = where_in_pgt,
 	.rewind = rewind_pgt,
 	.close = close_pgt,
 };

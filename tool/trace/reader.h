@@ -26,19 +26,22 @@ struct trace_ops {
 			   struct trace_error *err);
 	/* As trace_next, without the checks of each event and of the total. */
 	int (*next)(struct trace *t, const struct trace_event **batch, struct trace_error *err);
+	/* "FILE: offset N" of the event `number`, one of the last `next`, or the first past them. */
+	void (*where)(const struct trace *t, uint64_t number, char *text, size_t room);
 	bool (*rewind)(struct trace *t, struct trace_error *err);
 	void (*close)(struct trace *t);
 };
 
 struct trace {
 	struct trace_meta meta;
-	char *strings[8]; /* what meta points to; NULL where unused */
+	char *strings[12]; /* what meta points to; NULL where unused */
 	size_t nr_strings;
 	const struct trace_ops *ops;
 	void *container;
 	struct trace_words words[2];  /* 0 start, 1 end */
 	struct snapshot *snapshot[2];
 	uint64_t nr_read;
+	struct trace_error failure; /* why trace_next failed, and will until a rewind; "": it has not */
 };
 
 /* Write one line into err->text; what would break the line becomes '?'. Always false. */
@@ -58,6 +61,9 @@ char *trace_meta_facts(const struct trace_meta *meta);
 
 /* Turn the `bytes` of a snapshot into words; takes nothing over. False when out of memory. */
 bool trace_words_set(struct trace_words *out, const uint8_t *raw, size_t bytes);
+
+/* "FILE: offset N" of an event, for error texts. */
+#define TRACE_WHERE_BYTES 320
 
 /* Is it an event that a recorder could have written? If not, *err. */
 bool trace_event_valid(const struct trace *t, const struct trace_event *ev, uint64_t number,

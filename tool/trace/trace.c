@@ -164,7 +164,7 @@ const uint32_t *trace_snapshot_words(struct trace *t, int which, size_t *nr_word
 	return t->words[which].words;
 }
 
-int trace_next(struct trace *t, const struct trace_event **batch, struct trace_error *err)
+static int read_events(struct trace *t, const struct trace_event **batch, struct trace_error *err)
 {
 	int n = t->ops->next(t, batch, err);
 
@@ -172,9 +172,27 @@ int trace_next(struct trace *t, const struct trace_event **batch, struct trace_e
 		if (!trace_event_valid(t, &(*batch)[k], t->nr_read++, err))
 			return -1;
 	if (n == 0 && t->meta.nr_events != 0 && t->nr_read != t->meta.nr_events) {
-		trace_fail(err, "%s: %llu events, but the container states %llu", t->meta.path,
+		char where[TRACE_WHERE_BYTES];
+
+		t->ops->where(t, t->nr_read, where, sizeof(where));
+		trace_fail(err, "%s: ends after %llu events, but the container states %llu", where,
 			   (unsigned long long)t->nr_read, (unsigned long long)t->meta.nr_events);
 		return -1;
+	}
+	return n;
+}
+
+/* Who looks ahead meets an error first, and asks again when it gets there: the same one comes. */
+int trace_next(struct trace *t, const struct trace_event **batch, struct trace_error *err)
+{
+	int n = -1;
+
+	if (t->failure.text[0] == '\0') {
+		n = read_events(t, batch, err);
+		if (n < 0)
+			t->failure = *err;
+	} else {
+		*err = t->failure;
 	}
 	return n;
 }
@@ -182,6 +200,7 @@ int trace_next(struct trace *t, const struct trace_event **batch, struct trace_e
 bool trace_rewind(struct trace *t, struct trace_error *err)
 {
 	t->nr_read = 0;
+	t->failure.text[0] = '\0';
 	return t->ops->rewind(t, err);
 }
 

@@ -76,6 +76,8 @@ struct trace_meta {
 	const char *path;      /* as opened */
 	const char *kernel;    /* as /proc/version prints it */
 	const char *release;   /* "6.1", "7.2" */
+	const char *release_file;  /* that states it, and the offset of what does */
+	uint64_t release_offset;
 	const char *workload;
 	const char *machine;   /* memory, CPUs, in words */
 	const char *clock;     /* trace_clock: "local", "x86-tsc" (cycles), ... */

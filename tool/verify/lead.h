@@ -45,6 +45,7 @@ struct lead_cpu {
 	struct lead_answer *queue; /* of the last step, from `first` on not confirmed yet */
 	uint32_t first, nr, room;
 	struct lead_later later;
+	uint64_t no_capture_before; /* event number: up to there its step captures nothing */
 	uint64_t granted[LEAD_GRANTED]; /* pages taken whose requests are not answered yet: interrupts nest */
 	uint32_t nr_granted;
 	uint32_t bulk_gfp;       /* of the bulk allocation that goes on */

@@ -162,23 +162,25 @@ static uint32_t slot_of(const struct lead_later *later, uint64_t pfn)
 /*
  * The event `ahead` if the list free that ev belongs to may go on with it; NULL where it has ended.
  */
-static const struct trace_event *list_free_event(struct lead *l, const struct trace_event *ev,
-						 size_t ahead, uint32_t *others)
+static inline const struct trace_event *list_free_event(struct lead *l,
+							const struct trace_event *ev,
+							size_t ahead, uint32_t *others)
 {
 	const struct trace_event *next =
 		ahead < LOOK_AHEAD ? window_ahead(&l->window, ahead) : NULL;
 
 	if (!next || interrupt_over(next, ev))
 		return NULL;
-	if (trace_same_flow(next, ev))
+	/* Most events are of other tasks, and have another pid. */
+	if (next->pid == ev->pid && trace_same_flow(next, ev))
 		return of_list_free(next->type) ? next : NULL;
 	*others += next->cpu == ev->cpu;
 	return *others < OTHERS ? next : NULL;
 }
 
-static bool pushed_later(const struct trace_event *next, const struct trace_event *ev)
+static inline bool pushed_later(const struct trace_event *next, const struct trace_event *ev)
 {
-	return trace_same_flow(next, ev) &&
+	return next->pid == ev->pid && trace_same_flow(next, ev) &&
 	       (next->type == TRACE_FREE_BATCHED || next->type == TRACE_DIRECT_FREE);
 }
 

@@ -112,15 +112,36 @@ static int recorded_claim(void *ctx, uint64_t pfn, uint32_t type)
 	return -1;
 }
 
+/*
+ * Does the step that goes on capture this block? Most capture nothing, and ask for each block that
+ * they free: then all that is left of the step is known to tell of none.
+ */
+static bool step_captures(struct lead *l, uint64_t pfn, uint32_t order)
+{
+	struct lead_cpu *cpu = &l->cpus[window_now(&l->window)->cpu];
+	const struct trace_event *ev;
+	bool any = false;
+	size_t n = 0;
+
+	if (l->window.number < cpu->no_capture_before)
+		return false;
+	for (; (ev = step_event(l, &n)); n++) {
+		any = any || ev->type == TRACE_CAPTURE;
+		if (ev->type == TRACE_CAPTURE && ev->pfn == pfn && ev->order == order)
+			return true;
+	}
+	if (!any)
+		cpu->no_capture_before = l->window.number + n;
+	return false;
+}
+
 static bool recorded_capture(void *ctx, uint64_t pfn, uint32_t order)
 {
 	struct lead *l = machine_of(ctx)->owner;
-	const struct trace_event *ev;
-
 	bool captured = l->capture.set && l->capture.pfn == pfn && l->capture.order == order;
 
-	for (size_t n = 0; !captured && !l->capture.set && (ev = step_event(l, &n)); n++)
-		captured = ev->type == TRACE_CAPTURE && ev->pfn == pfn && ev->order == order;
+	if (!l->capture.set)
+		captured = step_captures(l, pfn, order);
 	if (captured)
 		lead_grant(&l->cpus[window_now(&l->window)->cpu], pfn);
 	return captured;
@@ -199,17 +220,50 @@ bool verify_policy_tunes(const char *policy)
 	return true;
 }
 
+/* "6.1" and "6.1.192" are of row 6.1, "6.12" is not. */
+static bool is_of_release(const char *release, const char *row)
+{
+	size_t len = strlen(row);
+
+	return strncmp(release, row, len) == 0 && (release[len] == '\0' || release[len] == '.');
+}
+
 const char *verify_release_policy(const char *release)
 {
 	for (size_t n = 0; n < sizeof(releases) / sizeof(releases[0]); n++)
-		if (strcmp(releases[n].release, release) == 0)
+		if (is_of_release(release, releases[n].release))
 			return releases[n].policy;
 	return NULL;
 }
 
-const char *verify_release_at(uint32_t n)
+void verify_known_releases(char *text, size_t room)
 {
-	return n < sizeof(releases) / sizeof(releases[0]) ? releases[n].release : NULL;
+	size_t at = 0;
+
+	text[0] = '\0';
+	for (size_t n = 0; n < sizeof(releases) / sizeof(releases[0]) && at < room; n++)
+		at += (size_t)snprintf(text + at, room - at, "%s%s", n ? ", " : "",
+				       releases[n].release);
+}
+
+const char *verify_policy_of(const struct trace *t, struct trace_error *err)
+{
+	const struct trace_meta *meta = trace_meta(t);
+	const char *policy = verify_release_policy(meta->release);
+	char known[64];
+
+	/* Not stated: the format of its snapshots tells. */
+	if (meta->release[0] == '\0')
+		policy = verify_release_policy(trace_start(t)->version < STEPS_VERSION ? "6.1" :
+											 "7.2");
+	if (!policy) {
+		verify_known_releases(known, sizeof(known));
+		snprintf(err->text, sizeof(err->text),
+			 "%s: offset %llu: release %s is not known; known are %s",
+			 meta->release_file, (unsigned long long)meta->release_offset,
+			 meta->release, known);
+	}
+	return policy;
 }
 
 static void lead_listen(struct lead *l)
@@ -234,10 +288,9 @@ static bool lead_begin(struct lead *l, struct verify *v, struct trace *t,
 
 	*l = (struct lead){ .v = v, .start = trace_start(t), .isolated_ahead = PAGUS_NO_PFN };
 	v->standard = how->standard;
-	v->policy = how->policy;
+	v->policy = how->policy ? how->policy : verify_policy_of(t, err);
 	if (!v->policy)
-		v->policy = verify_release_policy(l->start->version < STEPS_VERSION ? "6.1" :
-										      "7.2");
+		return false;
 	l->event = l->start->version < STEPS_VERSION ? stock_event : steps_event;
 	window_init(&l->window, t);
 	l->machine = machine_build(trace_meta(t), l->start, v->policy, l->start->nr_cpus, err);

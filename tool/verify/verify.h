@@ -126,9 +126,14 @@ const char *verify_text(enum verify_kind kind);
 const char *verify_rule_key(enum verify_rule rule);
 const char *verify_rule_text(enum verify_rule rule);
 
-/* The policy of a release by name, "6.1"; NULL if unknown. The n-th name; NULL past the last. */
+/* The policy of a release by name, "6.1" or "6.1.192"; NULL if unknown. */
 const char *verify_release_policy(const char *release);
-const char *verify_release_at(uint32_t n);
+
+/* The releases known, as text. */
+void verify_known_releases(char *text, size_t room);
+
+/* The policy of the release that was recorded; NULL with *err if it is not known. */
+const char *verify_policy_of(const struct trace *t, struct trace_error *err);
 
 /* Does the release of this policy tune its pcps? */
 bool verify_policy_tunes(const char *policy);

@@ -65,7 +65,7 @@ int window_next(struct window *w, struct trace_error *err)
 	return 1;
 }
 
-const struct trace_event *window_ahead(struct window *w, size_t ahead)
+const struct trace_event *window_read_ahead(struct window *w, size_t ahead)
 {
 	struct trace_error err;
 

@@ -27,10 +27,16 @@ static inline const struct trace_event *window_now(const struct window *w)
 	return &w->events[w->at];
 }
 
+/* The same as window_ahead, of an event that has not been read yet. */
+const struct trace_event *window_read_ahead(struct window *w, size_t ahead);
+
 /*
  * The event `ahead` after the current one; NULL behind the end, or on an error, which window_next
  * will meet. Every pointer that the window has given before is then void.
  */
-const struct trace_event *window_ahead(struct window *w, size_t ahead);
+static inline const struct trace_event *window_ahead(struct window *w, size_t ahead)
+{
+	return w->at + ahead < w->nr ? &w->events[w->at + ahead] : window_read_ahead(w, ahead);
+}
 
 #endif

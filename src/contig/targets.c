@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The free scanner: pageblocks from the zone's end down, each from its first page up. What is free
+ * there is taken whole. A hold of the zone's lock looks at no more than a cluster of pages.
+ */
+#include "contig/compact.h"
+
+#include "base/bits.h"
+#include "contig/take.h"
+#include "pcp/pcp.h"
+#include "zone/owner.h"
+#include "zone/remote.h"
+
+#define ROOM (PG_TARGETS - 16)
+
+/* ---- the blocks that are taken ------------------------------------------------------------------ */
+
+static void add(struct pg_targets *t, uint32_t i, uint32_t order)
+{
+	PG_ASSERT(t->nr < PG_TARGETS);
+	t->block[t->nr].i = i;
+	t->block[t->nr].order = order;
+	t->nr++;
+	t->pages += 1u << order;
+}
+
+static uint32_t drop(struct pg_targets *t, uint32_t n)
+{
+	uint32_t i = t->block[n].i;
+
+	t->pages -= 1u << t->block[n].order;
+	t->block[n] = t->block[--t->nr];
+	return i;
+}
+
+/* The smallest that is large enough; PG_TARGETS if there is none. */
+static uint32_t find(const struct pg_targets *t, uint32_t order)
+{
+	uint32_t best = PG_TARGETS;
+
+	for (uint32_t n = 0; n < t->nr; n++)
+		if (t->block[n].order >= order &&
+		    (best == PG_TARGETS || t->block[n].order < t->block[best].order))
+			best = n;
+	return best;
+}
+
+/* Nobody else knows these pages; in maps they share words with those of others. */
+static void lock_map(struct pg_call *c, struct pg_compact *k)
+{
+	if (pg_mapped(c->st))
+		pg_zone_lock(c, k->z, PAGUS_REASON_COMPACT);
+}
+
+static void unlock_map(struct pg_call *c, struct pg_compact *k)
+{
+	if (pg_mapped(c->st))
+		pg_zone_unlock(c, k->z);
+}
+
+static uint32_t cut(struct pg_call *c, struct pg_compact *k, uint32_t n, uint32_t order)
+{
+	uint32_t from = k->targets.block[n].order, i = drop(&k->targets, n);
+
+	if (from == order)
+		return i;
+	lock_map(c, k);
+	for (; from > order; from--) {
+		pg_take_cut(c->st, i, from, from - 1);
+		add(&k->targets, i + (1u << (from - 1)), from - 1);
+	}
+	unlock_map(c, k);
+	return i;
+}
+
+/* ---- the scanner ---------------------------------------------------------------------------- */
+
+static uint32_t block_pages(const struct pagus_state *st)
+{
+	return 1u << st->pageblock_order;
+}
+
+/* A block as large as that is not to be broken up. */
+static uint32_t whole_order(const struct pagus_state *st, const struct pg_compact *k)
+{
+	return k->order < st->pageblock_order ? k->order : st->pageblock_order;
+}
+
+static bool is_suitable(const struct pagus_state *st, const struct pg_compact *k, uint32_t start)
+{
+	const struct pg_view first = pg_peek(st, start);
+	uint32_t type = pg_block_type(st, start);
+
+	if (first.kind == PAGUS_PAGE_FREE && first.order >= whole_order(st, k))
+		return false;
+	return k->ignore_types ? type != PAGUS_ISOLATE :
+	       type == PAGUS_MOVABLE || type == PAGUS_CMA;
+}
+
+/*
+ * What a CPU has of the pageblock becomes the zone's, unless it has all or nothing. Its count is its
+ * pcp's to write, and this only a hint.
+ */
+static PG_RACY uint32_t owned_free(const struct pagus_state *st, uint32_t start)
+{
+	if (pg_mapped(st))
+		return *(const volatile uint32_t *)&pg_map(st, start)->nr_free;
+	return *(const volatile uint32_t *)&pg_own(st, pg_own_record(st, start))->nr_free;
+}
+
+static void claim(struct pg_call *c, uint32_t start)
+{
+	uint32_t free;
+
+	if (!pg_owner(c->st, start))
+		return;
+	free = owned_free(c->st, start);
+	if (free > 0 && free < block_pages(c->st))
+		pg_pcps[c->st->pcp_policy]->release(c, start);
+}
+
+static void lock_zone(struct pg_call *c, struct pg_compact *k)
+{
+	const bool locked = k->mode == PAGUS_MIGRATE_ASYNC &&
+			    pg_zone_trylock(c, k->z, PAGUS_REASON_COMPACT);
+
+	k->contended |= !locked && k->mode == PAGUS_MIGRATE_ASYNC;
+	if (!locked)
+		pg_zone_lock(c, k->z, PAGUS_REASON_COMPACT);
+	if (pg_mapped(c->st))
+		pg_remote_absorb_zone(c, k->z);
+}
+
+/* Is there as much room as there is to move, and something new? */
+static bool is_enough(const struct pg_compact *k)
+{
+	return k->targets.pages >= k->targets.wanted || k->targets.nr >= ROOM;
+}
+
+static bool looks_free(const struct pagus_state *st, const struct pg_compact *k, uint32_t i)
+{
+	const struct pg_view look = pg_peek(st, i);
+
+	return look.kind == PAGUS_PAGE_FREE && look.zone == k->z->id;
+}
+
+/* Pages to go on by, from a block in use or a free one. */
+static uint32_t extent(const struct pagus_state *st, uint32_t i, uint32_t end)
+{
+	const struct pg_view look = pg_peek(st, i);
+	uint32_t pages = look.order <= st->max_order ? 1u << look.order : 1;
+
+	return (uint32_t)pg_min(pages, end - i);
+}
+
+/*
+ * Take what is free from *at on, to the end of a cluster, in one hold of the lock. False: the zone may
+ * not give more.
+ */
+static bool take_cluster(struct pg_call *c, struct pg_compact *k, uint32_t *at, uint32_t end,
+			 uint32_t stride)
+{
+	uint32_t stop = (uint32_t)pg_min(end, *at + PG_COMPACT_CLUSTER), i = *at;
+	bool given = true;
+
+	lock_zone(c, k);
+	while (i < stop && !is_enough(k)) {
+		int order;
+
+		if (!looks_free(c->st, k, i)) {
+			uint32_t pages = (uint32_t)pg_max(stride, extent(c->st, i, end));
+
+			k->stats.free_scanned += pages;
+			i += pages;
+			continue;
+		}
+		order = pg_take_free(c, k->z, i);
+		given = order >= 0;
+		if (!given)
+			break;
+		add(&k->targets, i, (uint32_t)order);
+		k->stats.free_scanned += 1u << order;
+		k->stats.taken += 1u << order;
+		i += 1u << order;
+	}
+	pg_zone_unlock(c, k->z);
+	*at = (uint32_t)pg_min(i, end);
+	return given;
+}
+
+/* Take from one pageblock, from `free` on, which moves on: did it give anything? */
+static bool scan_block(struct pg_call *c, struct pg_compact *k, uint32_t end, uint32_t stride)
+{
+	uint32_t before = k->targets.pages;
+
+	while (k->free < end && !is_enough(k)) {
+		uint32_t pages;
+
+		if (looks_free(c->st, k, k->free)) {
+			if (!take_cluster(c, k, &k->free, end, stride))
+				break;
+			continue;
+		}
+		pages = (uint32_t)pg_min(pg_max(stride, extent(c->st, k->free, end)), end - k->free);
+		k->stats.free_scanned += pages;
+		k->free += pages;
+	}
+	return k->targets.pages > before;
+}
+
+static bool is_passed_over(const struct pagus_state *st, const struct pg_compact *k, uint32_t start)
+{
+	return !pg_block_of_zone(st, k->z, start) || !is_suitable(st, k, start) ||
+	       (!k->ignore_hints && pg_block_skip(st, start));
+}
+
+/* Never into the pageblock of the migration scanner, nor below it. */
+static void scan(struct pg_call *c, struct pg_compact *k)
+{
+	struct pagus_state *st = c->st;
+	const uint32_t pages = block_pages(st), low = pg_block_start(st, k->migrate) + pages;
+	uint32_t start = pg_block_start(st, k->free);
+	uint32_t stride = k->mode == PAGUS_MIGRATE_ASYNC ? PG_COMPACT_CLUSTER : 1;
+
+	while (start >= low) {
+		if (!is_passed_over(st, k, start)) {
+			claim(c, start);
+			stride = scan_block(c, k, start + pages, stride) ? 1 :
+				 (uint32_t)pg_min(PG_COMPACT_CLUSTER, stride * 2);
+			if (k->free < start + pages)
+				return; /* as much as is wanted, or as may be had */
+			pg_hints_freed(st, k, start);
+		}
+		start -= pages;
+		k->free = start;
+		if (is_enough(k))
+			return;
+	}
+}
+
+/* ---- for the migration ------------------------------------------------------------------------ */
+
+uint32_t pg_targets_get(struct pg_call *c, struct pg_migration *m, uint32_t from, uint32_t order)
+{
+	struct pg_compact *k = m->own;
+	uint32_t n = find(&k->targets, order);
+
+	(void)from;
+	if (n == PG_TARGETS) {
+		k->targets.wanted = (uint32_t)pg_max(m->nr_pages,
+						     k->targets.pages + (UINT64_C(1) << order));
+		scan(c, k);
+		n = find(&k->targets, order);
+	}
+	/* What is left of a cut needs a place each. */
+	if (n == PG_TARGETS || k->targets.nr + k->targets.block[n].order > PG_TARGETS + order)
+		return PG_NONE;
+	return cut(c, k, n, order);
+}
+
+void pg_targets_put(struct pg_call *c, struct pg_migration *m, uint32_t i, uint32_t order)
+{
+	struct pg_compact *k = m->own;
+
+	if (k->targets.nr < PG_TARGETS) {
+		add(&k->targets, i, order);
+		return;
+	}
+	pg_zone_lock(c, k->z, PAGUS_REASON_COMPACT);
+	pg_take_return(c, k->z, i, order);
+	pg_zone_unlock(c, k->z);
+}
+
+uint32_t pg_targets_release(struct pg_call *c, struct pg_compact *k)
+{
+	uint32_t highest = PG_NONE;
+
+	while (k->targets.nr > 0) {
+		pg_zone_lock(c, k->z, PAGUS_REASON_COMPACT);
+		for (uint32_t n = 0; n < PG_COMPACT_CLUSTER && k->targets.nr > 0; n++) {
+			uint32_t order = k->targets.block[k->targets.nr - 1].order;
+			uint32_t i = drop(&k->targets, k->targets.nr - 1);
+
+			highest = (uint32_t)pg_max(highest, i);
+			pg_take_return(c, k->z, i, order);
+		}
+		pg_zone_unlock(c, k->z);
+	}
+	return highest;
+}
