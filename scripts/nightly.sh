@@ -10,7 +10,7 @@ seconds=${1-3600}
 case $seconds in '' | *[!0-9]*) echo "nightly.sh: not a number of seconds: $seconds" >&2; exit 1 ;; esac
 PAGUS_SEED=${PAGUS_SEED-$(date +%Y%m%d)0000}
 export PAGUS_SEED
-policies='linux pcpbuddy pcpbuddy-bitmap' nr_policies=3
+policies='linux pcpbuddy pcpbuddy-bitmap superpageblock' nr_policies=4
 
 make all
 [ -x build/tests/weave/weave ] || { meson setup --reconfigure build && make all; }

@@ -13,6 +13,7 @@
 #include "watch/check.h"
 #include "zone/owner.h"
 #include "zone/seed.h"
+#include "zone/superpageblock.h"
 #include "zone/zone.h"
 
 void *memcpy(void *to, const void *from, size_t bytes);
@@ -64,6 +65,7 @@ enum pagus_status pagus_init(struct pagus *p, void *mem, size_t bytes,
 	pg_own_init(p->state);
 	for (uint32_t t = 0; t < PAGUS_NR_TUNABLES; t++)
 		p->state->tunable[t] = tunable_ranges[t].def;
+	pg_spb_init(&(struct pg_call){ .st = p->state, .p = p });
 	return PAGUS_OK;
 }
 

@@ -10,7 +10,8 @@
 const struct pg_pcp_ops *const pg_pcps[] = { &pg_pcp_none, &pg_pcp_linux, &pg_pcp_fixed,
 					     &pg_pcp_pageblock, &pg_pcp_bitmap };
 const uint32_t pg_nr_pcps = sizeof(pg_pcps) / sizeof(pg_pcps[0]);
-const struct pg_place *const pg_places[] = { &pg_place_plain, &pg_place_linux, &pg_place_convert };
+const struct pg_place *const pg_places[] = { &pg_place_plain, &pg_place_linux, &pg_place_convert,
+					      &pg_place_superpageblock };
 const uint32_t pg_nr_places = sizeof(pg_places) / sizeof(pg_places[0]);
 
 static const struct policy {
@@ -26,6 +27,8 @@ static const struct policy {
 	  PG_RELEASE_7_2 },
 	{ "pcpbuddy-bitmap", "bitmap", "linux",
 	  "the pcp buddy allocator over maps of pageblocks: fast, and small", PG_RELEASE_7_2 },
+	{ "superpageblock", "bitmap", "superpageblock",
+	  "pcpbuddy-bitmap that keeps unmovable pages together: 1 GiB pages", PG_RELEASE_7_2 },
 	{ "linux-6.1", "fixed", "convert", "the allocator of Linux 6.1", PG_RELEASE_6_1 },
 	{ "linux-6.12", "linux", "linux", "the allocator of Linux 6.12", PG_RELEASE_6_12 },
 	{ "linux-6.18", "linux", "linux", "the allocator of Linux 6.18", PG_RELEASE_6_18 },
@@ -69,6 +72,8 @@ static bool find_parts(const char *pcp, size_t pcp_len, const char *place, size_
 	if (parts->pcp == pg_nr_pcps || parts->place == pg_nr_places)
 		return false;
 	parts->release = pg_places[parts->place]->release;
+	if (pg_places[parts->place]->superpageblocks && !pg_pcps[parts->pcp]->maps)
+		return false;
 	/* In a map a pageblock's free blocks are all of its own migratetype. */
 	return !pg_pcps[parts->pcp]->maps || pg_releases[parts->release].list_is_block_type;
 }
@@ -119,6 +124,7 @@ struct pg_layout_wants pg_policy_wants(const char *name, uint32_t pageblock_orde
 		wants.nr_pcp_lists = PG_PCP_TYPES * (pageblock_order + 1);
 		wants.maps = pg_pcps[parts.pcp]->maps;
 		wants.owners = !wants.maps;
+		wants.superpageblocks = pg_places[parts.place]->superpageblocks;
 	}
 	return wants;
 }

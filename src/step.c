@@ -84,6 +84,12 @@ void pagus_step_set_flag(struct pagus *p, uint32_t zone, enum pagus_step_flag fl
 		pg_zone_clear(pg_zone(p->state, zone), zone_flag(flag));
 }
 
+void pagus_step_kswapd_failures(struct pagus *p, uint32_t node, uint32_t failures)
+{
+	if (node < p->state->nr_nodes)
+		pg_atomic_store(&pg_node(p->state, node)->failures, failures);
+}
+
 enum pagus_status pagus_step_kswapd(struct pagus *p, uint32_t node, uint32_t highest, bool begins)
 {
 	struct pg_call c;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,9 +37,14 @@ int cmd_fail(const char *fmt, ...)
 	return 1;
 }
 
+static bool help_asked; /* how a verb is used is the answer, not an error */
+
 int cmd_usage(const char *usage)
 {
-	return cmd_fail("usage: pagus %s", usage);
+	if (!help_asked)
+		return cmd_fail("usage: pagus %s", usage);
+	printf("usage: pagus %s\n", usage);
+	return 1;
 }
 
 int cmd_check_output(const char *path)
@@ -58,10 +64,27 @@ static int show_help(void)
 	puts("usage: pagus VERB [OPTION...] [ARGUMENT...]\n");
 	for (size_t i = 0; i < NR_VERBS; i++)
 		printf("  %-9s %s\n", verbs[i].name, verbs[i].help);
-	puts("  help      show this\n"
+	puts("  help      show this; help VERB and VERB --help, how a verb is used\n"
 	     "\n"
 	     "pagus --version shows the version. Each verb has a page: man pagus-VERB.");
 	return 0;
+}
+
+/* Without arguments every verb says how it is used. */
+static int show_verb(const char *name)
+{
+	char *argv[] = { (char *)name, NULL };
+
+	for (size_t i = 0; i < NR_VERBS; i++) {
+		if (strcmp(name, verbs[i].name))
+			continue;
+		printf("pagus %s: %s\n", name, verbs[i].help);
+		help_asked = true;
+		verbs[i].run(1, argv);
+		printf("All of it: man pagus-%s\n", name);
+		return 0;
+	}
+	return cmd_fail("no verb \"%s\"; pagus help lists the verbs", name);
 }
 
 static int run_verb(int argc, char **argv)
@@ -73,7 +96,9 @@ static int run_verb(int argc, char **argv)
 		return 0;
 	}
 	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0)
-		return show_help();
+		return argc > 2 ? show_verb(argv[2]) : show_help();
+	if (argc == 3 && strcmp(argv[2], "--help") == 0)
+		return show_verb(argv[1]);
 	for (size_t i = 0; i < NR_VERBS; i++) {
 		if (strcmp(argv[1], verbs[i].name) == 0)
 			return verbs[i].run(argc - 1, argv + 1);

@@ -33,7 +33,9 @@ extern "C" {
 	X(REFILL, refill, "refills do not take from this list, requesters do")                    \
 	X(CMA_MINORITY, cma_minority, "not more than half of what is free is CMA")                \
 	X(NO_BLOCK, no_block, "no such block is free")                                            \
-	X(TOO_FOREIGN, too_foreign, "too little of the pageblock is free or alike")
+	X(TOO_FOREIGN, too_foreign, "too little of the pageblock is free or alike")               \
+	X(KEEP_CLEAN, keep_clean, "the request may not taint a superpageblock so far")            \
+	X(KEEP_RESERVE, keep_reserve, "movable requests leave tainted superpageblocks their reserve")
 
 enum pagus_verdict {
 #define PAGUS_X(NAME, name, text) PAGUS_VERDICT_##NAME,

@@ -82,7 +82,8 @@ enum pagus_status {
 	X(NO_PROGRESS, no_progress, "reclaim, compaction and the OOM killer have nothing to give") \
 	X(OOM_VICTIM, oom_victim, "the task is to die, and the victims' reserve is empty")        \
 	X(ROUNDS, rounds, "reclaim made progress for 256 rounds and never enough")                \
-	X(NOT_CHARGED, not_charged, "the port's memory controller refused the charge")
+	X(NOT_CHARGED, not_charged, "the port's memory controller refused the charge")            \
+	X(KEPT_CLEAN, kept_clean, "only by tainting a superpageblock, and who asks can do without")
 
 enum pagus_refusal {
 #define PAGUS_X(NAME, name, text) PAGUS_REFUSED_##NAME,
@@ -183,13 +184,16 @@ struct pagus_config {
 	uint32_t section_order;    /* memory is tracked in sections of 2^this pages, absent ones cost
 	                            * 4 bytes; max_order .. 24; x86-64: 15 (128 MiB) */
 	const char *policy;        /* a name from pagus_policy_at, or "PCP+PLACE". Where pages are kept
-	                            * in maps (pcpbuddy-bitmap) no pageblock may have pages of two
+	                            * in maps (pcpbuddy-bitmap, superpageblock) no pageblock may have pages of two
 	                            * zones, nor an order above 9 */
 	uint32_t grouping;         /* enum pagus_grouping; a placement that never groups does not */
 	bool thp;                  /* transparent huge pages: raises min_free_kbytes as khugepaged does */
 	bool counter_drift;        /* marks see free pages as the kernel counts them: each CPU keeps up to
 	                            * stat_threshold pages to itself until its vmstat tick. Without
 	                            * it the count is exact at all times */
+	uint32_t superpageblock_order; /* of policy superpageblock: 0, which chooses the largest up to 18
+	                                * (1 GiB of 4 KiB pages) of which the largest zone spans at least
+	                                * 8; or max_order .. 18, and at least 3 above pageblock_order */
 };
 
 /* For C: a configuration with x86-64's ceilings and orders, one CPU, and policy linux. */
@@ -378,12 +382,23 @@ enum pagus_status pagus_seed_pcp_state(struct pagus *p, uint32_t node, enum pagu
 #define PAGUS_TASK_DUMPCORE      0x200u /* dumps core: nothing is killed for it */
 #define PAGUS_TASK_FATAL_SIGNAL  0x400u /* about to die: compaction is not retried for it */
 
+/*
+ * What who asks can do if the request is refused, bits of a request's `intent`. Under policy
+ * superpageblock a request above order 0 that says so, or whose mask does (__GFP_NORETRY without
+ * __GFP_RETRY_MAYFAIL; __GFP_NOWARN without __GFP_DIRECT_RECLAIM), taints no superpageblock as long
+ * as a tainted one has anything left that is free or could be freed: it is refused (KEPT_CLEAN).
+ * Not so with __GFP_NOFAIL, nor for tasks that free memory.
+ */
+#define PAGUS_CAN_SPLIT    0x1u /* smaller blocks together are as good */
+#define PAGUS_HAS_FALLBACK 0x2u /* it costs little to do without */
+
 struct pagus_request {
 	uint32_t gfp;
 	uint32_t order;
 	uint32_t node;     /* preferred node; PAGUS_NO_NODE: the CPU's own */
 	uint32_t task;     /* PAGUS_TASK_*, added to the port's task_flags */
 	uint64_t nodemask; /* allowed nodes, bit n = node n; 0: all */
+	uint32_t intent;   /* PAGUS_CAN_SPLIT, PAGUS_HAS_FALLBACK */
 };
 
 struct pagus_result {
@@ -521,6 +536,7 @@ struct pagus_zone_info {
 	 */
 	uint32_t stat_threshold;
 	uint64_t drift_mark;
+	uint64_t nr_isolated; /* pageblocks that are isolated (contig.h) */
 };
 enum pagus_status pagus_zone_info(const struct pagus *p, uint32_t zone, struct pagus_zone_info *info);
 
@@ -588,6 +604,34 @@ struct pagus_page_info {
 };
 /* Error: BAD_RANGE. */
 enum pagus_status pagus_page_info(const struct pagus *p, pagus_pfn_t pfn, struct pagus_page_info *info);
+
+/*
+ * Superpageblocks of a zone, in ascending order, the first and last perhaps with pageblocks outside
+ * of it; 0 of them under policies that keep none. Pages in use count by what they were asked for, a
+ * pageblock that a CPU owns as holding what it is owned for, what was freed without a lock as in use
+ * until it is taken in: pagus_drain_all takes in.
+ */
+struct pagus_superpageblock_info {
+	pagus_pfn_t start_pfn;
+	uint32_t order;
+	uint32_t nr_pageblocks;  /* of the zone; at most 2^order pages' */
+	uint32_t nr_reserved;    /* of those that it could have: holes, other zones', not handed over */
+	uint32_t nr_whole;       /* wholly free, in the zone */
+	uint32_t nr_unmovable, nr_movable, nr_reclaimable; /* that hold such pages */
+	uint64_t free_pages;     /* in the zone */
+	uint64_t reserve_pages;  /* of these, what movable requests leave if it is tainted */
+	bool tainted;            /* it holds unmovable or reclaimable pages */
+};
+uint32_t pagus_nr_superpageblocks(const struct pagus *p, uint32_t zone);
+/* Error: BAD_VALUE. */
+enum pagus_status pagus_superpageblock_info(const struct pagus *p, uint32_t zone, uint32_t n,
+					    struct pagus_superpageblock_info *info);
+
+/*
+ * The order that a machine of which the largest zone spans so many pages gets where
+ * superpageblock_order is 0, with x86-64's pageblocks and largest block.
+ */
+uint32_t pagus_superpageblock_order(uint64_t spanned);
 
 /*
  * Unusable free space at an order, in thousandths: the share of free memory that lies in blocks too

@@ -183,7 +183,8 @@ struct pagus_port {
 	 * when the lock is held; the core then serves the request without the pcp. An asked-for
 	 * drain waits for the pcp's lock. pagus_alloc_nolock and pagus_free_nolock try zone locks
 	 * too, and may find that their own CPU holds the lock that they try: false then, too. An
-	 * unlock reports the work done under the hold: free-list insertions and removals.
+	 * unlock reports the work done under the hold: free-list insertions and removals, and blocks
+	 * that a scan looked at.
 	 */
 	void (*lock)(void *ctx, enum pagus_lock_class cls, uint32_t index, enum pagus_lock_reason why);
 	bool (*trylock)(void *ctx, enum pagus_lock_class cls, uint32_t index,
@@ -207,7 +208,8 @@ struct pagus_port {
 	/*
 	 * A block that is being freed has merged to 2^order pages at `pfn`: does somebody wait for
 	 * just this? Then it is handed out to him instead of listed; it is his when the zone's
-	 * lock, which is held here, has been let go. NULL means no.
+	 * lock, which is held here, has been let go. Not asked about blocks of CMA and of isolated
+	 * pageblocks. NULL means no.
 	 */
 	bool (*capture)(void *ctx, uint64_t pfn, uint32_t order);
 

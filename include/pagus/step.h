@@ -45,6 +45,9 @@ enum pagus_step_flag {
 bool pagus_step_flag(const struct pagus *p, uint32_t zone, enum pagus_step_flag flag);
 void pagus_step_set_flag(struct pagus *p, uint32_t zone, enum pagus_step_flag flag, bool on);
 
+/* kswapd's runs in a row that reclaimed nothing: at 16 it gives the node up. Unknown nodes are left. */
+void pagus_step_kswapd_failures(struct pagus *p, uint32_t node, uint32_t failures);
+
 /*
  * A run of the node's kswapd over zone types up to `highest` begins, or ends: the zones are under
  * reclaim meanwhile, and at the end lose the boosts that stood at the beginning.

@@ -55,7 +55,8 @@ pagus_text_file pagus_text_pagetypeinfo;
 /*
  * /proc/zoneinfo. Free pages are the count that watermarks see, without what CPUs have not folded
  * in. "vm stats threshold" is what the kernel computes from CPUs and managed pages
- * (calculate_normal_threshold), or what pagus_step_drift set. node_unreclaimable is 0.
+ * (calculate_normal_threshold), or what pagus_step_drift set. node_unreclaimable is 1 where
+ * kswapd has given the node up, after 16 runs in a row that reclaimed nothing.
  */
 pagus_text_file pagus_text_zoneinfo;
 

@@ -138,8 +138,7 @@ bool pg_free_prepare(struct pg_call *c, uint32_t i, uint32_t order)
 	return prepare(c, i, order);
 }
 
-/* Whoever has the lock frees what others put off for want of it, the last first. */
-static void free_deferred(struct pg_call *c, struct pg_zone *z, enum pg_end end)
+void pg_free_deferred(struct pg_call *c, struct pg_zone *z, enum pg_end end)
 {
 	uint32_t next, order;
 
@@ -164,7 +163,7 @@ void pg_free_direct(struct pg_call *c, uint32_t i, uint32_t order, enum pg_end e
 	}
 	pg_zone_lock(c, z, PAGUS_REASON_FREE_DIRECT);
 	if (pg_unlikely(pg_atomic_load(&z->deferred)))
-		free_deferred(c, z, end);
+		pg_free_deferred(c, z, end);
 	pg_buddy_free(c, z, i, order, end);
 	pg_zone_unlock(c, z);
 }

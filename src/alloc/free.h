@@ -33,6 +33,12 @@ void pg_free_direct(struct pg_call *c, uint32_t i, uint32_t order, enum pg_end e
 void pg_free_push(struct pg_call *c, struct pg_pcp *pcp, uint32_t i, uint32_t order, uint32_t type);
 
 /*
+ * Whoever has the zone's lock frees what others put off for want of it, the last first, to that end
+ * of the lists.
+ */
+void pg_free_deferred(struct pg_call *c, struct pg_zone *z, enum pg_end end);
+
+/*
  * Its end where the calling CPU's lists are not the place: where the pcp policy says, or in the
  * zone's.
  */

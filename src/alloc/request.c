@@ -61,6 +61,17 @@ static uint32_t nofragment(const struct pagus_state *st, const struct pg_plan *p
 	return PG_ALLOC_NOFRAGMENT;
 }
 
+/*
+ * Superpageblocks are kept as they are until the slow path says otherwise. Where everything counts as
+ * unmovable there is nothing to keep.
+ */
+static uint32_t keeps(const struct pagus_state *st, const struct pg_plan *plan)
+{
+	if (!st->superpageblock_order || st->mobility_off)
+		return 0;
+	return plan->type == PAGUS_MOVABLE ? PG_ALLOC_KEEP_RESERVE : PG_ALLOC_KEEP_CLEAN;
+}
+
 /* What the request brings by itself to the slow path. (gfp_to_alloc_flags) */
 static uint32_t slow_flags(const struct pagus_state *st, const struct pg_plan *plan, uint32_t cma)
 {
@@ -131,6 +142,17 @@ static void bind_to_cpuset(const struct pg_asker *asker, struct pg_plan *plan)
 		plan->nodemask = asker->mems_allowed;
 }
 
+static bool optional(const struct pg_plan *plan, uint32_t intent)
+{
+	uint32_t gfp = plan->gfp;
+
+	if (plan->order == 0 || (gfp & __GFP_NOFAIL) || (plan->task & PAGUS_TASK_MEMALLOC))
+		return false;
+	return (intent & (PAGUS_CAN_SPLIT | PAGUS_HAS_FALLBACK)) ||
+	       ((gfp & __GFP_NORETRY) && !(gfp & __GFP_RETRY_MAYFAIL)) ||
+	       ((gfp & __GFP_NOWARN) && !(gfp & __GFP_DIRECT_RECLAIM));
+}
+
 enum pagus_status pg_plan_make(const struct pagus_state *st, const struct pg_asker *asker,
 			       const struct pagus_request *req, struct pg_plan *plan)
 {
@@ -154,10 +176,11 @@ enum pagus_status pg_plan_make(const struct pagus_state *st, const struct pg_ask
 	plan->nodemask = plan->asked_nodemask = req->nodemask;
 	plan->zonelist = pg_zonelist(st, plan->node, gfp & __GFP_THISNODE);
 	plan->spread_dirty = gfp & __GFP_WRITE;
+	plan->optional = optional(plan, req->intent);
 	plan->fast_flags = PAGUS_WMARK_LOW | cma | (gfp & __GFP_KSWAPD_RECLAIM);
 	bind_to_cpuset(asker, plan);
 	pg_plan_prefer(st, plan);
-	plan->fast_flags |= nofragment(st, plan);
-	plan->slow_flags = slow_flags(st, plan, cma);
+	plan->fast_flags |= nofragment(st, plan) | keeps(st, plan);
+	plan->slow_flags = slow_flags(st, plan, cma) | keeps(st, plan);
 	return PAGUS_OK;
 }

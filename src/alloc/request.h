@@ -30,6 +30,7 @@ struct pg_plan {
 	uint32_t fast_flags;     /* of the first walk, at the low mark */
 	uint32_t slow_flags;     /* of the slow path, at the min mark, with the request's own rights */
 	bool spread_dirty;       /* keep to nodes below their dirty limit */
+	bool optional;           /* who asks can do with smaller blocks, or without */
 };
 
 /* Migratetype that a mask asks for; HIGHATOMIC where it asks for two at once. */

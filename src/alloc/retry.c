@@ -47,6 +47,32 @@ static bool any_zone(const struct pg_call *c, const struct pg_slow *s, judge_zon
 	return false;
 }
 
+/* ---- superpageblocks -------------------------------------------------------------------------- */
+
+static bool allows_it(const struct pg_call *c, const struct pg_slow *s, const struct pg_zone *z)
+{
+	return (s->flags & PG_ALLOC_NO_WATERMARKS) ||
+	       pg_watermark_ok(c->st, z, s->plan.order, pg_mark(z, s->flags & PG_ALLOC_WMARK_MASK),
+			       s->plan.highest, s->flags);
+}
+
+bool pg_slow_held(const struct pg_call *c, const struct pg_slow *s)
+{
+	return (s->flags & PG_ALLOC_KEEP_CLEAN) && any_zone(c, s, allows_it);
+}
+
+static bool offers(const struct pg_call *c, const struct pg_slow *s, const struct pg_zone *z)
+{
+	(void)c;
+	(void)s;
+	return pg_read(z->spb_tainted_free) || pg_read(z->spb_tainted_soft);
+}
+
+bool pg_slow_offers(const struct pg_call *c, const struct pg_slow *s)
+{
+	return (s->flags & PG_ALLOC_KEEP_CLEAN) && any_zone(c, s, offers);
+}
+
 /* ---- reclaim --------------------------------------------------------------------------------- */
 
 static bool fits_if_reclaimed(const struct pg_call *c, const struct pg_slow *s,

@@ -36,6 +36,13 @@ uint64_t pg_slow_mems(const struct pg_call *c);
 void pg_slow_wait(struct pg_call *c, enum pagus_wait why);
 
 /*
+ * A request that may not taint a superpageblock: would a zone's marks allow it? And is there anything
+ * in tainted ones that is free, or that reclaim or migration could free?
+ */
+bool pg_slow_held(const struct pg_call *c, const struct pg_slow *s);
+bool pg_slow_offers(const struct pg_call *c, const struct pg_slow *s);
+
+/*
  * Is another round of reclaim worth it: would the request fit if all that is reclaimable were free?
  * At most 16 rounds in a row without progress, or of a costly order. If not, the high-atomic
  * reserve gives a pageblock back, and that is worth a round.

@@ -39,6 +39,10 @@ static uint32_t facts(const struct pg_call *c, const struct pg_slow *s)
 		[PG_FACT_BIT_PROGRESS] = s->progress,
 		[PG_FACT_BIT_THISNODE_ENDS] = release->thisnode_ends_early,
 		[PG_FACT_BIT_OUT_OF_ROUNDS] = s->rounds > MAX_ROUNDS,
+		[PG_FACT_BIT_HELD] = pg_slow_held(c, s),
+		[PG_FACT_BIT_OFFERS] = pg_slow_offers(c, s),
+		[PG_FACT_BIT_OPTIONAL] = plan->optional,
+		[PG_FACT_BIT_SPARES] = s->flags & PG_ALLOC_KEEP_RESERVE,
 	};
 	uint32_t bits = 0;
 
@@ -229,6 +233,27 @@ static bool mix(struct pg_call *c, struct pg_slow *s)
 	return false;
 }
 
+/* What CPUs keep may be all that is left. */
+static bool drain(struct pg_call *c, struct pg_slow *s)
+{
+	drain_everything(c);
+	return walk(c, s);
+}
+
+static bool taint(struct pg_call *c, struct pg_slow *s)
+{
+	(void)c;
+	s->flags &= ~PG_ALLOC_KEEP_CLEAN;
+	return false;
+}
+
+static bool dip(struct pg_call *c, struct pg_slow *s)
+{
+	(void)c;
+	s->flags &= ~PG_ALLOC_KEEP_RESERVE;
+	return false;
+}
+
 static bool oom(struct pg_call *c, struct pg_slow *s)
 {
 	const struct pagus_port *port = c->p->port;
@@ -283,7 +308,8 @@ static bool (*const acts[])(struct pg_call *c, struct pg_slow *s) = {
 	[PG_ACT_RECLAIM] = reclaim, [PG_ACT_COMPACT] = compact,
 	[PG_ACT_COMPACT_ASYNC] = compact_async, [PG_ACT_ASYNC_ONLY] = async_only,
 	[PG_ACT_COMPACTED] = compacted, [PG_ACT_RETRY_RECLAIM] = pg_retry_reclaim,
-	[PG_ACT_RETRY_COMPACT] = pg_retry_compact, [PG_ACT_MIX] = mix, [PG_ACT_OOM] = oom,
+	[PG_ACT_RETRY_COMPACT] = pg_retry_compact, [PG_ACT_MIX] = mix, [PG_ACT_DRAIN] = drain,
+	[PG_ACT_TAINT] = taint, [PG_ACT_DIP] = dip, [PG_ACT_OOM] = oom,
 	[PG_ACT_FORGET] = forget, [PG_ACT_LAST_RESORT] = last_resort, [PG_ACT_WAIT] = wait,
 	[PG_ACT_GRANT] = go, [PG_ACT_REFUSE] = go,
 };

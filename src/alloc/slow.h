@@ -34,7 +34,11 @@
 	X(DEFERRED, "the last compaction was skipped or deferred")                                \
 	X(PROGRESS, "the last reclaim or OOM made progress")                                      \
 	X(THISNODE_ENDS, "the release ends __GFP_THISNODE requests early")                        \
-	X(OUT_OF_ROUNDS, "256 rounds are over")
+	X(OUT_OF_ROUNDS, "256 rounds are over")                                                   \
+	X(HELD, "marks allow it, and it may not taint a superpageblock so far")                   \
+	X(OFFERS, "tainted superpageblocks have something that is free, or could be freed")       \
+	X(OPTIONAL, "its order is above 0, and who asks can do with less or without")             \
+	X(SPARES, "it is movable, and leaves tainted superpageblocks their reserve so far")
 
 enum pg_fact_bit {
 #define PG_X(NAME, text) PG_FACT_BIT_##NAME,
@@ -64,6 +68,9 @@ enum pg_act {
 	PG_ACT_RETRY_RECLAIM,  /* is another round of reclaim worth it */
 	PG_ACT_RETRY_COMPACT,  /* is another compaction */
 	PG_ACT_MIX,            /* stop avoiding fragmentation: no */
+	PG_ACT_DRAIN,          /* drain all pcps, walk */
+	PG_ACT_TAINT,          /* from now on it may taint a superpageblock: no */
+	PG_ACT_DIP,            /* from now on it may use their reserves: no */
 	PG_ACT_OOM,            /* last walk at the high mark; then the OOM killer */
 	PG_ACT_FORGET,         /* start to count rounds without progress anew: no */
 	PG_ACT_LAST_RESORT,    /* walk with half of the reserve, without and with the cpuset */

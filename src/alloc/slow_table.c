@@ -11,9 +11,10 @@
 
 enum {
 	START, NO_ZONE, EARLY_WAKE, EARLY_WALK, EARLY_COMPACT, EARLY_DEFERRED, EARLY_THISNODE, EARLY_ASYNC,
-	RETRY, OUT_OF_ROUNDS, RETRY_ANEW, WAKE, RIGHTS, WALK, RIGHTS_AFTER, MIX_AT_ONCE, WOULD_BLOCK,
-	RECURSION, RECLAIM, COMPACT, ONCE_THISNODE, COMPACTED, NORETRY, COSTLY, COSTLY_NO_IO, LATE_ANEW,
-	RETRY_RECLAIM, RETRY_COMPACT, MIX, OOM_ANEW, OOM, VICTIM, AFTER_OOM, NO_PROGRESS,
+	RETRY, OUT_OF_ROUNDS, RETRY_ANEW, WAKE, RIGHTS, WALK, RIGHTS_AFTER, KEPT_CLEAN, TAINT_AT_ONCE,
+	TAINT_MEMALLOC, TAINT_FIRST, MIX_AT_ONCE, WOULD_BLOCK, RECURSION, DRAIN, RECLAIM, COMPACT,
+	ONCE_THISNODE, COMPACTED, RELABEL, TAINT, NORETRY, COSTLY, COSTLY_NO_IO, LATE_ANEW,
+	RETRY_RECLAIM, RETRY_COMPACT, MIX, DIP, OOM_ANEW, OOM, VICTIM, AFTER_OOM, NO_PROGRESS,
 	NOPAGE, LAST_RESORT, NOFAIL, REFUSE, GRANT,
 	ON = PG_ROW_NEXT
 };
@@ -21,6 +22,7 @@ enum {
 #define GO(row)       .act = PG_ACT_GO, .yes = (row), .no = (row)
 #define DO(what)      .act = PG_ACT_##what, .yes = ON, .no = ON
 #define TRY(what, to) .act = PG_ACT_##what, .yes = (to), .no = ON
+#define ANEW(what)    .act = PG_ACT_##what, .yes = RETRY, .no = RETRY
 #define END(why)      .act = PG_ACT_GO, .yes = NOPAGE, .no = NOPAGE, .refusal = PAGUS_REFUSED_##why
 
 /* Fragmentation is the likelier cause: what is compacted for before anything is reclaimed. */
@@ -46,15 +48,20 @@ const struct pg_slow_row pg_slow_rows[] = {
 	[RIGHTS] = { "rights", F(EARLY_ONLY), 0, DO(RIGHTS) },
 	[WALK] = { "walk", 0, 0, TRY(WALK, GRANT) },
 	[RIGHTS_AFTER] = { "rights-after", 0, F(EARLY_ONLY), TRY(RIGHTS, RETRY) },
-	[MIX_AT_ONCE] = { "mix-at-once", F(PLAIN), F(EARLY_ONLY) | F(BLOCK), .act = PG_ACT_MIX,
-			  .yes = RETRY, .no = RETRY },
+	[KEPT_CLEAN] = { "kept-clean", F(HELD) | F(OFFERS) | F(OPTIONAL), 0, END(KEPT_CLEAN) },
+	[TAINT_AT_ONCE] = { "taint-at-once", F(HELD), F(BLOCK), ANEW(TAINT) },
+	[TAINT_MEMALLOC] = { "taint-memalloc", F(HELD) | F(MEMALLOC), 0, ANEW(TAINT) },
+	[TAINT_FIRST] = { "taint-first", F(HELD), F(OFFERS), ANEW(TAINT) },
+	[MIX_AT_ONCE] = { "mix-at-once", F(PLAIN), F(EARLY_ONLY) | F(BLOCK), ANEW(MIX) },
 	[WOULD_BLOCK] = { "would-block", 0, F(BLOCK), END(WOULD_BLOCK) },
 	[RECURSION] = { "recursion", F(MEMALLOC), 0, END(RECURSION) },
+	[DRAIN] = { "drain", F(HELD), F(COMPACT_FIRST), TRY(DRAIN, GRANT) },
 	[RECLAIM] = { "reclaim", 0, F(COMPACT_FIRST), TRY(RECLAIM, GRANT) },
 	[COMPACT] = { "compact", 0, 0, TRY(COMPACT, GRANT) },
 	[ONCE_THISNODE] = { "thisnode", F(COMPACT_FIRST) | F(NORETRY) | F(THISNODE), 0, END(NORETRY) },
-	[COMPACTED] = { "compacted", F(COMPACT_FIRST), 0, .act = PG_ACT_COMPACTED, .yes = RETRY,
-			.no = RETRY },
+	[COMPACTED] = { "compacted", F(COMPACT_FIRST), 0, ANEW(COMPACTED) },
+	[RELABEL] = { "relabel", F(HELD) | F(PLAIN), 0, ANEW(MIX) },
+	[TAINT] = { "taint", F(HELD), 0, ANEW(TAINT) },
 	[NORETRY] = { "noretry", F(NORETRY), 0, END(NORETRY) },
 	[COSTLY] = { "costly", F(COSTLY), F(MAYFAIL), END(COSTLY) },
 	[COSTLY_NO_IO] = { "costly-no-io", F(COSTLY), F(IO), END(COSTLY) },
@@ -62,16 +69,17 @@ const struct pg_slow_row pg_slow_rows[] = {
 
 	[RETRY_RECLAIM] = { "retry-reclaim", 0, 0, TRY(RETRY_RECLAIM, RETRY) },
 	[RETRY_COMPACT] = { "retry-compact", F(PROGRESS) | F(IO), 0, TRY(RETRY_COMPACT, RETRY) },
-	[MIX] = { "mix", F(PLAIN), 0, .act = PG_ACT_MIX, .yes = RETRY, .no = RETRY },
+	[MIX] = { "mix", F(PLAIN), 0, ANEW(MIX) },
+	[DIP] = { "dip", F(SPARES), 0, ANEW(DIP) },
 	[OOM_ANEW] = { "oom-anew", F(CHANGED), 0, GO(START) },
 	[OOM] = { "oom", 0, 0, TRY(OOM, GRANT) },
 	[VICTIM] = { "victim", F(VICTIM), 0, END(OOM_VICTIM) },
-	[AFTER_OOM] = { "after-oom", F(PROGRESS), 0, .act = PG_ACT_FORGET, .yes = RETRY, .no = RETRY },
+	[AFTER_OOM] = { "after-oom", F(PROGRESS), 0, ANEW(FORGET) },
 	[NO_PROGRESS] = { "no-progress", 0, 0, END(NO_PROGRESS) },
 
 	[NOPAGE] = { "end-anew", F(CHANGED), F(OUT_OF_ROUNDS), GO(START) },
 	[LAST_RESORT] = { "last-resort", F(NOFAIL) | F(BLOCK), 0, TRY(LAST_RESORT, GRANT) },
-	[NOFAIL] = { "nofail", F(NOFAIL) | F(BLOCK), 0, .act = PG_ACT_WAIT, .yes = RETRY, .no = RETRY },
+	[NOFAIL] = { "nofail", F(NOFAIL) | F(BLOCK), 0, ANEW(WAIT) },
 	[REFUSE] = { "refuse", 0, 0, .act = PG_ACT_REFUSE, .yes = REFUSE, .no = REFUSE },
 	[GRANT] = { "grant", 0, 0, .act = PG_ACT_GRANT, .yes = GRANT, .no = GRANT },
 };

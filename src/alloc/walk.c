@@ -20,7 +20,8 @@ struct walk {
 	uint32_t flags;
 	bool awake_last;     /* pass over nodes whose kswapd is awake, */
 	bool passed_over;    /* as has happened */
-	bool would_leave;    /* the node, while it avoids fragmentation */
+	bool would_leave;    /* the node, while it avoids fragmentation, */
+	bool held_back;      /* or has a superpageblock there that it could taint */
 	bool spread_dirty;
 	uint64_t dirty_nodes; /* over their limit, as far as looked at */
 	uint64_t clean_nodes;
@@ -120,12 +121,16 @@ static bool dirty_allows(struct pg_call *c, const struct pg_zone *z, struct walk
 	return w->clean_nodes & bit;
 }
 
-/* Avoiding fragmentation is for the own node: going to another is worse than mixing. */
+/*
+ * Avoiding fragmentation is for the own node: going to another is worse than mixing, and than
+ * tainting where that is all that is wanting.
+ */
 static bool would_leave(const struct pagus_state *st, const struct walk *w, const struct pg_zone *z)
 {
 	const struct pg_plan *plan = w->plan;
+	bool avoids = (w->flags & PG_ALLOC_NOFRAGMENT) && !st->tunable[PAGUS_TUNABLE_defrag_mode];
 
-	return (w->flags & PG_ALLOC_NOFRAGMENT) && !st->tunable[PAGUS_TUNABLE_defrag_mode] &&
+	return (avoids || w->held_back) &&
 	       z->node != pg_zone(st, plan->zonelist[plan->preferred])->node;
 }
 
@@ -167,6 +172,8 @@ static uint32_t pass(struct pg_call *c, struct walk *w)
 		if (verdict == PAGUS_VERDICT_SERVED)
 			break;
 		w->passed_over |= verdict == PAGUS_VERDICT_AWAKE;
+		w->held_back |= verdict == PAGUS_VERDICT_NOTHING &&
+				(w->flags & PG_ALLOC_KEEP_CLEAN);
 		w->would_leave = verdict == PAGUS_VERDICT_LEAVES_NODE;
 		if (w->would_leave)
 			break;

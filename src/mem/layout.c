@@ -5,14 +5,15 @@
  *
  * Size = 16 bytes a page record, 1 byte a pageblock (29 where CPUs own pageblocks), 16 bytes a list
  * (66 a zone; 14 a zone and CPU, or as many as the pcp policy wants), and small tables. With maps:
- * 394 bytes a pageblock in place of these. Records exist for whole sections, holes inside them
- * included.
+ * 394 bytes a pageblock in place of these, and 216 bytes a superpageblock, where there are any.
+ * Records exist for whole sections, holes inside them included.
  */
 #include "mem/layout.h"
 
 #include "base/bits.h"
 #include "mem/geometry.h"
 #include "mem/list.h"
+#include "mem/superpageblock.h"
 
 #define MAX_SECTIONS (1u << 24)
 #define MAX_RANGES   65536u
@@ -127,20 +128,30 @@ static uint64_t nr_owns(const struct pagus_config *cfg, const struct pg_layout *
 	return 1 + (uint64_t)l->nr_zones * cfg->nr_cpus + (l->nr_pages >> cfg->pageblock_order);
 }
 
-/* Pageblocks from a zone's first to its last, at most: not more than there are in all. */
-static uint64_t span_blocks(const struct pagus_config *cfg, uint32_t node, uint32_t type,
-			    uint64_t blocks)
+/* How many aligned units of 2^order pages the memory of a zone spans; *first: number of the first. */
+static uint64_t span_units(const struct pagus_config *cfg, uint32_t node, uint32_t type,
+			   uint32_t order, uint64_t *first)
 {
-	uint64_t first = UINT64_MAX, last = 0, start, end;
+	uint64_t last = 0, start, end;
 
+	*first = UINT64_MAX;
 	for (uint32_t r = 0; r < cfg->nr_ranges; r++) {
 		if (cfg->ranges[r].node != node ||
 		    !range_part(cfg, &cfg->ranges[r], type, &start, &end))
 			continue;
-		first = pg_min(first, start >> cfg->pageblock_order);
-		last = (end - 1) >> cfg->pageblock_order;
+		*first = pg_min(*first, start >> order);
+		last = (end - 1) >> order;
 	}
-	return pg_min(last - first + 1, blocks);
+	return last - *first + 1;
+}
+
+/* Pageblocks from a zone's first to its last, at most: not more than there are in all. */
+static uint64_t span_blocks(const struct pagus_config *cfg, uint32_t node, uint32_t type,
+			    uint64_t blocks)
+{
+	uint64_t first;
+
+	return pg_min(span_units(cfg, node, type, cfg->pageblock_order, &first), blocks);
 }
 
 static void place_maps(const struct pagus_config *cfg, struct pg_layout *l, uint64_t *at)
@@ -155,6 +166,45 @@ static void place_maps(const struct pagus_config *cfg, struct pg_layout *l, uint
 					place(at, PG_NR_FREE_HEADS * 8 *
 						  pg_summary_words(span_blocks(cfg, n, t, blocks)));
 	l->off_keeps = place(at, (uint64_t)l->nr_zones * cfg->nr_cpus * sizeof(struct pg_keep));
+}
+
+static uint32_t superpageblock_order(const struct pagus_config *cfg, const struct pg_layout *l)
+{
+	uint32_t least = (uint32_t)pg_max(cfg->max_order, cfg->pageblock_order + 3);
+	uint64_t largest = 0, first;
+
+	if (cfg->superpageblock_order)
+		return cfg->superpageblock_order >= least &&
+		       cfg->superpageblock_order <= PG_SPB_MAX_ORDER ? cfg->superpageblock_order : 0;
+	for (uint32_t n = 0; n < PAGUS_MAX_NODES; n++)
+		for (uint32_t t = 0; t < PAGUS_NR_ZONE_TYPES; t++)
+			if (l->zone_id[n][t] != PG_LAYOUT_NO_ZONE)
+				largest = pg_max(largest, span_units(cfg, n, t, 0, &first));
+	return pg_spb_choose_order(largest, least);
+}
+
+/* False if the configured order is not valid, or a zone spans too many of them. */
+static bool place_spbs(const struct pagus_config *cfg, struct pg_layout *l, uint64_t *at)
+{
+	l->superpageblock_order = superpageblock_order(cfg, l);
+	if (l->superpageblock_order == 0)
+		return false;
+	for (uint32_t n = 0; n < PAGUS_MAX_NODES; n++) {
+		for (uint32_t t = 0; t < PAGUS_NR_ZONE_TYPES; t++) {
+			uint32_t id = l->zone_id[n][t];
+			uint64_t nr;
+
+			if (id == PG_LAYOUT_NO_ZONE)
+				continue;
+			nr = span_units(cfg, n, t, l->superpageblock_order, &l->first_spb[id]);
+			if (nr > PG_SPB_MAX)
+				return false;
+			l->nr_spbs[id] = (uint32_t)nr;
+			l->off_spbs[id] = place(at, nr * sizeof(struct pg_spb));
+			l->off_spb_sets[id] = place(at, PG_NR_SPB_SETS * 8 * pg_spb_set_words(nr));
+		}
+	}
+	return true;
 }
 
 /* A map has bits for so many pages, and one zone. */
@@ -213,6 +263,8 @@ bool pg_layout_compute(const struct pagus_config *cfg, const struct pg_layout_wa
 		l->off_owns = place(&at, nr_owns(cfg, l) * sizeof(struct pg_own));
 	if (wants->maps)
 		place_maps(cfg, l, &at);
+	if (wants->superpageblocks && !place_spbs(cfg, l, &at))
+		return false;
 	l->off_counters = place(&at, (uint64_t)cfg->nr_cpus * PAGUS_NR_COUNTERS * 8);
 	l->bytes = at;
 	return true;
@@ -247,10 +299,22 @@ static void make_present(struct pagus_state *st, struct pg_zone *z, uint32_t i)
 	z->end_block = pg_block(st, i) + 1;
 	if (pg_mapped(st)) {
 		pg_map_present(st, i, z->id);
+		if (st->superpageblock_order)
+			pg_spb_present(st, z, i);
 		return;
 	}
 	pg_page(st, i)->zone = (uint16_t)z->id;
 	pg_page(st, i)->kind = PAGUS_PAGE_RESERVED;
+}
+
+static void build_spbs(const struct pagus_state *st, struct pg_zone *z, const struct pg_layout *l)
+{
+	z->off_spbs = l->off_spbs[z->id];
+	z->off_spb_sets = l->off_spb_sets[z->id];
+	z->first_spb = l->first_spb[z->id];
+	z->nr_spbs = l->nr_spbs[z->id];
+	for (uint32_t n = 0; n < z->nr_spbs; n++)
+		pg_spb(st, z, n)->start_pfn = (z->first_spb + n) << st->superpageblock_order;
 }
 
 static void build_zones(struct pagus_state *st, const struct pagus_config *cfg,
@@ -266,13 +330,15 @@ static void build_zones(struct pagus_state *st, const struct pagus_config *cfg,
 			if (!range_part(cfg, &cfg->ranges[r], t, &start, &end))
 				continue;
 			z = pg_zone(st, id);
-			if (z->end_pfn == 0)
+			if (z->end_pfn == 0) {
 				z->start_pfn = start;
+				z->id = id;
+				build_spbs(st, z, l);
+			}
 			z->end_pfn = end;
 			z->present += end - start;
 			z->node = cfg->ranges[r].node;
 			z->type = t;
-			z->id = id;
 			z->off_summaries = l->off_summaries[id];
 			z->first_head = id * PG_NR_FREE_HEADS;
 			st->node_online[z->node] = 1;
@@ -341,6 +407,7 @@ void pg_layout_build(struct pagus_state *st, const struct pagus_config *cfg,
 		.nr_sections = l->nr_sections, .nr_slots = l->nr_slots,
 		.first_page = l->first_page, .nr_pages = l->nr_pages, .thp = cfg->thp,
 		.counter_drift = cfg->counter_drift,
+		.superpageblock_order = l->superpageblock_order,
 		.grouping = cfg->grouping, .nr_pcp_lists = l->wants.nr_pcp_lists,
 	};
 	st->zone_types = configured_types(cfg);

@@ -9,6 +9,7 @@ struct pg_layout_wants {
 	uint32_t nr_pcp_lists; /* a pcp */
 	bool owners;           /* records of who owns a pageblock */
 	bool maps;             /* pages as bits, in place of page records */
+	bool superpageblocks;  /* records of these, and sets; only with maps */
 };
 
 /* Sizes and places of everything in the region, from a configuration alone. */
@@ -20,6 +21,8 @@ struct pg_layout {
 	struct pg_layout_wants wants;
 	uint32_t nr_nodes, nr_zones, first_section, nr_sections, nr_slots, first_page, nr_pages;
 	uint64_t off_summaries[PG_MAX_ZONES]; /* of a zone */
+	uint64_t off_spbs[PG_MAX_ZONES], off_spb_sets[PG_MAX_ZONES], first_spb[PG_MAX_ZONES];
+	uint32_t nr_spbs[PG_MAX_ZONES], superpageblock_order;
 	uint8_t zone_id[PAGUS_MAX_NODES][PAGUS_NR_ZONE_TYPES]; /* PG_LAYOUT_NO_ZONE: no memory */
 };
 #define PG_LAYOUT_NO_ZONE 255

@@ -49,7 +49,9 @@ struct pg_map {
 	uint8_t whole;       /* Z: order + 1 of the free block, of a pageblock or more, that begins here */
 	uint8_t queue;       /* P: the queue that it is in, + 1; 0: none; LENT: the port has it, and its
 	                      * free bits; nr_free is what it was */
-	uint32_t reported;   /* Z: 1: the free block that begins here has been reported (reporting.h) */
+	uint16_t spb_free;   /* Z: its free pages in the zone, as its superpageblock counts them, and */
+	uint8_t spb_holds;   /* Z: what it holds, PG_HOLD_* (superpageblock.h) */
+	uint8_t reported;    /* Z: 1: the free block that begins here has been reported (reporting.h) */
 	uint32_t pad[7];
 };
 PG_STATIC_ASSERT(sizeof(struct pg_map) == 384, "pageblock map");

@@ -5,7 +5,8 @@
  *   struct pagus_state | section tables | CPU nodes | nodes | zonelists | zones | pcps | page records
  *   | block types | owner records, where CPUs own pageblocks | counters
  *
- * or, in place of page and owner records, maps of pageblocks | summaries of them | keeps of pcps.
+ * or, in place of page and owner records, maps of pageblocks | summaries of them | keeps of pcps
+ * | superpageblocks and sets of them, where the placement wants them.
  *
  * Everything before the counters is what pagus_digest covers. There is no pointer in it: page
  * records link by 32-bit index, and the offsets below are from the start of the region. Padding is
@@ -106,6 +107,17 @@ struct pg_zone {
 	uint32_t compact_considered, compact_shift, compact_order_failed; /* A: its deferral */
 	uint32_t compact_tokens;                   /* A: pages that it may yet copy; signed */
 	uint32_t compact_pad;
+	uint64_t off_spbs, off_spb_sets;           /* I: superpageblocks; 0: none */
+	uint64_t first_spb;                        /* I: pfn of the first, in superpageblocks */
+	uint32_t nr_spbs;                          /* I */
+	uint32_t spb_reserve_blocks;               /* Z: pageblocks that a tainted one keeps, at most */
+	uint32_t nr_tainted;                       /* Z: superpageblocks */
+	uint32_t spb_tainted_soft;                 /* Z: in these, pageblocks whose content may go */
+	uint64_t spb_tainted_free;                 /* Z: in these, free pages */
+	uint64_t spb_kept_pages;                   /* Z: of these, those that movable requests leave */
+	uint32_t spb_traffic, spb_traffic_kernel;  /* Z: pages taken in this window; of these not movable */
+	uint32_t spb_demand;                       /* Z: such, of a superpageblock's worth, in recent windows */
+	uint32_t spb_pad;
 };
 PG_STATIC_ASSERT(sizeof(struct pg_zone) % 8 == 0, "zone");
 
@@ -210,6 +222,8 @@ struct pagus_state {
 	uint32_t pad[2 - (19 + PAGUS_NR_TUNABLES + 7) % 2];
 	uint64_t cpu_offline[PAGUS_MAX_CPUS / 64]; /* I: bit n of word m: CPU 64 m + n */
 	uint8_t node_online[PAGUS_MAX_NODES];
+	uint32_t superpageblock_order; /* 0: there are none */
+	uint32_t pad_end;
 };
 PG_STATIC_ASSERT(sizeof(struct pagus_state) % 8 == 0, "state");
 PG_STATIC_ASSERT(offsetof(struct pagus_state, cpu_offline) ==

@@ -90,7 +90,8 @@ void pg_pcp_settle(const struct pagus_state *st, struct pg_zone *z)
 	struct pg_node *node = pg_node(st, z->node);
 
 	if (!pg_zone_has(z, PG_ZONE_BELOW_HIGH) ||
-	    !pg_watermark_ok(st, z, 0, pg_mark(z, PAGUS_WMARK_HIGH), PAGUS_ZONE_MOVABLE, 0))
+	    !pg_watermark_ok(st, z, 0, pg_mark(z, PAGUS_WMARK_HIGH), PAGUS_ZONE_MOVABLE,
+			     PG_ALLOC_KEEP_RESERVE))
 		return;
 	pg_zone_clear(z, PG_ZONE_BELOW_HIGH);
 	if (pg_release(st)->frees_revive_kswapd && st->nr_nodes > 1 && pg_node_hopeless(node))

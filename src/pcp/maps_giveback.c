@@ -9,6 +9,7 @@
 #include "pcp/keep.h"
 #include "pcp/loan.h"
 #include "pcp/maps.h"
+#include "zone/superpageblock.h"
 #include "zone/remote.h"
 
 #define MAX_LOOKS 16 /* at pageblocks of a queue */
@@ -24,6 +25,16 @@ static uint32_t type_of(const struct pagus_state *st, const struct pg_map *m)
 	return pg_block_type(st, pg_map_start(st, m));
 }
 
+/* What a steal had led to ends with the ownership: the next owner may take it for its own type alone. */
+static void forget_stolen(struct pagus_state *st, const struct pg_pcp *pcp, const struct pg_map *m)
+{
+	struct pg_keep *keep = pg_keep(st, pcp);
+
+	for (uint32_t type = 0; type < PG_PCP_TYPES; type++)
+		if (keep->stolen[type] == pg_map_block(st, m) + 1)
+			keep->stolen_left[type] = 0;
+}
+
 /*
  * The pageblock is the zone's, with what is free of it. Needs the zone's lock too. Returns how many
  * pages that is.
@@ -37,6 +48,7 @@ static uint32_t disown(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp,
 	pg_write(pcp->count, pcp->count - pages);
 	pg_keep_remove(st, pcp, m);
 	m->home = (uint16_t)(pcp->cpu + 1);
+	forget_stolen(st, pcp, m);
 	pg_count(c, PAGUS_COUNTER_pageblock_disown, 1);
 	if (pages == block_pages(st)) {
 		pg_map_take(st, start, st->pageblock_order);
@@ -45,6 +57,7 @@ static uint32_t disown(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp,
 	} else {
 		pg_remote_set_owner(st, m, 0);
 		pg_account(c, z, pg_bitmap_add_all(st, z, m, type), type);
+		pg_spb_changed(c, z, start, 0);
 	}
 	return pages;
 }

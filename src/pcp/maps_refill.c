@@ -8,6 +8,7 @@
 #include "base/bits.h"
 #include "pcp/keep.h"
 #include "pcp/maps.h"
+#include "zone/superpageblock.h"
 #include "zone/remote.h"
 
 #define MAX_ADOPTS 16 /* pageblocks, in a refill */
@@ -26,6 +27,7 @@ static uint32_t type_of(const struct pagus_state *st, const struct pg_map *m)
 static void own(struct pg_call *c, struct pg_pcp *pcp, struct pg_map *m)
 {
 	pg_remote_set_owner(c->st, m, pcp->cpu + 1);
+	pg_spb_changed(c, pg_zone(c->st, pcp->zone), pg_map_start(c->st, m), 0);
 	pg_write(pcp->count, pcp->count + m->nr_free);
 	pg_keep_update(c->st, pcp, m);
 	pg_count(c, PAGUS_COUNTER_pageblock_own, 1);
@@ -93,15 +95,18 @@ static void recover(struct pg_refill *r)
 static void adopt(struct pg_refill *r)
 {
 	struct pagus_state *st = r->c->st;
-	uint32_t order = r->t->order, adopted = 0;
+	uint32_t order = r->t->order, adopted = 0, row = 0;
+	bool more = true;
 
-	while (order < st->pageblock_order && adopted < MAX_ADOPTS && !pg_phase_done(r)) {
-		uint32_t i = pg_store_first(st, r->z, order, r->t->type);
+	while (order < st->pageblock_order && more && adopted < MAX_ADOPTS && !pg_phase_done(r)) {
+		uint32_t i = pg_place_own_first(r->c, r->z, r->t, row, order, &more);
 
-		if (i != PG_NONE && adopt_block(r, pg_map(st, i), r->t->type))
+		if (i != PG_NONE && adopt_block(r, pg_map(st, i), r->t->type)) {
 			adopted++;
-		else
-			order++;
+		} else if (++order == st->pageblock_order) {
+			order = r->t->order;
+			row++;
+		}
 	}
 }
 

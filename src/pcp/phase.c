@@ -35,6 +35,9 @@ uint32_t pg_phase_take_whole(struct pg_refill *r)
 	struct pagus_state *st = r->c->st;
 	struct pg_take t = { .order = st->pageblock_order, .type = r->t->type };
 
+	/* Where lies more to it than its type: which one, the placement's rows say. */
+	if (pg_places[st->place_policy]->superpageblocks)
+		return pg_phase_convert(r);
 	for (uint32_t order = t.order; order <= st->max_order; order++)
 		if (pg_store_first(st, r->z, order, t.type) != PG_NONE)
 			return pg_place_take_own(r->c, r->z, &t, st->max_order);
@@ -44,7 +47,8 @@ uint32_t pg_phase_take_whole(struct pg_refill *r)
 uint32_t pg_phase_convert(struct pg_refill *r)
 {
 	struct pg_take t = { .order = r->c->st->pageblock_order, .type = r->t->type,
-			     .flags = (r->t->flags & ~PG_ALLOC_CMA) | PG_ALLOC_NOFRAGMENT };
+			     .flags = (r->t->flags & ~PG_ALLOC_CMA) | PG_ALLOC_NOFRAGMENT |
+				      PG_ALLOC_KEEP_CLEAN | PG_ALLOC_KEEP_RESERVE };
 
 	return pg_place_take(r->c, r->z, &t);
 }

@@ -43,6 +43,34 @@ uint32_t pg_effect_steal(struct pg_call *c, struct pg_zone *z, const struct pg_t
 	return found->i;
 }
 
+uint32_t pg_effect_dip(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
+		       const struct pg_candidate *found)
+{
+	pg_count(c, PAGUS_COUNTER_reserve_dip, 1);
+	return pg_effect_steal(c, z, t, found);
+}
+
+/* Of a block larger than that the rest stays on its lists, in pageblocks of their own types. */
+uint32_t pg_effect_claim_one(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
+			     const struct pg_candidate *found)
+{
+	struct pagus_state *st = c->st;
+	uint32_t claimed = t->order > st->pageblock_order ? t->order : st->pageblock_order;
+	uint32_t splits;
+
+	pg_store_remove(st, z, found->i);
+	splits = pg_store_split(st, z, found->i, found->order, claimed, found->from);
+	pg_block_set_type(c, found->i, claimed, t->type);
+	splits += pg_store_split(st, z, found->i, claimed, t->order, t->type);
+	pg_account(c, z, -(INT64_C(1) << t->order), t->type);
+	pg_count(c, PAGUS_COUNTER_split, splits);
+	pg_count(c, PAGUS_COUNTER_zone_take, 1);
+	pg_count(c, PAGUS_COUNTER_fallback_claim_block, 1);
+	pg_event(c, PAGUS_EVENT_EXTFRAG, found->i, t->order, t->type, found->order,
+		 found->from | PG_EXTFRAG_OWNED);
+	return found->i;
+}
+
 uint32_t pg_effect_claim_block(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
 			       const struct pg_candidate *found)
 {
@@ -147,13 +175,23 @@ void pg_claim_move(struct pg_call *c, struct pg_zone *z, uint32_t start, uint32_
 uint32_t pg_effect_claim_part(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
 			      const struct pg_candidate *found)
 {
-	uint32_t start = pg_block_start(c->st, found->i), i;
+	uint32_t start = pg_block_start(c->st, found->i);
 
 	pg_watermark_boost(c, z, t->flags);
 	if (!pg_claimable(c, z, start, found->from, t->type)) {
 		pg_count(c, PAGUS_COUNTER_fallback_claim_refused, 1);
 		return PG_NONE;
 	}
+	return pg_effect_claim_any(c, z, t, found);
+}
+
+uint32_t pg_effect_claim_any(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,
+			     const struct pg_candidate *found)
+{
+	uint32_t start = pg_block_start(c->st, found->i), i;
+
+	if (!pg_claim_inside(c->st, z, start))
+		return pg_effect_steal(c, z, t, found);
 	pg_claim_move(c, z, start, t->type);
 	pg_block_set_type(c, start, 0, t->type);
 	pg_count(c, PAGUS_COUNTER_fallback_claim_part, 1);

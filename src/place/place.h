@@ -17,6 +17,7 @@ struct pg_take {
 	uint32_t flags;  /* PG_ALLOC_* */
 	bool direct;     /* for the requester itself, not for a pcp list */
 	uint32_t resume; /* first pass to try; 0 at the start of a hold */
+	uint32_t looks;  /* at superpageblocks, so far */
 };
 
 /* A candidate: the free block i of order `order` on `from`'s list. */
@@ -26,8 +27,17 @@ struct pg_candidate {
 
 #define PG_EXTFRAG_OWNED 0x100u /* in an EXTFRAG event: the pageblock is the request's now */
 
-/* Where a pass looks. */
-enum pg_look { PG_LOOK_OWN, PG_LOOK_CMA, PG_LOOK_HIGHATOMIC, PG_LOOK_FALLBACK };
+/* At whose lists a pass looks. KIN: the other one that cannot move; ALL: own, then fallbacks. */
+enum pg_look {
+	PG_LOOK_OWN, PG_LOOK_CMA, PG_LOOK_HIGHATOMIC, PG_LOOK_FALLBACK, PG_LOOK_MOVABLE, PG_LOOK_KIN,
+	PG_LOOK_ALL
+};
+
+/* In which superpageblocks (steer.c). ANYWHERE: in the zone as a whole. */
+enum pg_where {
+	PG_ANYWHERE, PG_IN_TAINTED, PG_IN_CLEAN, PG_IN_ABOVE, PG_IN_IMPERFECT, PG_IN_FRESH,
+	PG_NR_WHERES
+};
 
 /* In which sequence of orders. */
 enum pg_search { PG_SMALLEST_FIRST, PG_LARGEST_FIRST };
@@ -47,6 +57,8 @@ enum pg_bound {
 #define PG_NEED_MIX_RIGHT    0x4u /* the request may use foreign pageblocks in part */
 #define PG_NEED_HIGHATOMIC   0x8u /* the request is atomic and of higher order, and no refill */
 #define PG_NEED_RESERVE      0x10u /* the request cannot wait, or is a victim's, and no refill */
+#define PG_NEED_TAINT_RIGHT  0x20u /* the request may taint a superpageblock */
+#define PG_NEED_DIP_RIGHT    0x40u /* it may take of the reserves of tainted ones */
 
 /*
  * What a pass does with a candidate. Returns the record of the pages taken, or PG_NONE if it
@@ -60,6 +72,7 @@ struct pg_pass {
 	uint8_t types;   /* bit t: for requests of migratetype t */
 	uint8_t look, search, lo, hi;
 	uint8_t needs;
+	uint8_t where;   /* enum pg_where */
 	uint8_t resume;  /* pass at which the next take of this hold begins */
 	bool always;     /* tried even when the hold resumes behind it */
 	pg_effect *effect;
@@ -70,11 +83,13 @@ struct pg_place {
 	const char *name, *about;
 	bool mobility_off; /* every page is unmovable: one list an order */
 	uint32_t release;  /* row of pg_releases whose ways of freeing go with it */
+	bool superpageblocks; /* it chooses among them; only over maps */
 	const struct pg_pass *passes;
 	uint32_t nr_passes;
 };
 
-extern const struct pg_place pg_place_plain, pg_place_linux, pg_place_convert;
+extern const struct pg_place pg_place_plain, pg_place_linux, pg_place_convert,
+	pg_place_superpageblock;
 
 /* All of them; the state holds a row number. */
 extern const struct pg_place *const pg_places[];
@@ -92,11 +107,48 @@ uint32_t pg_place_take(struct pg_call *c, struct pg_zone *z, struct pg_take *t);
  */
 uint32_t pg_place_look(struct pg_call *c, struct pg_zone *z, const struct pg_take *t);
 
+/*
+ * The block of just this order of the own type that the n-th row without needs would find, of those
+ * that look at own lists; PG_NONE if it finds none. *more: there is such a row. Changes nothing. Needs
+ * the zone's lock.
+ */
+uint32_t pg_place_own_first(struct pg_call *c, struct pg_zone *z, struct pg_take *t, uint32_t n,
+			    uint32_t order, bool *more);
+
+/* ---- steer.c: the choice of a superpageblock ----------------------------------------------------- */
+
+/* What a pass looks for: blocks of the orders lo .. hi on the lists of these migratetypes. */
+struct pg_wanted {
+	uint32_t where, lo, hi;
+	uint32_t nr_types;
+	uint8_t types[3];
+};
+
+/* Where a search among superpageblocks stands. */
+struct pg_steer {
+	uint32_t step; /* classes of fullness that are done */
+	uint32_t from; /* in this one, where the search goes on */
+	bool begun;    /* it has one */
+};
+
+/*
+ * The next superpageblock that has such a block, the fullest first or the emptiest as `where` says;
+ * UINT32_MAX if there is no more.
+ */
+uint32_t pg_steer_next(const struct pagus_state *st, const struct pg_zone *z,
+		       const struct pg_wanted *wanted, struct pg_steer *at);
+
+/* Could a single page of an ordinary migratetype be had of a tainted superpageblock? */
+bool pg_steer_tainted_any(const struct pagus_state *st, const struct pg_zone *z);
+
 /* Effects. */
 pg_effect pg_effect_take;        /* cut it; the rest stays on its lists; mm_page_alloc_zone_locked */
 pg_effect pg_effect_steal;       /* the same from a foreign list; mm_page_alloc_extfrag */
 pg_effect pg_effect_claim_block; /* retype all its pageblocks; the rest onto the request's lists */
 pg_effect pg_effect_claim_part;  /* retype its pageblock if mostly free or alike, then take */
+pg_effect pg_effect_claim_any;   /* retype its pageblock whatever it holds, then take */
+pg_effect pg_effect_claim_one;   /* retype as few whole pageblocks as the request needs, then take */
+pg_effect pg_effect_dip;         /* steal, from what is kept for requests that cannot move */
 
 /* Serve from the request's own lists, which hold a block of at most order `up_to`. */
 uint32_t pg_place_take_own(struct pg_call *c, struct pg_zone *z, const struct pg_take *t,

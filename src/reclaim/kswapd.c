@@ -34,8 +34,9 @@ static bool balanced(const struct pagus_state *st, uint32_t node, uint32_t order
 		if (!z)
 			continue;
 		any = true;
-		if (pg_watermark_ok_with(st, z, order, pg_mark(z, PAGUS_WMARK_HIGH), highest, 0,
-					 pg_watermark_safe_free(st, z)))
+		/* It works for movable requests too, which may not count all. */
+		if (pg_watermark_ok_with(st, z, order, pg_mark(z, PAGUS_WMARK_HIGH), highest,
+					 PG_ALLOC_KEEP_RESERVE, pg_watermark_safe_free(st, z)))
 			return true;
 	}
 	/* Nothing to balance. */

@@ -7,6 +7,8 @@
  */
 #include "store/store.h"
 
+#include "mem/superpageblock.h"
+
 /* Where a pageblock stands in the summaries of its zone. */
 struct place {
 	uint64_t *bits, *above; /* the words, and which of them are not zero */
@@ -24,10 +26,19 @@ static struct place find_place(const struct pagus_state *st, const struct pg_map
 	return at;
 }
 
+static void note_listed(struct pagus_state *st, const struct pg_map *m, uint32_t order, bool in)
+{
+	if (pg_unlikely(st->superpageblock_order))
+		pg_spb_listed(st, pg_zone(st, m->zone), pg_map_start(st, m), order, m->list_type,
+			      in);
+}
+
 static void enter(struct pagus_state *st, struct pg_map *m, uint32_t order)
 {
 	struct place at = find_place(st, m, order);
 
+	if (!(m->listed >> order & 1))
+		note_listed(st, m, order, true);
 	m->listed |= (uint16_t)(1u << order);
 	pg_word_store(&at.bits[at.word], at.bits[at.word] | UINT64_C(1) << at.block % 64);
 	pg_word_store(&at.above[at.word / 64],
@@ -43,6 +54,7 @@ static void leave(struct pagus_state *st, struct pg_map *m, uint32_t order)
 	if (at.bits[at.word] == 0)
 		pg_word_store(&at.above[at.word / 64],
 			      at.above[at.word / 64] & ~(UINT64_C(1) << at.word % 64));
+	note_listed(st, m, order, false);
 	if (m->listed == 0)
 		m->list_type = PG_MAP_NO_TYPE;
 }

@@ -20,6 +20,7 @@ struct sums {
 	uint64_t listed_deferred, heads_deferred; /* blocks, as above */
 	uint64_t isolated_pages;
 	uint64_t reserved_pages;            /* of HIGHATOMIC pageblocks */
+	uint64_t isolated_blocks;
 };
 
 struct check {
@@ -242,14 +243,19 @@ static int check_pages(struct check *k)
 	return 0;
 }
 
-static void sum_reserved(struct check *k)
+static void sum_types(struct check *k)
 {
 	const struct pagus_state *st = k->st;
 	uint32_t block_pages = 1u << st->pageblock_order;
 
-	for (uint32_t i = st->first_page; i < st->first_page + st->nr_pages; i += block_pages)
-		if (pg_page(st, i)->zone != PG_NO_ZONE && pg_block_type(st, i) == PAGUS_HIGHATOMIC)
-			k->zone[pg_page(st, i)->zone].reserved_pages += block_pages;
+	for (uint32_t i = st->first_page; i < st->first_page + st->nr_pages; i += block_pages) {
+		uint32_t zone = pg_block_zone(st, i), type = pg_block_type(st, i);
+
+		if (zone == PG_NO_ZONE)
+			continue;
+		k->zone[zone].reserved_pages += type == PAGUS_HIGHATOMIC ? block_pages : 0;
+		k->zone[zone].isolated_blocks += type == PAGUS_ISOLATE;
+	}
 }
 
 static int check_zone_sums(struct check *k, const struct pg_zone *z)
@@ -267,6 +273,8 @@ static int check_zone_sums(struct check *k, const struct pg_zone *z)
 		BROKEN(INV_conserved, PG_NONE);
 	if (sums->reserved_pages != z->reserved_highatomic)
 		BROKEN(INV_reserved, PG_NONE);
+	if (sums->isolated_blocks != z->nr_isolated)
+		BROKEN(INV_isolated, PG_NONE);
 	for (uint32_t w = 1; w < PAGUS_NR_WMARKS; w++)
 		if (z->wmark[w] < z->wmark[w - 1])
 			BROKEN(INV_marks_ordered, PG_NONE);
@@ -287,7 +295,7 @@ static int check_all(struct check *k)
 	if (!broken)
 		broken = check_pages(k);
 	if (!broken)
-		sum_reserved(k);
+		sum_types(k);
 	for (uint32_t id = 0; id < k->st->nr_zones && !broken; id++)
 		broken = check_zone_sums(k, pg_zone(k->st, id));
 	if (!broken)

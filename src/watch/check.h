@@ -23,6 +23,9 @@ int pg_check_owners(const struct pagus_state *st, uint32_t *where);
 /* May whole pageblocks stand apart, that would else have merged? */
 bool pg_blocks_apart(const struct pagus_state *st);
 
+/* The same of superpageblocks. */
+int pg_check_superpageblocks(const struct pagus_state *st, uint32_t *where);
+
 /* All of them, of an instance that keeps its pages in maps. */
 int pg_check_maps(const struct pagus_state *st, uint32_t *where);
 

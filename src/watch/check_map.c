@@ -15,6 +15,7 @@ struct sums {
 	uint64_t nr_free[PAGUS_NR_ORDERS];
 	uint64_t reserved_pages;
 	uint64_t queued, waiting, lent;  /* pageblocks that say they are */
+	uint64_t isolated_blocks;
 };
 
 struct check {
@@ -136,6 +137,7 @@ static int check_map(struct check *k, const struct pg_map *m)
 	sums->waiting += m->waiting != PG_MAP_ALONE;
 	sums->held_pages += handed_over(k->st, m) - bits;
 	sums->reserved_pages += type == PAGUS_HIGHATOMIC ? block_pages : 0;
+	sums->isolated_blocks += type == PAGUS_ISOLATE;
 	if (pg_map_owner(m)) {
 		sums->pcp_pages += bits;
 		return 0;
@@ -226,6 +228,8 @@ static int check_zone(struct check *k, const struct pg_zone *z)
 		BROKEN(INV_conserved, PG_NONE);
 	if (sums->reserved_pages != z->reserved_highatomic)
 		BROKEN(INV_reserved, PG_NONE);
+	if (sums->isolated_blocks != z->nr_isolated)
+		BROKEN(INV_isolated, PG_NONE);
 	for (uint32_t w = 1; w < PAGUS_NR_WMARKS; w++)
 		if (z->wmark[w] < z->wmark[w - 1])
 			BROKEN(INV_marks_ordered, PG_NONE);
@@ -244,5 +248,5 @@ int pg_check_maps(const struct pagus_state *st, uint32_t *where)
 	for (uint32_t id = 0; id < st->nr_zones && !broken; id++)
 		broken = check_zone(&k, pg_zone(st, id));
 	*where = k.where;
-	return broken;
+	return broken ? broken : pg_check_superpageblocks(st, where);
 }

@@ -45,6 +45,7 @@ static const struct {
 	{ PG_ALLOC_CPUSET, "CPUSET" }, { PG_ALLOC_CMA, "CMA" },
 	{ PG_ALLOC_NOFRAGMENT, "NOFRAGMENT" }, { PG_ALLOC_HIGHATOMIC, "HIGHATOMIC" },
 	{ PG_ALLOC_TRYLOCK, "TRYLOCK" }, { PG_ALLOC_KSWAPD, "KSWAPD" },
+	{ PG_ALLOC_KEEP_CLEAN, "KEEP_CLEAN" }, { PG_ALLOC_KEEP_RESERVE, "KEEP_RESERVE" },
 };
 
 static size_t append(char *text, size_t room, size_t at, const char *what)

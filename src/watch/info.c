@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What callers may see of the state: pagus.h, "Looking at it". Nothing here writes. */
+#include "mem/superpageblock.h"
 #include "pcp/pcp.h"
 #include "zone/owner.h"
 
@@ -74,6 +75,7 @@ enum pagus_status pagus_zone_info(const struct pagus *p, uint32_t zone,
 		.pcp_batch = z->pcp_batch, .boost = z->boost, .leaked_pages = z->leaked_pages,
 		.stat_threshold = pg_watermark_stat_threshold(st, z),
 		.drift_mark = pg_watermark_drift_mark(st, z),
+		.nr_isolated = pg_read(z->nr_isolated),
 	};
 	info->deferred_pages = pg_mapped(st) ? remote_pages(st, z) : deferred_pages(st, z);
 	for (uint32_t cpu = 0; cpu < st->nr_cpus; cpu++) {
@@ -253,4 +255,39 @@ uint32_t pagus_unusable_index(const struct pagus *p, uint32_t zone, uint32_t ord
 int32_t pagus_extfrag_index(const struct pagus *p, uint32_t zone, uint32_t order)
 {
 	return pg_extfrag_index(p->state, zone, order);
+}
+
+/* ---- superpageblocks ------------------------------------------------------------------------- */
+
+uint32_t pagus_nr_superpageblocks(const struct pagus *p, uint32_t zone)
+{
+	return zone < p->state->nr_zones ? pg_zone(p->state, zone)->nr_spbs : 0;
+}
+
+enum pagus_status pagus_superpageblock_info(const struct pagus *p, uint32_t zone, uint32_t n,
+					    struct pagus_superpageblock_info *info)
+{
+	const struct pagus_state *st = p->state;
+	const struct pg_spb *s;
+
+	if (n >= pagus_nr_superpageblocks(p, zone))
+		return PAGUS_BAD_VALUE;
+	s = pg_spb(st, pg_zone(st, zone), n);
+	*info = (struct pagus_superpageblock_info){
+		.start_pfn = s->start_pfn, .order = st->superpageblock_order,
+		.nr_pageblocks = s->nr_blocks,
+		.nr_reserved = pg_spb_slots(st) - s->nr_blocks + s->nr_hold[PG_HOLD_GAP],
+		.nr_whole = s->nr_hold[PG_HOLD_WHOLE],
+		.nr_unmovable = s->nr_hold[PG_HOLD_UNMOVABLE],
+		.nr_movable = s->nr_hold[PG_HOLD_MOVABLE],
+		.nr_reclaimable = s->nr_hold[PG_HOLD_RECLAIMABLE],
+		.free_pages = s->free_pages, .reserve_pages = s->reserve_pages,
+		.tainted = pg_spb_is(s, PG_SPB_TAINTED),
+	};
+	return PAGUS_OK;
+}
+
+uint32_t pagus_superpageblock_order(uint64_t spanned)
+{
+	return pg_spb_choose_order(spanned, 9 + 3);
 }

@@ -70,7 +70,7 @@ struct part {
 	struct pg_span span;
 };
 
-/* A page allocator has none of a node's counters. */
+/* A page allocator has none of a node's counters, but knows when reclaim has given it up. */
 static const struct part node_parts[] = {
 	{ " active_anon:0kB inactive_anon:0kB active_file:0kB inactive_file:0kB unevictable:0kB"
 	  " isolated(anon):0kB isolated(file):0kB mapped:0kB dirty:0kB writeback:0kB shmem:0kB",
@@ -78,7 +78,8 @@ static const struct part node_parts[] = {
 	{ " shmem_thp: 0kB shmem_pmdmapped: 0kB anon_thp: 0kB", { 0, PG_KERNEL(6, 12) } },
 	{ " shmem_thp:0kB shmem_pmdmapped:0kB anon_thp:0kB", { PG_KERNEL(6, 12), 0 } },
 	{ " writeback_tmp:0kB", { 0, PG_KERNEL(6, 18) } },
-	{ " kernel_stack:0kB pagetables:0kB sec_pagetables:0kB all_unreclaimable? no", { 0 } },
+	{ " kernel_stack:0kB pagetables:0kB sec_pagetables:0kB all_unreclaimable? ", { 0 } },
+	{ NULL, { 0 } }, /* yes or no */
 	{ " Balloon:0kB", { PG_KERNEL(6, 18), 0 } },
 	{ " gpu_active:0kB gpu_reclaim:0kB", { PG_KERNEL(7, 1), 0 } },
 	{ "\n", { 0 } },
@@ -105,7 +106,8 @@ static void put_nodes(const struct pagus_state *st, struct pagus_text *t, const 
 		pg_put_pair(t, "Node ", node, "");
 		for (size_t n = 0; n < sizeof(node_parts) / sizeof(node_parts[0]); n++)
 			if (pg_span_has(node_parts[n].span, kernel))
-				pg_put(t, node_parts[n].text);
+				pg_put(t, node_parts[n].text ? node_parts[n].text :
+				       pg_node_hopeless(pg_node(st, node)) ? "yes" : "no");
 	}
 }
 

@@ -77,6 +77,7 @@ static void read_zone(const struct pagus_state *st, const struct pg_zone *z, uin
 	fields[START_PFN] = z->start_pfn;
 	fields[RESERVED_HIGHATOMIC] = z->reserved_highatomic;
 	fields[FREE_HIGHATOMIC] = (uint64_t)z->free_highatomic;
+	fields[UNRECLAIMABLE] = pg_node_hopeless(pg_node(st, z->node));
 }
 
 /*

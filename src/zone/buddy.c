@@ -16,6 +16,7 @@
 
 #include "mem/release.h"
 #include "zone/owner.h"
+#include "zone/superpageblock.h"
 
 /*
  * True if the block i of `order` would merge again as soon as its own buddy is freed: then it goes
@@ -43,6 +44,12 @@ bool pg_buddy_apart(const struct pagus_state *st, uint32_t i, uint32_t order)
 	return type == buddy_type || (pg_type_mergeable(type) && pg_type_mergeable(buddy_type));
 }
 
+/* Nobody who waits for a block is to have one of a pageblock that is kept for something else. */
+static bool may_capture(uint32_t type)
+{
+	return type != PAGUS_CMA && type != PAGUS_ISOLATE;
+}
+
 /*
  * Is it what a compaction of this call waits for? A movable pageblock is not made mixed for that.
  * (compaction_capture)
@@ -53,7 +60,7 @@ static bool waited_for(const struct pg_call *c, const struct pg_zone *z, uint32_
 	struct pg_capture *capture = c->capture;
 
 	if (pg_likely(!capture) || capture->i != PG_NONE || capture->order != order ||
-	    capture->zone != z->id || type == PAGUS_CMA || type == PAGUS_ISOLATE)
+	    capture->zone != z->id)
 		return false;
 	if (order < c->st->pageblock_order && type == PAGUS_MOVABLE &&
 	    capture->type != PAGUS_MOVABLE)
@@ -103,7 +110,7 @@ static void free_one(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t 
 	while (order < st->max_order) {
 		uint32_t buddy = pg_buddy(i, order);
 
-		if (captured(c, z, i, order, type)) {
+		if (may_capture(type) && captured(c, z, i, order, type)) {
 			pg_account(c, z, -(INT64_C(1) << order), type);
 			if (pg_unlikely(st->off_owns))
 				pg_own_freed(c, z, freed, order, end);
@@ -140,18 +147,23 @@ void pg_buddy_free(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t or
 	struct pagus_state *st = c->st;
 	uint32_t piece = order < st->pageblock_order ? order : st->pageblock_order;
 
-	if (!pg_release(st)->free_by_pageblock)
+	/* What reaches out of an isolated pageblock is cut, whatever the release. */
+	if (!pg_release(st)->free_by_pageblock && !z->nr_isolated)
 		piece = order;
 	for (uint32_t n = 0; n < 1u << (order - piece); n++) {
 		free_one(c, z, i, piece, pg_block_type(st, i), end);
 		i += 1u << piece;
 	}
+	pg_spb_changed(c, z, i - (1u << order), order);
 	pg_count(c, PAGUS_COUNTER_zone_free, 1);
 }
 
 void pg_buddy_free_as(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order,
 		      uint32_t type)
 {
+	/* What is remembered may be from before an isolation. */
+	if (pg_unlikely(z->nr_isolated))
+		type = pg_block_type(c->st, i);
 	free_one(c, z, i, order, type, PG_HEAD);
 	pg_count(c, PAGUS_COUNTER_zone_free, 1);
 }

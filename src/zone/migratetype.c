@@ -69,15 +69,28 @@ void pg_mobility_setup(struct pagus_state *st)
 			   (st->grouping == PAGUS_GROUPING_BY_SIZE && sum < least);
 }
 
-/* A pageblock belongs to the zone of its first page; a hole's to none. */
+uint32_t pg_block_zone(const struct pagus_state *st, uint32_t start)
+{
+	uint32_t zone = PG_NO_ZONE, end = start + (1u << st->pageblock_order);
+
+	if (pg_mapped(st)) {
+		zone = pg_map(st, start)->zone;
+		return zone == PG_MAP_NO_ZONE ? PG_NO_ZONE : zone;
+	}
+	for (uint32_t i = start; i < end && zone == PG_NO_ZONE; i++)
+		zone = pg_page(st, i)->zone;
+	return zone;
+}
+
 static void count_types(struct pagus_state *st, uint32_t start, uint32_t old, uint32_t type)
 {
 	uint64_t pages = UINT64_C(1) << st->pageblock_order;
+	uint32_t zone = pg_block_zone(st, start);
 	struct pg_zone *z;
 
-	if (pg_page_zone(st, start) == PG_NO_ZONE)
+	if (zone == PG_NO_ZONE)
 		return;
-	z = pg_zone_of(st, start);
+	z = pg_zone(st, zone);
 	z->reserved_highatomic += type == PAGUS_HIGHATOMIC ? pages : 0;
 	z->reserved_highatomic -= old == PAGUS_HIGHATOMIC ? pages : 0;
 	pg_write(z->nr_isolated, z->nr_isolated + (type == PAGUS_ISOLATE) - (old == PAGUS_ISOLATE));

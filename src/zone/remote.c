@@ -2,6 +2,7 @@
 #include "zone/remote.h"
 
 #include "base/bits.h"
+#include "zone/superpageblock.h"
 
 #define MANY 8 /* pages of a pageblock */
 
@@ -158,6 +159,7 @@ static void free_many(struct pg_call *c, struct pg_zone *z, struct pg_map *m)
 	pg_remote_absorb_map(st, m);
 	if (m->nr_free < 1u << st->pageblock_order) {
 		pg_account(c, z, pg_bitmap_add_all(st, z, m, type), type);
+		pg_spb_changed(c, z, start, 0);
 		pg_count(c, PAGUS_COUNTER_zone_free, 1);
 		return;
 	}

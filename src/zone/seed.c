@@ -8,6 +8,7 @@
 #include "base/bits.h"
 #include "mem/release.h"
 #include "zone/content.h"
+#include "zone/superpageblock.h"
 #include "zone/zone.h"
 
 /* True if [pfn, pfn + nr) are all of `kind`, and in the zone of the first. */
@@ -84,6 +85,19 @@ enum pagus_status pg_seed_boot_free(struct pg_call *c, pagus_pfn_t start, uint64
 	return PAGUS_OK;
 }
 
+/* A range of memory, a pageblock at a time. */
+static void recount_range(struct pg_call *c, pagus_pfn_t start, uint64_t nr_pages)
+{
+	uint64_t block_pages = UINT64_C(1) << c->st->pageblock_order;
+
+	for (pagus_pfn_t pfn = start; pfn < start + nr_pages;
+	     pfn = (pfn & ~(block_pages - 1)) + block_pages) {
+		uint32_t i = pg_index(c->st, pfn);
+
+		pg_spb_changed(c, pg_zone_of(c->st, i), i, 0);
+	}
+}
+
 enum pagus_status pg_seed_inherit(struct pg_call *c, pagus_pfn_t start, uint64_t nr_pages,
 				  uint32_t type)
 {
@@ -105,6 +119,7 @@ enum pagus_status pg_seed_inherit(struct pg_call *c, pagus_pfn_t start, uint64_t
 		pg_page(st, i)->kind = PAGUS_PAGE_INHERITED;
 		pg_page(st, i)->type = pg_effective_type(st, type) & 0xf;
 	}
+	recount_range(c, start, nr_pages);
 	return PAGUS_OK;
 }
 

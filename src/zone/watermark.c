@@ -233,6 +233,8 @@ static int64_t unusable_pages(const struct pagus_state *st, const struct pg_zone
 			 pg_read(z->free_highatomic);
 	if (!(flags & PG_ALLOC_CMA))
 		pages += pg_read(z->free_cma);
+	if (flags & PG_ALLOC_KEEP_RESERVE)
+		pages += (int64_t)pg_read(z->spb_kept_pages);
 	return pages;
 }
 

@@ -20,6 +20,8 @@
 #define PG_ALLOC_HIGHATOMIC    0x200u
 #define PG_ALLOC_TRYLOCK       0x400u /* wait for no lock */
 #define PG_ALLOC_KSWAPD        0x800u
+#define PG_ALLOC_KEEP_CLEAN    0x1000u /* not the kernel's: taint no superpageblock */
+#define PG_ALLOC_KEEP_RESERVE  0x2000u /* nor this: leave tainted ones their reserve */
 #define PG_ALLOC_RESERVES                                                                          \
 	(PG_ALLOC_NON_BLOCK | PG_ALLOC_MIN_RESERVE | PG_ALLOC_HIGHATOMIC | PG_ALLOC_OOM)
 
@@ -71,6 +73,12 @@ void pg_account_fold(struct pagus_state *st, struct pg_zone *z, uint32_t cpu);
 /* ---- migratetype.c: the only readers and writers of block types -------------------------------- */
 
 uint32_t pg_block_type(const struct pagus_state *st, uint32_t i);
+
+/*
+ * The zone whose the pageblock that begins at `start` is: that of its first page that is memory;
+ * PG_NO_ZONE if none is.
+ */
+uint32_t pg_block_zone(const struct pagus_state *st, uint32_t start);
 
 /* The type that an isolated pageblock goes back to; of any other its type. */
 uint32_t pg_block_under(const struct pagus_state *st, uint32_t i);

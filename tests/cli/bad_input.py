@@ -129,6 +129,22 @@ def check_arguments(pagus, folder, trace):
     check_refused("target in no folder", nowhere, run(pagus, "convert", trace, nowhere))
 
 
+def check_help(pagus):
+    """Who asks is answered, on standard output; for each verb that help lists."""
+    status, out, err = run(pagus, "help")
+    assert (status, err) == (0, b""), err
+    verbs = [line.split()[0].decode() for line in out.splitlines() if line.startswith(b"  ")]
+    assert "verify" in verbs and len(verbs) > 5, verbs
+    for verb in verbs:
+        if verb == "help":
+            continue
+        for args in ((verb, "--help"), ("help", verb)):
+            status, out, err = run(pagus, *args)
+            assert (status, err) == (0, b""), (args, err)
+            assert b"\nusage: pagus " + verb.encode() + b" " in out, (args, out)
+    check_refused("help of no verb", "nonsense", run(pagus, "help", "nonsense"))
+
+
 def check_existing_target(pagus, folder, trace):
     target = os.path.join(folder, "target.pgt")
     write(target, b"precious")
@@ -156,6 +172,7 @@ def main():
         check_folders(pagus, folder)
         check_arguments(pagus, folder, trace)
         check_existing_target(pagus, folder, trace)
+        check_help(pagus)
         assert os.listdir(folder) == ["case"], os.listdir(folder)
     print("ok")
 

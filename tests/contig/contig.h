@@ -10,11 +10,11 @@ struct contig_lab {
 	struct pagus_sim_owner owner;
 };
 
-/* All memory handed over; slots for `nr_slots` blocks of pfns below `nr_pages`. */
-static inline void contig_boot(struct contig_lab *l, const struct pagus_config *cfg,
+/* All memory reserved; slots for `nr_slots` blocks of pfns below `nr_pages`. */
+static inline void contig_open(struct contig_lab *l, const struct pagus_config *cfg,
 			       uint64_t nr_pages, uint32_t nr_slots)
 {
-	unit_boot(&l->lab, cfg);
+	unit_open(&l->lab, cfg);
 	l->owner = (struct pagus_sim_owner){
 		.nr_pages = nr_pages, .page = calloc(nr_pages, sizeof(*l->owner.page)),
 		.nr_slots = nr_slots, .slot = calloc(nr_slots, sizeof(*l->owner.slot)),
@@ -24,6 +24,14 @@ static inline void contig_boot(struct contig_lab *l, const struct pagus_config *
 	pagus_sim_owner_init(&l->owner);
 	l->lab.sim.owner = &l->owner;
 	l->lab.p.port = &pagus_sim_owner_port;
+}
+
+/* The same, and all of it handed over. */
+static inline void contig_boot(struct contig_lab *l, const struct pagus_config *cfg,
+			       uint64_t nr_pages, uint32_t nr_slots)
+{
+	contig_open(l, cfg, nr_pages, nr_slots);
+	assert_int_equal(lab_hand_over(&l->lab, cfg), PAGUS_OK);
 }
 
 static inline void contig_check(const struct contig_lab *l)

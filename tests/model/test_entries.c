@@ -329,7 +329,8 @@ static void start(struct run *run, const struct pagus_config *cfg, uint64_t seed
 {
 	lab_close(&run->lab);
 	*run = (struct run){ .seed = seed };
-	run->records = strcmp(cfg->policy, "pcpbuddy-bitmap") != 0;
+	run->records = strcmp(cfg->policy, "pcpbuddy-bitmap") != 0 &&
+		       strcmp(cfg->policy, "superpageblock") != 0;
 	model_init(&run->model, cfg);
 	if (lab_open(&run->lab, cfg) != PAGUS_OK || lab_hand_over(&run->lab, cfg) != PAGUS_OK)
 		FAIL("the machine cannot be built");

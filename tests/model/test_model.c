@@ -172,7 +172,9 @@ static void do_alloc(struct run *run, const struct op *op)
 		return;
 	pagus_alloc(&run->lab.p, &req, &res);
 	if (res.status == PAGUS_NO_MEMORY) {
-		if (is_unrestrained(run) && model_could_serve(&run->model, &req, node))
+		/* Who can do without is refused rather than that a superpageblock is tainted. */
+		if (res.refusal != PAGUS_REFUSED_KEPT_CLEAN && is_unrestrained(run) &&
+		    model_could_serve(&run->model, &req, node))
 			FAIL("NO_MEMORY although a free block could serve");
 		return;
 	}

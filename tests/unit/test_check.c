@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pagus_check finds each invariant broken: the state is damaged behind the library's back. */
+#include "mem/superpageblock.h"
 #include "unit/unit.h"
 
 #include "mem/geometry.h"
@@ -282,8 +283,71 @@ static void each_broken_invariant_of_maps_is_found(void **state)
 {
 	(void)state;
 	check_owned_rows("pcpbuddy-bitmap", map_rows, NR_OF(map_rows), 25);
-	assert_string_equal(pagus_invariant_text((int)NR_OF(rows) + (int)NR_OF(owner_rows) +
-						 (int)NR_OF(map_rows) + 1), "?");
+}
+
+/* ---- pages in either ------------------------------------------------------------------------- */
+
+static void miscount_isolated_pageblocks(struct lab *lab, pagus_pfn_t pfn)
+{
+	(void)pfn;
+	pg_zone(lab->p.state, 0)->nr_isolated++;
+}
+
+static void (*const further_rows[])(struct lab *lab, pagus_pfn_t pfn) = {
+	miscount_isolated_pageblocks,
+};
+
+static void each_further_broken_invariant_is_found(void **state)
+{
+	(void)state;
+	check_owned_rows("pcpbuddy", further_rows, NR_OF(further_rows), 29);
+	check_owned_rows("pcpbuddy-bitmap", further_rows, NR_OF(further_rows), 29);
+}
+
+/* ---- superpageblocks --------------------------------------------------------------------------- */
+
+static struct pg_spb *superpageblock_of(struct lab *lab, pagus_pfn_t pfn)
+{
+	const struct pagus_state *st = lab->p.state;
+
+	return pg_spb(st, pg_zone(st, 0), pg_spb_number(st, pg_zone(st, 0), pg_index(st, pfn)));
+}
+
+static void forget_what_it_holds(struct lab *lab, pagus_pfn_t pfn)
+{
+	map_of(lab, pfn)->spb_holds = 0;
+}
+
+static void miscount_a_superpageblock(struct lab *lab, pagus_pfn_t pfn)
+{
+	superpageblock_of(lab, pfn)->nr_hold[PG_HOLD_RECLAIMABLE]++;
+}
+
+static void leave_the_set_of_its_fullness(struct lab *lab, pagus_pfn_t pfn)
+{
+	const struct pg_zone *z = pg_zone(lab->p.state, 0);
+	const struct pg_spb *s = superpageblock_of(lab, pfn);
+
+	pg_spb_put(lab->p.state, z, PG_SPB_FULLNESS + s->fullness,
+		   pg_spb_index(z, lab->p.state, s), false);
+}
+
+static void miscount_tainted_superpageblocks(struct lab *lab, pagus_pfn_t pfn)
+{
+	(void)pfn;
+	pg_zone(lab->p.state, 0)->nr_tainted++;
+}
+
+static void (*const superpageblock_rows[])(struct lab *lab, pagus_pfn_t pfn) = {
+	forget_what_it_holds, miscount_a_superpageblock, leave_the_set_of_its_fullness,
+	miscount_tainted_superpageblocks,
+};
+
+static void each_broken_invariant_of_superpageblocks_is_found(void **state)
+{
+	(void)state;
+	check_owned_rows("superpageblock", superpageblock_rows, NR_OF(superpageblock_rows), 30);
+	assert_string_equal(pagus_invariant_text(29 + (int)NR_OF(superpageblock_rows) + 1), "?");
 }
 
 static void only_known_marks_are_allowed_and_none_out_of_place(void **state)
@@ -315,6 +379,8 @@ int main(void)
 		cmocka_unit_test(each_broken_invariant_is_found),
 		cmocka_unit_test(each_broken_invariant_of_owners_is_found),
 		cmocka_unit_test(each_broken_invariant_of_maps_is_found),
+		cmocka_unit_test(each_further_broken_invariant_is_found),
+		cmocka_unit_test(each_broken_invariant_of_superpageblocks_is_found),
 		cmocka_unit_test(only_known_marks_are_allowed_and_none_out_of_place),
 	};
 

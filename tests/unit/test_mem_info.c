@@ -2,6 +2,7 @@
 /* Mem-Info and the report of a failed request, as the kernel logs them. */
 #include "unit/unit.h"
 
+#include <pagus/step.h>
 #include <pagus/text.h>
 
 #include <string.h>
@@ -103,6 +104,44 @@ static void mem_info_in_6_1(void **state)
 	unit_close(&lab);
 }
 
+static const char *mem_info_text(const struct lab *lab)
+{
+	struct pagus_text t;
+
+	pagus_text_init(&t, text, sizeof(text));
+	pagus_text_show_mem(&lab->p, &t, 0);
+	return text;
+}
+
+static const char *zoneinfo_text(const struct lab *lab)
+{
+	struct pagus_text t;
+
+	pagus_text_init(&t, text, sizeof(text));
+	pagus_text_zoneinfo(&lab->p, &t);
+	return text;
+}
+
+/* After 16 runs of its kswapd that reclaimed nothing, whichever file one reads. */
+static void a_node_given_up_is_told(void **state)
+{
+	const char *second;
+	struct lab lab;
+
+	(void)state;
+	open_three(&lab, "linux");
+	pagus_step_kswapd_failures(&lab.p, 1, 15);
+	pagus_step_kswapd_failures(&lab.p, 2, 16); /* there is none */
+	assert_null(strstr(mem_info_text(&lab), "yes"));
+	assert_null(strstr(zoneinfo_text(&lab), "node_unreclaimable:  1"));
+	pagus_step_kswapd_failures(&lab.p, 1, 16);
+	second = strstr(mem_info_text(&lab), "all_unreclaimable? yes Balloon:0kB");
+	assert_true(second > strstr(text, "\nNode 1 "));
+	second = strstr(zoneinfo_text(&lab), "node_unreclaimable:  1");
+	assert_true(second > strstr(text, "\nNode 1, zone "));
+	unit_close(&lab);
+}
+
 static void open_one(struct lab *lab)
 {
 	static const struct pagus_range zone_8192 = { 0, 8192, 0, PAGUS_ZONE_BY_CEILING };
@@ -200,6 +239,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mem_info_in_7_2),
 		cmocka_unit_test(mem_info_in_6_1),
+		cmocka_unit_test(a_node_given_up_is_told),
 		cmocka_unit_test(letters_name_the_types_of_free_blocks),
 		cmocka_unit_test(a_failure_names_its_request),
 		cmocka_unit_test(a_failure_shows_what_the_request_could_reach),

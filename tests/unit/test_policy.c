@@ -66,7 +66,7 @@ static void each_named_policy_runs(void **state)
 
 static void each_pair_of_parts_runs(void **state)
 {
-	uint64_t digest[NR_OF(pcps) * NR_OF(places) + 2];
+	uint64_t digest[NR_OF(pcps) * NR_OF(places) + 3];
 	uint32_t nr = 0;
 
 	(void)state;
@@ -81,6 +81,7 @@ static void each_pair_of_parts_runs(void **state)
 	}
 	digest[nr++] = run("bitmap+plain");
 	digest[nr++] = run("bitmap+linux");
+	digest[nr++] = run("bitmap+superpageblock");
 	for (uint32_t a = 0; a < nr; a++)
 		for (uint32_t b = 0; b < a; b++)
 			assert_true(digest[a] != digest[b]);
@@ -92,6 +93,7 @@ static void a_named_policy_is_its_parts(void **state)
 		{ "linux", "linux+linux" }, { "nopcp", "none+linux" }, { "nogroup", "linux+plain" },
 		{ "plain", "none+plain" }, { "pcpbuddy", "pageblock+linux" },
 		{ "pcpbuddy-bitmap", "bitmap+linux" },
+		{ "superpageblock", "bitmap+superpageblock" },
 		{ "linux-6.1", "fixed+convert" },
 	};
 	/* Besides, rows that differ from a pair of parts in their release. */
@@ -117,6 +119,8 @@ static void unknown_policies_are_refused(void **state)
 		"linu",
 		"linuxx",
 		"bitmap+convert",
+		"linux+superpageblock",
+		"pageblock+superpageblock",
 	};
 
 	(void)state;

@@ -21,11 +21,18 @@ static const uint32_t given[] = {
 	PG_FACT_VICTIM, PG_FACT_NO_ZONE, PG_FACT_PLAIN, PG_FACT_EARLY_ONLY, PG_FACT_THISNODE_ENDS,
 };
 
+/* What superpageblocks add to that: the courses of a combination take turns. */
+static const uint32_t kept[] = {
+	0, PG_FACT_HELD, PG_FACT_HELD | PG_FACT_OFFERS, PG_FACT_SPARES,
+	PG_FACT_HELD | PG_FACT_OFFERS | PG_FACT_OPTIONAL, PG_FACT_HELD | PG_FACT_OPTIONAL,
+};
+
 /* One course of events: the answers and the changes of facts are random, but the same for both. */
 struct course {
 	uint32_t facts;
 	uint64_t seed;
 	uint32_t rounds, nr_acts;
+	uint32_t keeps; /* of HELD and SPARES, those at the start */
 	uint8_t acts[MAX_ACTS];
 };
 
@@ -52,6 +59,7 @@ static bool perform(struct course *k, enum pg_act act)
 	case PG_ACT_RESTART:
 		set(k, PG_FACT_PROGRESS | PG_FACT_CHANGED, false);
 		set(k, PG_FACT_DEFERRED, true);
+		set(k, k->keeps, true);
 		set(k, PG_FACT_COMPACT_FIRST, !(k->facts & PG_FACT_EARLY_ONLY) &&
 		    (k->facts & compacts) == compacts);
 		return false;
@@ -70,10 +78,17 @@ static bool perform(struct course *k, enum pg_act act)
 	case PG_ACT_COMPACTED:
 		set(k, PG_FACT_COMPACT_FIRST, false);
 		return false;
+	case PG_ACT_TAINT:
+		set(k, PG_FACT_HELD, false);
+		return false;
+	case PG_ACT_DIP:
+		set(k, PG_FACT_SPARES, false);
+		return false;
 	case PG_ACT_MIX:
 		set(k, PG_FACT_PLAIN, false);
 		return false;
 	case PG_ACT_WALK:
+	case PG_ACT_DRAIN:
 	case PG_ACT_LAST_RESORT:
 		return (chance & 7) == 0;
 	case PG_ACT_RIGHTS:
@@ -131,6 +146,19 @@ static enum verdict early(struct course *k)
 	return GO_ON;
 }
 
+/* Only a superpageblock that would be tainted is in the way. */
+static enum verdict held(struct course *k)
+{
+	if (!is(k, PG_FACT_HELD))
+		return GO_ON;
+	if (is(k, PG_FACT_OFFERS | PG_FACT_OPTIONAL))
+		return NOPAGE;
+	if (is(k, PG_FACT_BLOCK | PG_FACT_OFFERS) && !is(k, PG_FACT_MEMALLOC))
+		return GO_ON;
+	perform(k, PG_ACT_TAINT);
+	return RETRY;
+}
+
 static enum verdict walk_older(struct course *k)
 {
 	if (is(k, PG_FACT_CHANGED))
@@ -138,28 +166,33 @@ static enum verdict walk_older(struct course *k)
 	if (is(k, PG_FACT_KSWAPD))
 		perform(k, PG_ACT_WAKE);
 	perform(k, PG_ACT_RIGHTS);
-	return perform(k, PG_ACT_WALK) ? GRANT : GO_ON;
+	return perform(k, PG_ACT_WALK) ? GRANT : held(k);
 }
 
 static enum verdict walk_newer(struct course *k)
 {
+	enum verdict verdict;
+
 	if (is(k, PG_FACT_KSWAPD))
 		perform(k, PG_ACT_WAKE);
 	if (perform(k, PG_ACT_WALK))
 		return GRANT;
 	if (perform(k, PG_ACT_RIGHTS))
 		return RETRY;
-	if (is(k, PG_FACT_PLAIN) && !is(k, PG_FACT_BLOCK)) {
+	verdict = held(k);
+	if (verdict == GO_ON && is(k, PG_FACT_PLAIN) && !is(k, PG_FACT_BLOCK)) {
 		perform(k, PG_ACT_MIX);
 		return RETRY;
 	}
-	return GO_ON;
+	return verdict;
 }
 
 static enum verdict reclaim_and_compact(struct course *k)
 {
 	if (!is(k, PG_FACT_BLOCK) || is(k, PG_FACT_MEMALLOC))
 		return NOPAGE;
+	if (is(k, PG_FACT_HELD) && !is(k, PG_FACT_COMPACT_FIRST) && perform(k, PG_ACT_DRAIN))
+		return GRANT;
 	if (!is(k, PG_FACT_COMPACT_FIRST) && perform(k, PG_ACT_RECLAIM))
 		return GRANT;
 	if (perform(k, PG_ACT_COMPACT))
@@ -168,6 +201,10 @@ static enum verdict reclaim_and_compact(struct course *k)
 		if (is(k, PG_FACT_NORETRY | PG_FACT_THISNODE))
 			return NOPAGE;
 		perform(k, PG_ACT_COMPACTED);
+		return RETRY;
+	}
+	if (is(k, PG_FACT_HELD)) {
+		perform(k, is(k, PG_FACT_PLAIN) ? PG_ACT_MIX : PG_ACT_TAINT);
 		return RETRY;
 	}
 	if (is(k, PG_FACT_NORETRY))
@@ -185,6 +222,10 @@ static enum verdict end_of_round(struct course *k)
 		return RETRY;
 	if (is(k, PG_FACT_PLAIN)) {
 		perform(k, PG_ACT_MIX);
+		return RETRY;
+	}
+	if (is(k, PG_FACT_SPARES)) {
+		perform(k, PG_ACT_DIP);
 		return RETRY;
 	}
 	if (is(k, PG_FACT_CHANGED))
@@ -262,7 +303,11 @@ static void table_and_program_perform_the_same_acts(void **state)
 		for (size_t n = 0; n < NR_OF(given); n++)
 			facts |= set_of >> n & 1 ? given[n] : 0;
 		for (uint32_t n = 0; n < COURSES; n++) {
-			struct course a = { .facts = facts, .seed = seed + set_of * 977u + n };
+			uint32_t keeps = kept[n % NR_OF(kept)];
+			struct course a = {
+				.facts = facts | keeps, .seed = seed + set_of * 977u + n,
+				.keeps = keeps & (PG_FACT_HELD | PG_FACT_SPARES),
+			};
 			struct course b = a;
 
 			run_table(&a);

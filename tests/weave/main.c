@@ -22,7 +22,7 @@
 
 #define MOST_TRIES 3000 /* to shorten a schedule */
 
-static const char *const policies[] = { "linux", "pcpbuddy", "pcpbuddy-bitmap" };
+static const char *const policies[] = { "linux", "pcpbuddy", "pcpbuddy-bitmap", "superpageblock" };
 
 /* What has to have come up in the schedules of a policy, or they test less than they say. */
 static const struct {
@@ -42,6 +42,9 @@ static const struct {
 	{ "pcpbuddy-bitmap", PAGUS_COUNTER_pcp_free_remote },
 	{ "pcpbuddy-bitmap", PAGUS_COUNTER_pcp_recover_pages },
 	{ "pcpbuddy-bitmap", PAGUS_COUNTER_free_deferred },
+	{ "superpageblock", PAGUS_COUNTER_superpageblock_taint },
+	{ "superpageblock", PAGUS_COUNTER_superpageblock_clean },
+	{ "superpageblock", PAGUS_COUNTER_pcp_free_remote },
 };
 #define NR_WANTED (sizeof(wanted) / sizeof(wanted[0]))
 

@@ -296,7 +296,8 @@ static bool run_world(const struct world *world, const char *policy, bool groupi
 	uint32_t depth;
 	bool ended;
 
-	if (pagus_sizeof(&cfg) == 0 && !strcmp(policy, "pcpbuddy-bitmap")) {
+	if (pagus_sizeof(&cfg) == 0 &&
+	    (!strcmp(policy, "pcpbuddy-bitmap") || !strcmp(policy, "superpageblock"))) {
 		printf("%-20s not with %s, for which a pageblock has one zone\n", world->name,
 		       policy);
 		return true;

@@ -30,7 +30,7 @@ bool content_init(struct content *c, const struct machine *m, uint32_t pageblock
 	c->nr_mixed = 0;
 	c->in_use = calloc(c->nr_blocks, sizeof(*c->in_use));
 	c->is_memory = calloc(c->nr_blocks, 1);
-	if (!c->in_use || !c->is_memory) {
+	if (!c->in_use || !c->is_memory || !superpageblocks_init(&c->superpageblocks, m)) {
 		content_fini(c);
 		return false;
 	}
@@ -42,6 +42,7 @@ void content_fini(struct content *c)
 {
 	free(c->in_use);
 	free(c->is_memory);
+	superpageblocks_fini(&c->superpageblocks);
 	*c = (struct content){ 0 };
 }
 
@@ -55,6 +56,7 @@ void content_change(struct content *c, pagus_pfn_t pfn, uint32_t order, uint32_t
 	uint32_t block_order = order < c->pageblock_order ? order : c->pageblock_order;
 	uint32_t first = (uint32_t)((pfn - c->first_pfn) >> c->pageblock_order);
 
+	superpageblocks_change(&c->superpageblocks, pfn, order, type, sign);
 	for (uint32_t b = first; b < first + (1u << (order - block_order)); b++) {
 		uint16_t *in_use = c->in_use[b];
 		bool before = is_mixed(in_use);

@@ -7,7 +7,7 @@
 #ifndef REPLAY_CONTENT_H
 #define REPLAY_CONTENT_H
 
-#include "replay/machine.h"
+#include "replay/superpageblocks.h"
 
 struct content {
 	pagus_pfn_t first_pfn; /* aligned to the pageblock */
@@ -16,6 +16,7 @@ struct content {
 	uint16_t (*in_use)[3]; /* pages by type */
 	uint8_t *is_memory;
 	uint64_t nr_mixed;     /* blocks that hold movable pages and others */
+	struct superpageblocks superpageblocks;
 };
 
 bool content_init(struct content *c, const struct machine *m, uint32_t pageblock_order);

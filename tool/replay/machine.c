@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <pagus/step.h>
+
 #define MACHINE_END_PFN UINT64_C(0xffffff00) /* pfns fit the shadow's 32 bits, with values to spare */
 
 struct ranges {
@@ -228,7 +230,19 @@ static bool seed_all(struct machine *m, const struct snapshot *snap, const char 
 	for (uint32_t z = 0; z < snap->nr_zones; z++)
 		if (snap->zones[z].spanned && !seed_limits(m, snap, &snap->zones[z], path, err))
 			return false;
+	for (uint32_t node = 0; node < PAGUS_MAX_NODES; node++)
+		pagus_step_kswapd_failures(&m->pagus, node, snap->kswapd_failures[node]);
 	return true;
+}
+
+static uint32_t superpageblock_order(const struct snapshot *snap)
+{
+	uint64_t largest = 0;
+
+	for (uint32_t z = 0; z < snap->nr_zones; z++)
+		if (snap->zones[z].spanned > largest)
+			largest = snap->zones[z].spanned;
+	return pagus_superpageblock_order(largest);
 }
 
 static bool init_instance(struct machine *m, const struct snapshot *snap, const char *policy,
@@ -246,6 +260,7 @@ static bool init_instance(struct machine *m, const struct snapshot *snap, const 
 	cfg.nr_cpus = m->sim.nr_cpus;
 	cfg.cpu_node = cpu_node;
 	cfg.pageblock_order = snap->pageblock_order;
+	cfg.superpageblock_order = m->superpageblock_order = superpageblock_order(snap);
 	cfg.policy = policy;
 	/* By its size the machine groups wherever its kernel did, so only the contrary is told. */
 	if (snap->mobility_off)

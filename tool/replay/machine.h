@@ -26,6 +26,7 @@ struct machine {
 	pagus_pfn_t first_pfn, end_pfn; /* of all zones' spans */
 	uint64_t baseline[PAGUS_NR_COUNTERS]; /* counters when the machine was ready */
 	uint64_t inherited_pages;
+	uint32_t superpageblock_order; /* by the largest zone, also where the policy keeps none */
 };
 
 /*

@@ -32,6 +32,7 @@ static json_t *series_json(const struct replay *r)
 	const struct series *s = &r->series;
 	json_t *time = json_array(), *event = json_array(), *orders = json_array();
 	json_t *pcp = json_array(), *mixed = json_array();
+	json_t *tainted = json_array(), *empty = json_array();
 
 	for (uint32_t n = 0; n < s->nr_samples; n++) {
 		const struct series_sample *sample = &s->samples[n];
@@ -44,10 +45,13 @@ static json_t *series_json(const struct replay *r)
 		json_array_append_new(orders, pages);
 		json_array_append_new(pcp, number(sample->pcp_pages));
 		json_array_append_new(mixed, number(sample->nr_mixed));
+		json_array_append_new(tainted, number(sample->nr_tainted));
+		json_array_append_new(empty, number(sample->nr_empty));
 	}
-	return json_pack("{s:o,s:o,s:o,s:o,s:o}", "time_ns", time, "event", event,
+	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "time_ns", time, "event", event,
 			 "free_pages_by_order", orders, "pcp_pages", pcp, "mixed_pageblocks",
-			 mixed);
+			 mixed, "tainted_superpageblocks", tainted, "empty_superpageblocks",
+			 empty);
 }
 
 /* A zone's pageblocks, as indices into the content, without holes at either end. */
@@ -195,6 +199,24 @@ static json_t *counters_json(const struct machine *m)
 	return counters;
 }
 
+static void take_superpageblocks(struct result *res, const struct replay *r)
+{
+	const struct superpageblocks *s = &r->content.superpageblocks;
+	uint32_t page_shift = trace_start(r->trace)->page_shift;
+
+	res->superpageblock_mib = UINT64_C(1) << (s->order + page_shift - 20);
+	for (uint32_t n = 0; n < s->nr; n++)
+		res->superpageblocks += s->is_whole[n];
+	res->tainted = s->nr_tainted;
+	res->peak_tainted = s->peak_tainted;
+	res->taints = s->nr_taints;
+	res->tainted_bound = superpageblocks_bound(s);
+	res->empty = s->nr_empty;
+	res->obtainable = superpageblocks_obtainable(s, r->machine);
+	if (s->nr_tainted)
+		res->packing_per_mille = s->kernel_pages * 1000 / (s->nr_tainted << s->order);
+}
+
 static void take_end_state(struct result *res, const struct replay *r)
 {
 	const struct pagus *p = &r->machine->pagus;
@@ -215,6 +237,7 @@ static void take_end_state(struct result *res, const struct replay *r)
 	res->unusable_3 = pagus_unusable_index(p, UINT32_MAX, 3);
 	res->unusable_9 = pagus_unusable_index(p, UINT32_MAX, 9);
 	res->mixed_pageblocks = r->content.nr_mixed;
+	take_superpageblocks(res, r);
 	for (uint32_t b = 0; b < r->content.nr_blocks; b++)
 		res->pageblocks += r->content.is_memory[b];
 	res->digest = pagus_digest(p);
@@ -335,6 +358,21 @@ static json_t *trace_json(const struct result_set *set)
 			 "lost_events", (json_int_t)meta->lost_events);
 }
 
+static json_t *superpageblocks_json(const struct result *res)
+{
+	uint64_t bound = res->tainted_bound;
+
+	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:f,s:I,s:f,s:I,s:I}",
+		"bytes", (json_int_t)(res->superpageblock_mib << 20),
+		"whole", (json_int_t)res->superpageblocks,
+		"tainted", (json_int_t)res->tainted, "peak_tainted", (json_int_t)res->peak_tainted,
+		"lower_bound", (json_int_t)bound,
+		"tau", bound ? (double)res->peak_tainted / (double)bound : 0.0,
+		"taints", (json_int_t)res->taints,
+		"packing", (double)res->packing_per_mille / 1000,
+		"empty", (json_int_t)res->empty, "obtainable", (json_int_t)res->obtainable);
+}
+
 static json_t *policy_json(const struct result *res)
 {
 	char digest[17];
@@ -367,6 +405,7 @@ static json_t *policy_json(const struct result *res)
 	json_object_set_new(object, "pageblocks", number(res->pageblocks));
 	json_object_set_new(object, "mixed_pageblocks", number(res->mixed_pageblocks));
 	json_object_set_new(object, "free_2mib_blocks", number(res->free_2mib_blocks));
+	json_object_set_new(object, "superpageblocks", superpageblocks_json(res));
 	json_object_set_new(object, "ledger", ledger_json(&res->ledger));
 	json_object_update(object, res->details);
 	return object;

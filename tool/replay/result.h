@@ -22,6 +22,9 @@ struct result {
 	uint64_t free_blocks[PAGUS_NR_ORDERS], free_pages, pcp_pages;
 	uint64_t unusable_3, unusable_9; /* thousandths */
 	uint64_t mixed_pageblocks, pageblocks, free_2mib_blocks;
+	/* Superpageblocks, by what is in use; the packing is of their peak, in thousandths. */
+	uint64_t superpageblock_mib, superpageblocks, tainted, peak_tainted, tainted_bound, taints;
+	uint64_t packing_per_mille, empty, obtainable;
 	uint64_t events_per_second;      /* measured, as is seconds, unlike everything else */
 	double seconds;
 	struct ledger ledger;

@@ -17,6 +17,7 @@ struct series_sample {
 	uint64_t ts, event;
 	uint64_t nr_free[PAGUS_NR_ORDERS]; /* blocks */
 	uint64_t pcp_pages, nr_mixed;
+	uint64_t nr_tainted, nr_empty; /* superpageblocks */
 };
 
 struct series_slice {

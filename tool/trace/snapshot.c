@@ -278,6 +278,7 @@ static bool parse_node(struct snapshot_parser *p)
 {
 	if (p->payload[0] >= PAGUS_MAX_NODES)
 		return fail_here(p, "no such node");
+	p->s->kswapd_failures[p->payload[0]] = p->payload[9];
 	return true;
 }
 

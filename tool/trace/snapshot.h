@@ -68,6 +68,7 @@ struct snapshot {
 	bool mobility_off;       /* page_group_by_mobility_disabled */
 	uint64_t totalreserve_pages;
 	uint32_t page_shift;
+	uint32_t kswapd_failures[PAGUS_MAX_NODES]; /* of each node's kswapd, in a row */
 	uint32_t defrag_mode, pcp_batch_scale_max; /* in range; 0 and 5 where not recorded */
 	uint32_t nr_zones;
 	struct snap_zone *zones;

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Checks of the superpageblock specification that are rules, by their numbers: who is refused, in
+ * which order a request escalates, what the reserve holds back, and what gaps do.
+ */
+#include "superpageblock/host.h"
+#include "unit/world.h"
+
+#define SPB_PAGES 16384u /* 64 MiB: what 512 MiB are cut into */
+#define NR_SPBS   8u
+
+static const struct pagus_range range = { 0, NR_SPBS * SPB_PAGES, 0, PAGUS_ZONE_BY_CEILING };
+
+static struct pagus_superpageblock_info info_of(const struct lab *lab, uint32_t n)
+{
+	struct pagus_superpageblock_info info;
+
+	assert_int_equal(pagus_superpageblock_info(&lab->p, 0, n, &info), PAGUS_OK);
+	return info;
+}
+
+static void world_forget(struct world *w)
+{
+	w->nr_diary = 0;
+	w->diary[0] = '\0';
+}
+
+static uint32_t tainted(const struct lab *lab)
+{
+	uint32_t nr = 0;
+
+	for (uint32_t n = 0; n < pagus_nr_superpageblocks(&lab->p, 0); n++)
+		nr += info_of(lab, n).tainted;
+	return nr;
+}
+
+/* No marks, and no pcps: every request and free is the zone's. */
+static struct world *boot(void)
+{
+	const struct pagus_config cfg = lab_config(&range, 1, "superpageblock");
+	struct world *w = world_boot(&cfg);
+
+	world_marks(w, 0, 0, 0);
+	assert_int_equal(pagus_superpageblock_order(range.nr_pages), 14);
+	assert_int_equal(pagus_zone_pcp_disable(&w->lab.p, 0), PAGUS_OK);
+	return w;
+}
+
+/* One superpageblock full of unmovable pages, of which then every other one is free. */
+static struct world *fragmented(void)
+{
+	struct world *w = boot();
+	static pagus_pfn_t pfns[SPB_PAGES];
+
+	for (uint32_t n = 0; n < SPB_PAGES; n++)
+		pfns[n] = unit_alloc(&w->lab, GFP_KERNEL, 0);
+	for (uint32_t n = 0; n < SPB_PAGES; n++)
+		if (pfns[n] % 2)
+			unit_free(&w->lab, pfns[n], 0);
+	pagus_drain_all(&w->lab.p);
+	assert_int_equal(tainted(&w->lab), 1);
+	world_forget(w);
+	return w;
+}
+
+/* 17, 18: who can do with less is refused while a tainted one has anything left; others are not. */
+static void check_17_18_optional_callers_do_not_taint(void **state)
+{
+	const uint32_t best_effort = (GFP_KERNEL & ~(uint32_t)__GFP_DIRECT_RECLAIM) | __GFP_NOWARN;
+	const struct {
+		uint32_t gfp, order, intent;
+		bool granted;
+	} rows[] = {
+		{ GFP_KERNEL | __GFP_NORETRY, 3, 0, false },
+		{ GFP_KERNEL | __GFP_NORETRY, 0, 0, true },
+		{ GFP_KERNEL | __GFP_NORETRY | __GFP_NOFAIL, 3, 0, true },
+		{ best_effort, 3, 0, false },
+		{ best_effort, 0, 0, true },
+		{ GFP_KERNEL, 3, PAGUS_CAN_SPLIT, false },
+		{ GFP_KERNEL, 3, PAGUS_HAS_FALLBACK, false },
+		{ GFP_KERNEL, 3, 0, true },
+		{ GFP_ATOMIC, 3, 0, true },
+		{ GFP_RECLAIM_SLAB | __GFP_NORETRY, 1, 0, false },
+		{ GFP_USER_PAGE | __GFP_NORETRY, 3, 0, true },
+	};
+
+	(void)state;
+	for (size_t n = 0; n < NR_OF(rows); n++) {
+		struct world *w = fragmented();
+		const struct pagus_request req = {
+			.gfp = rows[n].gfp, .order = rows[n].order, .node = PAGUS_NO_NODE,
+			.intent = rows[n].intent,
+		};
+		bool movable = rows[n].gfp & __GFP_MOVABLE;
+		struct pagus_result res;
+
+		pagus_alloc(&w->lab.p, &req, &res);
+		assert_int_equal(res.status, rows[n].granted ? PAGUS_OK : PAGUS_NO_MEMORY);
+		if (!rows[n].granted) {
+			assert_int_equal(res.refusal, PAGUS_REFUSED_KEPT_CLEAN);
+			world_expect_diary(w, "");
+		}
+		assert_int_equal(tainted(&w->lab), rows[n].granted && rows[n].order && !movable ? 2 : 1);
+		world_close(w);
+	}
+}
+
+/* 19: where nothing is tainted there is nothing to wait for: as early at boot. */
+static void check_19_the_first_request_taints_without_ado(void **state)
+{
+	struct world *w = boot();
+
+	(void)state;
+	assert_int_equal(world_ask(w, GFP_KERNEL | __GFP_NORETRY, 3).status, PAGUS_OK);
+	world_expect_diary(w, "");
+	assert_int_equal(tainted(&w->lab), 1);
+	world_close(w);
+}
+
+/* 16, without what migration will add: reclaim, compaction, and only then another is tainted. */
+static void check_16_a_request_that_may_wait_escalates_in_order(void **state)
+{
+	struct world *w = fragmented();
+
+	(void)state;
+	assert_int_equal(world_ask(w, GFP_KERNEL, 3).status, PAGUS_OK);
+	/* Compaction comes first for what fragmentation is the likelier cause of. */
+	world_expect_diary(w, "ARRRRRRRRRRRRRL");
+	assert_int_equal(unit_counter(&w->lab, PAGUS_COUNTER_taint_higher_order), 1);
+	assert_int_equal(tainted(&w->lab), 2);
+	/* What it tainted serves the next ones at once. */
+	assert_int_equal(world_ask(w, GFP_KERNEL, 3).status, PAGUS_OK);
+	world_expect_diary(w, "");
+	world_close(w);
+}
+
+/* 20: requests that cannot wait taint one after the other, each as late as the others. */
+static void check_20_atomic_requests_fill_what_they_taint(void **state)
+{
+	struct world *w = fragmented();
+
+	(void)state;
+	for (uint32_t n = 0; n < SPB_PAGES / 8; n++)
+		assert_int_equal(world_ask(w, GFP_ATOMIC, 3).status, PAGUS_OK);
+	assert_int_equal(tainted(&w->lab), 2);
+	world_close(w);
+}
+
+/*
+ * 13: movable requests leave tainted superpageblocks their reserve, and those that cannot move find
+ * it. 14: it is taken off what movable requests see of the zone, and is theirs before the OOM killer.
+ */
+static void check_13_14_the_reserve(void **state)
+{
+	struct world *w = boot();
+	struct pagus_weight weight;
+	uint64_t kept = 0, dips;
+
+	(void)state;
+	for (uint32_t n = 0; n < SPB_PAGES + 100; n++)
+		unit_alloc(&w->lab, GFP_KERNEL, 0);
+	assert_int_equal(tainted(&w->lab), 2);
+	while (world_ask(w, GFP_USER_PAGE | __GFP_NORETRY, 0).status == PAGUS_OK)
+		;
+	for (uint32_t n = 0; n < NR_SPBS; n++) {
+		struct pagus_superpageblock_info s = info_of(&w->lab, n);
+
+		if (!s.tainted)
+			assert_int_equal(s.free_pages, 0);
+		else if (s.free_pages)
+			assert_in_range(s.free_pages, s.reserve_pages, s.reserve_pages + BLOCK);
+		kept += s.tainted ? s.free_pages : 0;
+	}
+	assert_in_range(kept, 2 * BLOCK, SPB_PAGES);
+	assert_int_equal(pagus_weigh(&w->lab.p, 0, 0, PAGUS_ZONE_NORMAL, 0x2000, &weight), PAGUS_OK);
+	assert_int_equal(weight.free - weight.unusable, 0);
+	for (uint64_t n = 0; n < kept / 2; n++)
+		unit_alloc(&w->lab, GFP_KERNEL, 0);
+	assert_int_equal(tainted(&w->lab), 2);
+	world_forget(w);
+	assert_int_equal(unit_counter(&w->lab, PAGUS_COUNTER_reserve_dip), 0);
+	for (dips = 0; dips < kept - kept / 2; dips++) {
+		assert_int_equal(world_ask(w, GFP_USER_PAGE, 0).status, PAGUS_OK);
+		assert_null(strchr(w->diary, 'O'));
+		world_forget(w);
+	}
+	assert_int_equal(unit_counter(&w->lab, PAGUS_COUNTER_reserve_dip), dips);
+	assert_int_equal(unit_zone(&w->lab, 0).free_pages, 0);
+	world_refused(w, GFP_USER_PAGE, 0, PAGUS_REFUSED_NO_PROGRESS);
+	assert_non_null(strchr(w->diary, 'O'));
+	world_close(w);
+}
+
+/* 22: a borrowed page's pageblock keeps its type, and the page goes back to where it was. */
+static void check_22_borrowed_pages_go_back(void **state)
+{
+	struct world *w = boot();
+	struct pagus_page_info page;
+	pagus_pfn_t first, movable[BLOCK], borrowed;
+	uint32_t n;
+
+	(void)state;
+	/* No part of a pageblock may be claimed. */
+	assert_int_equal(pagus_tunable_set(&w->lab.p, PAGUS_TUNABLE_defrag_mode, 1), PAGUS_OK);
+	first = unit_alloc(&w->lab, GFP_KERNEL, 0);
+	n = (uint32_t)(first / SPB_PAGES);
+	/* All of the superpageblock but one page: unmovable, and one movable pageblock with a hole. */
+	for (uint32_t k = 0; k < SPB_PAGES - 1 - BLOCK; k++)
+		unit_alloc(&w->lab, GFP_KERNEL, 0);
+	while (world_ask(w, GFP_USER_PAGE | __GFP_NORETRY, 9).status == PAGUS_OK)
+		;
+	for (uint32_t k = 0; k < BLOCK; k++)
+		movable[k] = unit_alloc(&w->lab, GFP_USER_PAGE, 0);
+	assert_int_equal(movable[0] / SPB_PAGES, n);
+	assert_int_equal(info_of(&w->lab, n).free_pages, 0);
+	unit_free(&w->lab, movable[7], 0);
+	pagus_drain_all(&w->lab.p);
+	assert_int_equal(info_of(&w->lab, n).nr_unmovable, SPB_PAGES / BLOCK - 1);
+	borrowed = unit_alloc(&w->lab, GFP_KERNEL, 0);
+	assert_int_equal(borrowed, movable[7]);
+	assert_int_equal(info_of(&w->lab, n).nr_unmovable, SPB_PAGES / BLOCK);
+	assert_int_equal(pagus_page_info(&w->lab.p, borrowed, &page), PAGUS_OK);
+	assert_int_equal(page.block_type, PAGUS_MOVABLE);
+	unit_free(&w->lab, borrowed, 0);
+	pagus_drain_all(&w->lab.p);
+	assert_int_equal(info_of(&w->lab, n).nr_unmovable, SPB_PAGES / BLOCK - 1);
+	assert_int_equal(pagus_free_blocks(&w->lab.p, 0, 0, PAGUS_MOVABLE), 1);
+	world_close(w);
+}
+
+static uint32_t fullness(const struct pagus_superpageblock_info *s)
+{
+	bool used = s->nr_unmovable || s->nr_movable || s->nr_reclaimable;
+
+	if (!used)
+		return 8;
+	return 1 + (uint32_t)(s->free_pages * 7 / (s->nr_pageblocks * BLOCK));
+}
+
+/* 9: a 2 MiB block comes from the fullest clean superpageblock that has one, by brute force. */
+static void check_09_huge_blocks_come_from_the_fullest(void **state)
+{
+	struct world *w = boot();
+	static pagus_pfn_t pfns[NR_SPBS * SPB_PAGES / BLOCK];
+	uint64_t seed = unit_seed();
+	uint32_t nr = 0;
+
+	(void)state;
+	unit_alloc(&w->lab, GFP_KERNEL, 0);
+	for (uint32_t k = 0; k < 3000; k++) {
+		uint32_t best = UINT32_MAX, least = 9;
+		pagus_pfn_t pfn;
+
+		if (nr && (lab_random(&seed, 100) < 48 || nr == NR_OF(pfns) - 40)) {
+			uint32_t n = (uint32_t)lab_random(&seed, nr);
+
+			unit_free(&w->lab, pfns[n], 9);
+			pagus_drain_all(&w->lab.p);
+			pfns[n] = pfns[--nr];
+			continue;
+		}
+		for (uint32_t n = NR_SPBS; n-- > 0;) {
+			struct pagus_superpageblock_info s = info_of(&w->lab, n);
+
+			if (!s.tainted && s.nr_whole && fullness(&s) <= least) {
+				least = fullness(&s);
+				best = n;
+			}
+		}
+		pfn = unit_alloc(&w->lab, GFP_USER_PAGE, 9);
+		if (best != UINT32_MAX)
+			assert_int_equal(pfn / SPB_PAGES, best);
+		pfns[nr++] = pfn;
+	}
+	world_close(w);
+}
+
+/* 24: gaps of all kinds; the superpageblocks that have them are the first to be tainted. */
+static void check_24_imperfect_superpageblocks(void **state)
+{
+	static const struct pagus_range ranges[] = {
+		{ 3000, 30000, 0, PAGUS_ZONE_BY_CEILING }, { 34000, 5 * SPB_PAGES, 0, PAGUS_ZONE_BY_CEILING },
+		{ 9 * SPB_PAGES, 600, 0, PAGUS_ZONE_BY_CEILING },
+		{ 10 * SPB_PAGES, 8 * BLOCK, 1, PAGUS_ZONE_BY_CEILING },
+	};
+	struct pagus_config cfg = lab_config(ranges, NR_OF(ranges), "superpageblock");
+	struct pagus_superpageblock_info info;
+	uint32_t nr_imperfect = 0;
+	struct lab lab;
+	pagus_pfn_t pfn;
+
+	(void)state;
+	cfg.superpageblock_order = 14;
+	unit_boot(&lab, &cfg);
+	for (uint32_t n = 0; n < pagus_nr_superpageblocks(&lab.p, 0); n++) {
+		info = info_of(&lab, n);
+		nr_imperfect += info.nr_reserved > 0;
+		assert_true(info.nr_reserved <= SPB_PAGES / BLOCK);
+	}
+	assert_int_equal(pagus_nr_superpageblocks(&lab.p, 0), 10);
+	assert_int_equal(nr_imperfect, 5);
+	assert_int_equal(pagus_nr_superpageblocks(&lab.p, 1), 1);
+	/* A zone of 8 pageblocks keeps no reserve. */
+	assert_int_equal(pagus_superpageblock_info(&lab.p, 1, 0, &info), PAGUS_OK);
+	assert_int_equal(info.reserve_pages, 0);
+	pfn = unit_alloc(&lab, GFP_KERNEL, 0);
+	assert_true(info_of(&lab, (uint32_t)(pfn / SPB_PAGES)).nr_reserved > 0);
+	unit_check(&lab);
+	while (pagus_alloc_pages(&lab.p, GFP_KERNEL | __GFP_THISNODE, 0, &pfn) == PAGUS_OK)
+		;
+	assert_int_equal(tainted(&lab), 9); /* one is a hole from end to end */
+	unit_close(&lab);
+}
+
+static void an_order_out_of_range_is_refused(void **state)
+{
+	struct pagus_config cfg = lab_config(&range, 1, "superpageblock");
+
+	(void)state;
+	for (uint32_t order = 1; order <= 20; order++) {
+		cfg.superpageblock_order = order;
+		assert_int_equal(pagus_sizeof(&cfg) > 0, order >= 12 && order <= 18);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(check_17_18_optional_callers_do_not_taint),
+		cmocka_unit_test(check_19_the_first_request_taints_without_ado),
+		cmocka_unit_test(check_16_a_request_that_may_wait_escalates_in_order),
+		cmocka_unit_test(check_20_atomic_requests_fill_what_they_taint),
+		cmocka_unit_test(check_13_14_the_reserve),
+		cmocka_unit_test(check_22_borrowed_pages_go_back),
+		cmocka_unit_test(check_09_huge_blocks_come_from_the_fullest),
+		cmocka_unit_test(check_24_imperfect_superpageblocks),
+		cmocka_unit_test(an_order_out_of_range_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
