@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# What takes too long for make test: 10^6 seeded interleavings, the Spin model with more pages, and an hour of
-# stress. The seed is the date's, as YYYYMMDD and four zeros, unless PAGUS_SEED says otherwise.
+# What takes too long for make test: 10^6 seeded interleavings, the Spin model with more pages, superpageblocks on
+# machines of 256 GiB and under long loads, and an hour of stress. The seed is the date's, as YYYYMMDD and four zeros, unless PAGUS_SEED says otherwise.
 # Usage: nightly.sh [SECONDS]    of stress, all policies together; 3600
 set -eu
 cd "$(dirname "$0")/.."
@@ -24,6 +24,10 @@ run() {
 pairs=$(build/tests/weave/weave --schedules 1 | grep -c ' schedules passed')
 run build/tests/weave/weave --schedules $(((1000000 + pairs - 1) / pairs))
 run sh tests/spin/run.sh deep
+# Superpageblocks: ten times all of memory replaced, and the same checks on 256 GiB.
+run build/tests/test_superpageblock_load 1000
+run build/tests/test_superpageblock_load 20 262144
+run build/tests/test_superpageblock_checks 262144
 for policy in $policies; do
 	run build/tests/stress/stress --policy "$policy" --seconds $((seconds / nr_policies))
 done

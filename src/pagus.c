@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* The public calls: life of an instance, and the frame around each call into it. */
-#include <pagus/pagus.h>
+#include <pagus/evacuate.h>
 
 #include "alloc/alloc.h"
 #include "alloc/reference.h"
 #include "base/digest.h"
+#include "contig/evacuate.h"
+#include "contig/kcompactd.h"
 #include "contig/tag.h"
 #include "mem/layout.h"
 #include "pcp/pcp.h"
+#include "reclaim/defer.h"
+#include "reclaim/kcompactd.h"
 #include "reclaim/reclaim.h"
 #include "policy.h"
 #include "watch/check.h"
@@ -281,18 +285,33 @@ void pagus_tick(struct pagus *p)
 	struct pg_call c = pg_call_begin(p);
 
 	pg_pcp_tick(&c);
+	pg_rate_tick(&c);
 	pg_call_end(&c);
 }
+
+static bool (*const turns[PAGUS_NR_WORKERS])(struct pg_call *c, uint32_t node) = {
+	[PAGUS_WORKER_KSWAPD] = pg_kswapd_turn, [PAGUS_WORKER_KCOMPACTD] = pg_kcompactd_turn,
+	[PAGUS_WORKER_EVACUATE] = pg_evacuate_turn,
+};
 
 bool pagus_work(struct pagus *p, enum pagus_worker worker, uint32_t node)
 {
 	struct pg_call c;
 	bool more;
 
-	if (worker != PAGUS_WORKER_KSWAPD || node >= p->state->nr_nodes)
+	if (worker >= PAGUS_NR_WORKERS || node >= p->state->nr_nodes)
 		return false;
 	c = pg_call_begin(p);
-	more = pg_kswapd_turn(&c, node);
+	more = turns[worker](&c, node);
+	pg_call_end(&c);
+	return more;
+}
+
+bool pagus_evacuate_tick(struct pagus *p, uint32_t node)
+{
+	struct pg_call c = pg_call_begin(p);
+	bool more = pg_evacuate_tick(&c, node);
+
 	pg_call_end(&c);
 	return more;
 }
@@ -390,9 +409,21 @@ static bool sets_marks(enum pagus_tunable tunable)
 	case PAGUS_TUNABLE_defrag_mode:
 	case PAGUS_TUNABLE_extfrag_threshold:
 	case PAGUS_TUNABLE_compact_unevictable_allowed:
+	case PAGUS_TUNABLE_compaction_proactiveness:
+	case PAGUS_TUNABLE_compact_rate:
+	case PAGUS_TUNABLE_compact_choice:
 		return false;
 	default:
 		return !sets_content(tunable);
+	}
+}
+
+/* Whoever sets how readily kcompactd works wants to see it do so. */
+static void check_nodes(struct pagus *p)
+{
+	for (uint32_t node = 0; node < p->state->nr_nodes; node++) {
+		pg_atomic_store(&pg_node(p->state, node)->compact_pause, 0);
+		pg_kcompactd_check(p, node);
 	}
 }
 
@@ -408,6 +439,10 @@ enum pagus_status pagus_tunable_set(struct pagus *p, enum pagus_tunable tunable,
 		return PAGUS_BUSY;
 	p->state->tunable[tunable] = value;
 	pg_content_setup(p->state);
+	if (tunable == PAGUS_TUNABLE_compact_rate)
+		pg_rate_start(p->state);
+	if (tunable == PAGUS_TUNABLE_compaction_proactiveness && value > 0)
+		check_nodes(p);
 	if (p->state->booted && sets_marks(tunable))
 		pg_watermark_setup(p->state);
 	return PAGUS_OK;

@@ -10,6 +10,7 @@ int cmd_replay(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_proc(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
+int cmd_synth(int argc, char **argv);
 
 /* Print "pagus: TEXT" as one line on standard error. Always 1. */
 int cmd_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -20,6 +20,7 @@ static const struct {
 	{ "replay", "serve a trace's requests under a policy and report on it", cmd_replay },
 	{ "verify", "check the library, page by page, against a recorded kernel", cmd_verify },
 	{ "explain", "say why one recorded event came out as it did", cmd_explain },
+	{ "synth", "make a load from a model, for machines larger than this one", cmd_synth },
 	{ "proc", "print a machine's state as the kernel's /proc files do", cmd_proc },
 };
 

@@ -41,7 +41,7 @@ struct pagus_compaction {
 	uint64_t taken;         /* free pages taken to move them to */
 	uint64_t moved, failed; /* of the pages claimed */
 	uint64_t drains;        /* of all pcps of the zone, where pages there kept a block apart */
-	uint64_t blocks;        /* of the order, or pageblocks with WHOLE: more of them than before */
+	uint64_t blocks;        /* more than before: of the order, or pageblocks with WHOLE */
 };
 
 /*
@@ -58,6 +58,13 @@ enum pagus_compact_result pagus_compact_zone(struct pagus *p, const struct pagus
  */
 enum pagus_status pagus_compact_node(struct pagus *p, uint32_t node);
 enum pagus_status pagus_compact_memory(struct pagus *p);
+
+/*
+ * kcompactd, the worker that compacts a node in the background (PAGUS_WORKER_KCOMPACTD): its check
+ * of how scattered the node's free memory is, due every 500 ms. True: it has something to do,
+ * which pagus_work does. One at a time a node, with that.
+ */
+bool pagus_kcompactd_tick(struct pagus *p, uint32_t node);
 
 #ifdef __cplusplus
 }

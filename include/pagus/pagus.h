@@ -61,7 +61,8 @@ typedef uint64_t pagus_pfn_t;
 	X(TOO_SMALL, "memory region is smaller than pagus_sizeof asks")                           \
 	X(BAD_VALUE, "value outside the allowed range")                                           \
 	X(BUSY, "page, zone or CPU is not in the state that this call needs")                     \
-	X(UNSUPPORTED, "the policy's store does not keep what this call needs")
+	X(UNSUPPORTED, "the policy's store does not keep what this call needs")                    \
+	X(CANCELLED, "the caller's token ended it")
 
 enum pagus_status {
 #define PAGUS_X(NAME, text) PAGUS_##NAME,
@@ -522,7 +523,7 @@ struct pagus_zone_info {
 	uint64_t spanned, present, managed;
 	uint64_t free_pages, pcp_pages, free_cma_pages, free_highatomic_pages;
 	uint64_t deferred_pages; /* freed, and waiting for the zone's lock or, remote_pages, a pcp's */
-	uint64_t leaked_pages;   /* of blocks that a page check found bad */
+	uint64_t leaked_pages;   /* of blocks that a page check found bad, and that have failed */
 	uint64_t reserved_highatomic_pages;
 	uint64_t boost;    /* pages by which all of `wmark` are raised at present */
 	uint64_t nr_free[PAGUS_NR_ORDERS];
@@ -587,7 +588,7 @@ enum pagus_page_kind {
 	PAGUS_PAGE_INHERITED, /* in use since before the hand-over, order unknown */
 	PAGUS_PAGE_TAIL,      /* further page of a block */
 	PAGUS_PAGE_DEFERRED,  /* first page of a freed block that waits for the zone's lock, or a pcp's */
-	PAGUS_PAGE_LEAKED,    /* first page of a block that was found bad, and is nobody's */
+	PAGUS_PAGE_LEAKED,    /* first page of a block that was found bad, or has failed: nobody's */
 	PAGUS_PAGE_PCP_OWNED  /* as PCP, on a list of the CPU that owns the pageblock: may merge there */
 };
 struct pagus_page_info {
@@ -601,6 +602,7 @@ struct pagus_page_info {
 	bool pfmemalloc;      /* the same: taken below the watermarks, by who frees memory */
 	uint32_t owner;       /* of the pageblock: CPU + 1; 0: the zone */
 	bool reported;        /* a free block's first page: it has been reported (reporting.h) */
+	bool poisoned;        /* its memory has failed (failure.h) */
 };
 /* Error: BAD_RANGE. */
 enum pagus_status pagus_page_info(const struct pagus *p, pagus_pfn_t pfn, struct pagus_page_info *info);

@@ -53,6 +53,8 @@ enum pagus_lock_reason {
 /* Workers, each once a node. */
 enum pagus_worker {
 	PAGUS_WORKER_KSWAPD, /* reclaims until the node's zones are above their high marks */
+	PAGUS_WORKER_KCOMPACTD, /* compacts, where the port moves pages (compact.h) */
+	PAGUS_WORKER_EVACUATE, /* makes room in superpageblocks (evacuate.h) */
 	PAGUS_NR_WORKERS
 };
 
@@ -293,8 +295,8 @@ struct pagus_port {
 	 * move: copy the content of the isolated block `from` to `to`, which is as large, and make
 	 * everything that referred to the one refer to the other. MOVED: `to` is the owner's now,
 	 * with the other's migratetype, tag and charge, and no longer isolated; the library frees
-	 * `from`. Else nothing has changed, and `from` stays isolated. NEVER: it will not be tried
-	 * again.
+	 * `from`. Else nothing has changed, and `from` stays isolated. NEVER: it is not tried again
+	 * at once; who needs just this range comes back to it, four times at most.
 	 *
 	 * putback: the block is not isolated any more.
 	 *
@@ -305,7 +307,10 @@ struct pagus_port {
 				 const struct pagus_migrate *how);
 	void (*putback)(void *ctx, uint64_t pfn, uint32_t order);
 
-	/* Move pages so that a block of how->order becomes free. NULL: there is no compaction. */
+	/*
+	 * Move pages so that a block of how->order becomes free. Not called where there is `move`:
+	 * then the library compacts by itself. NULL in both: there is no compaction.
+	 */
 	enum pagus_compact_result (*compact)(void *ctx, const struct pagus_compact *how);
 
 	/* Memory has run out: choose a victim. NULL means NOTHING. */

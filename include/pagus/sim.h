@@ -67,6 +67,7 @@ struct pagus_sim_owner {
 	/* The n-th call from now is refused, once; 0: none. A move is refused as `refusal` says. */
 	uint64_t isolate_fail_at, move_fail_at;
 	enum pagus_moved refusal;
+	bool move_refuse_all; /* every move is refused so */
 	/* Called in a move that will succeed, before it does: may use the instance. NULL: nothing. */
 	void (*meanwhile)(void *ctx);
 	void *meanwhile_ctx;

@@ -45,7 +45,7 @@ enum pagus_step_flag {
 bool pagus_step_flag(const struct pagus *p, uint32_t zone, enum pagus_step_flag flag);
 void pagus_step_set_flag(struct pagus *p, uint32_t zone, enum pagus_step_flag flag, bool on);
 
-/* kswapd's runs in a row that reclaimed nothing: at 16 it gives the node up. Unknown nodes are left. */
+/* kswapd's runs in a row that reclaimed nothing: at 16 it gives the node up. */
 void pagus_step_kswapd_failures(struct pagus *p, uint32_t node, uint32_t failures);
 
 /*

@@ -126,7 +126,7 @@ enum pagus_moved sim_move(void *ctx, uint64_t from, uint64_t to, uint32_t order,
 	if (((s->traits & PAGUS_TRAIT_WOULD_BLOCK) && how->mode != PAGUS_MIGRATE_SYNC) ||
 	    (s->traits & PAGUS_TRAIT_PINNED))
 		return PAGUS_MOVE_AGAIN;
-	if (fails_now(&owner->move_fail_at)) {
+	if (owner->move_refuse_all || fails_now(&owner->move_fail_at)) {
 		owner->nr_refused++;
 		return owner->refusal;
 	}

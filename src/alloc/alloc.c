@@ -62,7 +62,7 @@ static pg_inlined void grant(struct pg_call *c, const struct pg_plan *plan, uint
 	if (!pg_mapped(c->st))
 		mark(pg_page(c->st, i), plan, res);
 	z = pg_zone_of(c->st, i);
-	if (pg_unlikely((plan->gfp & __GFP_ZERO) | c->st->content))
+	if (pg_unlikely((plan->gfp & __GFP_ZERO) | pg_read(c->st->content)))
 		pg_content_hand_out(c, i, plan->order, plan->gfp);
 	res->pfn = pg_pfn(c->st, i);
 	res->zone = (uint8_t)z->id;

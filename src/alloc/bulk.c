@@ -105,18 +105,6 @@ struct prepared {
 	uint32_t i, order;
 };
 
-/* Of the block that begins at pfn; 0 where none does. */
-static uint32_t block_order(const struct pagus_state *st, pagus_pfn_t pfn)
-{
-	uint32_t i = pg_index(st, pfn);
-	struct pg_view look;
-
-	if (i == PG_NONE)
-		return 0;
-	look = pg_view(st, i);
-	return look.kind == PAGUS_PAGE_ALLOCATED ? look.order : 0;
-}
-
 /* Prepare up to BATCH blocks; those that go through pcp lists into `batch`. Counts the freed. */
 static uint32_t prepare_batch(struct pg_call *c, const pagus_pfn_t *pfns, uint32_t nr,
 			      struct prepared *batch, uint32_t *freed)
@@ -124,7 +112,7 @@ static uint32_t prepare_batch(struct pg_call *c, const pagus_pfn_t *pfns, uint32
 	uint32_t kept = 0;
 
 	for (uint32_t n = 0; n < nr; n++) {
-		uint32_t order = block_order(c->st, pfns[n]), i;
+		uint32_t order = pg_free_order(c->st, pfns[n]), i;
 		enum pagus_status status = pg_free_check(c->st, pfns[n], order, &i);
 
 		if (status != PAGUS_OK) {

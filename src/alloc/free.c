@@ -9,9 +9,8 @@
 #include "alloc/alloc.h"
 
 #include "alloc/free.h"
-#include "mem/stack.h"
 #include "pcp/maps.h"
-#include "zone/remote.h"
+#include "pcp/suspect.h"
 
 enum pagus_status pg_free_why_not(const struct pagus_state *st, uint32_t i)
 {
@@ -23,6 +22,17 @@ enum pagus_status pg_free_why_not(const struct pagus_state *st, uint32_t i)
 	    kind == PAGUS_PAGE_LEAKED)
 		return PAGUS_DOUBLE_FREE;
 	return PAGUS_NOT_ALLOCATED;
+}
+
+uint32_t pg_free_order(const struct pagus_state *st, pagus_pfn_t pfn)
+{
+	uint32_t i = pg_index(st, pfn);
+	struct pg_view look;
+
+	if (i == PG_NONE)
+		return 0;
+	look = pg_view(st, i);
+	return look.kind == PAGUS_PAGE_ALLOCATED ? look.order : 0;
 }
 
 static bool all_inherited(const struct pagus_state *st, uint32_t i, uint32_t order)
@@ -104,12 +114,18 @@ static void uncharge(struct pg_call *c, uint32_t i, uint32_t order)
 	pg_call_resume(c);
 }
 
-/* A bad block's content is left as it was found. False: the block is leaked. */
-static bool clean(struct pg_call *c, uint32_t i, uint32_t order)
+/*
+ * A bad block's content is left as it was found. False: the block is leaked, or those of its pages
+ * are whose memory has failed, and the others have been freed.
+ */
+static bool clean(struct pg_call *c, uint32_t i, uint32_t order, bool wait)
 {
 	bool bad = pg_content_bad(c, i, order, PAGUS_CHECK_FREE);
+	const struct pg_strip how = { .wait = wait, .used = true };
 
 	disown(c->st, i, order);
+	if ((pg_read(c->st->content) & PG_CONTENT_SUSPECT) && pg_suspect_strip(c, i, order, &how))
+		return false;
 	if (bad)
 		pg_content_leak(c, i, order);
 	else
@@ -117,7 +133,7 @@ static bool clean(struct pg_call *c, uint32_t i, uint32_t order)
 	return !bad;
 }
 
-static pg_inlined bool prepare(struct pg_call *c, uint32_t i, uint32_t order)
+static pg_inlined bool prepare(struct pg_call *c, uint32_t i, uint32_t order, bool wait)
 {
 	struct pagus_state *st = c->st;
 
@@ -127,29 +143,20 @@ static pg_inlined bool prepare(struct pg_call *c, uint32_t i, uint32_t order)
 	pg_count(c, PAGUS_COUNTER_pgfree, UINT64_C(1) << order);
 	if (!pg_mapped(st) && pg_unlikely(pg_page(st, i)->next & PG_MARK_CHARGED))
 		uncharge(c, i, order);
-	if (pg_unlikely(st->content || c->p->port->check))
-		return clean(c, i, order);
+	if (pg_unlikely(pg_read(st->content) || c->p->port->check))
+		return clean(c, i, order, wait);
 	disown(st, i, order);
 	return true;
 }
 
 bool pg_free_prepare(struct pg_call *c, uint32_t i, uint32_t order)
 {
-	return prepare(c, i, order);
+	return prepare(c, i, order, true);
 }
 
-void pg_free_deferred(struct pg_call *c, struct pg_zone *z, enum pg_end end)
+bool pg_free_prepare_nolock(struct pg_call *c, uint32_t i, uint32_t order)
 {
-	uint32_t next, order;
-
-	if (pg_mapped(c->st)) {
-		pg_remote_absorb_zone(c, z);
-		return;
-	}
-	for (uint32_t i = pg_stack_take(&z->deferred, PG_NONE); i != PG_NONE; i = next) {
-		next = pg_stack_next(pg_pages(c->st), i, &order);
-		pg_buddy_free(c, z, i, order, end);
-	}
+	return prepare(c, i, order, false);
 }
 
 void pg_free_direct(struct pg_call *c, uint32_t i, uint32_t order, enum pg_end end)
@@ -202,18 +209,25 @@ static pg_inlined bool free_to_pcp(struct pg_call *c, uint32_t i, uint32_t order
 	return true;
 }
 
-static pg_inlined void free_checked(struct pg_call *c, uint32_t i, uint32_t order)
+static pg_inlined void free_prepared(struct pg_call *c, uint32_t i, uint32_t order)
 {
-	struct pagus_state *st = c->st;
-	uint32_t type;
+	uint32_t type = pg_block_type(c->st, i);
 
-	if (!prepare(c, i, order))
-		return;
-	type = pg_block_type(st, i);
-	if ((st->local_orders >> order & 1) && type != PAGUS_ISOLATE &&
+	if ((c->st->local_orders >> order & 1) && type != PAGUS_ISOLATE &&
 	    free_to_pcp(c, i, order, type))
 		return;
 	pg_free_elsewhere(c, i, order, type);
+}
+
+void pg_free_prepared(struct pg_call *c, uint32_t i, uint32_t order)
+{
+	free_prepared(c, i, order);
+}
+
+static pg_inlined void free_checked(struct pg_call *c, uint32_t i, uint32_t order)
+{
+	if (prepare(c, i, order, true))
+		free_prepared(c, i, order);
 }
 
 void pg_free_checked(struct pg_call *c, uint32_t i, uint32_t order)

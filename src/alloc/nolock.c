@@ -4,6 +4,7 @@
  * of the zone that takes no lock; who has the zone's lock takes all of it (pg_free_direct).
  */
 #include "alloc/alloc.h"
+#include "alloc/free.h"
 #include "alloc/reference.h"
 #include "alloc/walk.h"
 #include "mem/stack.h"
@@ -71,7 +72,7 @@ static void free_block(struct pg_call *c, uint32_t i, uint32_t order)
 {
 	struct pg_zone *z = pg_zone_of(c->st, i);
 
-	if (!pg_free_prepare(c, i, order) || push(c, z, i, order))
+	if (!pg_free_prepare_nolock(c, i, order) || push(c, z, i, order))
 		return;
 	if (!pg_zone_trylock(c, z, PAGUS_REASON_FREE_DIRECT)) {
 		if (pg_mapped(c->st))

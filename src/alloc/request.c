@@ -142,13 +142,13 @@ static void bind_to_cpuset(const struct pg_asker *asker, struct pg_plan *plan)
 		plan->nodemask = asker->mems_allowed;
 }
 
-static bool optional(const struct pg_plan *plan, uint32_t intent)
+bool pg_plan_optional(const struct pg_plan *plan)
 {
 	uint32_t gfp = plan->gfp;
 
 	if (plan->order == 0 || (gfp & __GFP_NOFAIL) || (plan->task & PAGUS_TASK_MEMALLOC))
 		return false;
-	return (intent & (PAGUS_CAN_SPLIT | PAGUS_HAS_FALLBACK)) ||
+	return (plan->intent & (PAGUS_CAN_SPLIT | PAGUS_HAS_FALLBACK)) ||
 	       ((gfp & __GFP_NORETRY) && !(gfp & __GFP_RETRY_MAYFAIL)) ||
 	       ((gfp & __GFP_NOWARN) && !(gfp & __GFP_DIRECT_RECLAIM));
 }
@@ -156,7 +156,7 @@ static bool optional(const struct pg_plan *plan, uint32_t intent)
 enum pagus_status pg_plan_make(const struct pagus_state *st, const struct pg_asker *asker,
 			       const struct pagus_request *req, struct pg_plan *plan)
 {
-	uint32_t gfp = scoped_gfp(req->gfp, asker->task), type = pg_gfp_type(gfp), cma;
+	uint32_t gfp = scoped_gfp(req->gfp, asker->task), type = pg_gfp_type(gfp), cma, keep;
 
 	if (req->order > st->max_order)
 		return PAGUS_BAD_ORDER;
@@ -176,11 +176,12 @@ enum pagus_status pg_plan_make(const struct pagus_state *st, const struct pg_ask
 	plan->nodemask = plan->asked_nodemask = req->nodemask;
 	plan->zonelist = pg_zonelist(st, plan->node, gfp & __GFP_THISNODE);
 	plan->spread_dirty = gfp & __GFP_WRITE;
-	plan->optional = optional(plan, req->intent);
+	plan->intent = req->intent;
 	plan->fast_flags = PAGUS_WMARK_LOW | cma | (gfp & __GFP_KSWAPD_RECLAIM);
 	bind_to_cpuset(asker, plan);
 	pg_plan_prefer(st, plan);
-	plan->fast_flags |= nofragment(st, plan) | keeps(st, plan);
-	plan->slow_flags = slow_flags(st, plan, cma) | keeps(st, plan);
+	keep = keeps(st, plan);
+	plan->fast_flags |= nofragment(st, plan) | keep;
+	plan->slow_flags = slow_flags(st, plan, cma) | keep;
 	return PAGUS_OK;
 }

@@ -30,7 +30,7 @@ struct pg_plan {
 	uint32_t fast_flags;     /* of the first walk, at the low mark */
 	uint32_t slow_flags;     /* of the slow path, at the min mark, with the request's own rights */
 	bool spread_dirty;       /* keep to nodes below their dirty limit */
-	bool optional;           /* who asks can do with smaller blocks, or without */
+	uint32_t intent;         /* as the caller gave it */
 };
 
 /* Migratetype that a mask asks for; HIGHATOMIC where it asks for two at once. */
@@ -73,6 +73,9 @@ void pg_plan_prefer(const struct pagus_state *st, struct pg_plan *plan);
  * is about to; 0. (__gfp_pfmemalloc_flags)
  */
 uint32_t pg_plan_rights(const struct pg_plan *plan);
+
+/* Can who asks do with smaller blocks, or without? By what it says, or by its mask. */
+bool pg_plan_optional(const struct pg_plan *plan);
 
 /* ---- cpuset.c, dirty.c: what else decides whether a node may serve --------------------------- */
 

@@ -3,6 +3,7 @@
 #include "alloc/retry.h"
 
 #include "alloc/highatomic.h"
+#include "reclaim/suitable.h"
 
 #define MAX_RETRIES 16 /* MAX_RECLAIM_RETRIES, MAX_COMPACT_RETRIES */
 
@@ -101,17 +102,14 @@ bool pg_retry_reclaim(struct pg_call *c, struct pg_slow *s)
 
 /* ---- compaction ------------------------------------------------------------------------------ */
 
-/* Compaction needs twice the block free besides the mark to work with. */
+/* What reclaim frees may be anywhere: only a part of it helps a block come together. */
 static bool suits_if_reclaimed(const struct pg_call *c, const struct pg_slow *s,
 			       const struct pg_zone *z)
 {
-	uint32_t order = s->plan.order;
-	uint64_t mark = pg_mark(z, PAGUS_WMARK_MIN) + (UINT64_C(2) << order);
-	int64_t free = pg_read(z->free_pages) + (int64_t)(reclaimable(c, z) / order);
+	int64_t free = pg_read(z->free_pages) + (int64_t)(reclaimable(c, z) / s->plan.order);
 
-	if (order > PG_COSTLY_ORDER)
-		mark += z->wmark[PAGUS_WMARK_LOW] - z->wmark[PAGUS_WMARK_MIN];
-	return pg_watermark_ok_with(c->st, z, 0, mark, s->plan.highest, PG_ALLOC_CMA, free);
+	return pg_compact_room(c->st, z, s->plan.order, pg_mark(z, PAGUS_WMARK_MIN),
+			       s->plan.highest, free);
 }
 
 static bool page_fits(const struct pg_call *c, const struct pg_slow *s, const struct pg_zone *z)
@@ -138,7 +136,7 @@ bool pg_retry_compact(struct pg_call *c, struct pg_slow *s)
 	if (s->plan.order == 0)
 		return false;
 	/* Without compaction, small orders may still come together as reclaim goes on. */
-	if (!c->p->port->compact)
+	if (!c->p->port->compact && !c->p->port->move)
 		return s->plan.order <= PG_COSTLY_ORDER && any_zone(c, s, page_fits);
 	if (s->plan.task & PAGUS_TASK_FATAL_SIGNAL)
 		return false;

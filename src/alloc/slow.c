@@ -2,6 +2,8 @@
 /* The slow path's acts, and the facts that its table asks for. */
 #include "alloc/slow.h"
 
+#include "alloc/compact.h"
+#include "alloc/evacuate.h"
 #include "alloc/highatomic.h"
 #include "alloc/retry.h"
 #include "alloc/walk.h"
@@ -41,7 +43,7 @@ static uint32_t facts(const struct pg_call *c, const struct pg_slow *s)
 		[PG_FACT_BIT_OUT_OF_ROUNDS] = s->rounds > MAX_ROUNDS,
 		[PG_FACT_BIT_HELD] = pg_slow_held(c, s),
 		[PG_FACT_BIT_OFFERS] = pg_slow_offers(c, s),
-		[PG_FACT_BIT_OPTIONAL] = plan->optional,
+		[PG_FACT_BIT_OPTIONAL] = pg_plan_optional(plan),
 		[PG_FACT_BIT_SPARES] = s->flags & PG_ALLOC_KEEP_RESERVE,
 	};
 	uint32_t bits = 0;
@@ -108,7 +110,8 @@ static bool wake(struct pg_call *c, struct pg_slow *s)
 			continue;
 		last = z->node;
 		if (pg_cpuset_allows(c, plan, z->node))
-			pg_kswapd_wake(c, z->node, order, plan->highest);
+			pg_kswapd_wake(c, z->node, order, plan->highest,
+				       plan->gfp & __GFP_DIRECT_RECLAIM);
 	}
 	return false;
 }
@@ -178,26 +181,60 @@ static bool reclaim(struct pg_call *c, struct pg_slow *s)
 	return walk(c, s);
 }
 
+/* Where pages move the library compacts by itself; else the port may know how to. */
+static void ask_to_compact(struct pg_call *c, struct pg_slow *s, const struct pagus_compact *how)
+{
+	const struct pagus_port *port = c->p->port;
+	uint32_t task;
+
+	if (port->move) {
+		s->compacted = pg_compact_direct(c, &s->plan, s->flags, how, &s->i);
+	} else if (port->compact) {
+		task = pg_reclaim_enter(c);
+		s->compacted = port->compact(c->p->port_ctx, how);
+		pg_reclaim_leave(c, task);
+	}
+}
+
+static bool stalled(const struct pg_call *c, const struct pg_slow *s)
+{
+	return s->compacted != PAGUS_COMPACT_SKIPPED &&
+	       (s->compacted != PAGUS_COMPACT_DEFERRED || pg_release(c->st)->deferred_stalls);
+}
+
+/* A block that came together in the compaction's own frees is the request's; else it walks. */
+static bool take_compacted(struct pg_call *c, struct pg_slow *s)
+{
+	if (s->i != PG_NONE && pg_suspect_withheld(c, s->i, s->plan.order, NULL))
+		s->i = PG_NONE;
+	if (s->i == PG_NONE)
+		return walk(c, s);
+	s->res->from_pcp = false;
+	s->res->pfmemalloc = s->flags & PG_ALLOC_NO_WATERMARKS;
+	pg_count(c, PAGUS_COUNTER_compact_capture, 1);
+	return true;
+}
+
 static bool compact_as(struct pg_call *c, struct pg_slow *s, enum pagus_compact_mode mode)
 {
 	const struct pagus_compact how = {
 		.node = s->plan.node, .highest = s->plan.highest, .order = wanted_order(c->st, s),
 		.gfp = s->plan.gfp, .nodemask = s->plan.nodemask, .mode = mode,
 	};
-	uint32_t task;
+	bool served;
 
 	s->compacted = PAGUS_COMPACT_SKIPPED;
-	if (!c->p->port->compact || how.order == 0 || !(how.gfp & __GFP_IO))
+	if (how.order == 0 || !(how.gfp & __GFP_IO))
 		return false;
-	task = pg_reclaim_enter(c);
-	s->compacted = c->p->port->compact(c->p->port_ctx, &how);
-	pg_reclaim_leave(c, task);
-	if (s->compacted == PAGUS_COMPACT_SKIPPED)
+	ask_to_compact(c, s, &how);
+	if (!stalled(c, s))
 		return false;
 	pg_count(c, PAGUS_COUNTER_compact_stall, 1);
-	walk(c, s);
-	pg_count(c, s->i == PG_NONE ? PAGUS_COUNTER_compact_fail : PAGUS_COUNTER_compact_success, 1);
-	return s->i != PG_NONE;
+	served = take_compacted(c, s);
+	if (served)
+		pg_compact_served(pg_zone_of(c->st, s->i), how.order);
+	pg_count(c, served ? PAGUS_COUNTER_compact_success : PAGUS_COUNTER_compact_fail, 1);
+	return served;
 }
 
 static bool compact(struct pg_call *c, struct pg_slow *s)
@@ -240,9 +277,16 @@ static bool drain(struct pg_call *c, struct pg_slow *s)
 	return walk(c, s);
 }
 
+static bool evacuate(struct pg_call *c, struct pg_slow *s)
+{
+	return pg_evacuate_for(c, &s->plan) && walk(c, s);
+}
+
+/* Who cannot wait for room to be made has it made for the next. */
 static bool taint(struct pg_call *c, struct pg_slow *s)
 {
-	(void)c;
+	if (!(s->plan.gfp & __GFP_DIRECT_RECLAIM))
+		pg_evacuate_wake(c, s->plan.node);
 	s->flags &= ~PG_ALLOC_KEEP_CLEAN;
 	return false;
 }
@@ -309,7 +353,7 @@ static bool (*const acts[])(struct pg_call *c, struct pg_slow *s) = {
 	[PG_ACT_COMPACT_ASYNC] = compact_async, [PG_ACT_ASYNC_ONLY] = async_only,
 	[PG_ACT_COMPACTED] = compacted, [PG_ACT_RETRY_RECLAIM] = pg_retry_reclaim,
 	[PG_ACT_RETRY_COMPACT] = pg_retry_compact, [PG_ACT_MIX] = mix, [PG_ACT_DRAIN] = drain,
-	[PG_ACT_TAINT] = taint, [PG_ACT_DIP] = dip, [PG_ACT_OOM] = oom,
+	[PG_ACT_EVACUATE] = evacuate, [PG_ACT_TAINT] = taint, [PG_ACT_DIP] = dip, [PG_ACT_OOM] = oom,
 	[PG_ACT_FORGET] = forget, [PG_ACT_LAST_RESORT] = last_resort, [PG_ACT_WAIT] = wait,
 	[PG_ACT_GRANT] = go, [PG_ACT_REFUSE] = go,
 };

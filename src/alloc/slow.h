@@ -69,6 +69,7 @@ enum pg_act {
 	PG_ACT_RETRY_COMPACT,  /* is another compaction */
 	PG_ACT_MIX,            /* stop avoiding fragmentation: no */
 	PG_ACT_DRAIN,          /* drain all pcps, walk */
+	PG_ACT_EVACUATE,       /* make room in tainted superpageblocks, walk */
 	PG_ACT_TAINT,          /* from now on it may taint a superpageblock: no */
 	PG_ACT_DIP,            /* from now on it may use their reserves: no */
 	PG_ACT_OOM,            /* last walk at the high mark; then the OOM killer */

@@ -57,7 +57,7 @@ static uint32_t take_from_zone(struct pg_call *c, struct pg_zone *z, const struc
 		if (i != PG_NONE && pg_mapped(c->st))
 			pg_map_grant(c->st, i, take.order, take.type);
 		pg_zone_unlock(c, z);
-	} while (i != PG_NONE && pg_content_leaks(c, i, take.order));
+	} while (i != PG_NONE && pg_suspect_withheld(c, i, take.order, NULL));
 	return i;
 }
 
@@ -76,7 +76,7 @@ static uint32_t take(struct pg_call *c, struct pg_zone *z, const struct walk *w)
 	if (pg_unlikely(pg_zone_has(z, PG_ZONE_BOOSTED)) &&
 	    ((w->flags & PG_ALLOC_KSWAPD) || pg_release(c->st)->boost_wakes_any)) {
 		pg_zone_clear(z, PG_ZONE_BOOSTED);
-		pg_kswapd_wake(c, z->node, 0, z->type);
+		pg_kswapd_wake(c, z->node, 0, z->type, false);
 	}
 	if (pg_unlikely(w->flags & PG_ALLOC_HIGHATOMIC) && i != PG_NONE &&
 	    (!from_pcp || pg_release(c->st)->reserve_after_pcp))

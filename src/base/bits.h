@@ -27,6 +27,16 @@ static inline uint64_t pg_pow2_floor(uint64_t x)
 	return UINT64_C(1) << (63 - (uint32_t)__builtin_clzll(x));
 }
 
+/* Order of the largest aligned block, at most `most`, that begins at `at` and lies before `end`. */
+static inline uint32_t pg_order_in(uint64_t at, uint64_t end, uint32_t most)
+{
+	uint32_t order = 0;
+
+	while (order < most && !(at >> order & 1) && at + (UINT64_C(2) << order) <= end)
+		order++;
+	return order;
+}
+
 /* Number of set bits. By hand: compilers without the instruction call a function of their library. */
 static inline uint32_t pg_popcount(uint64_t x)
 {

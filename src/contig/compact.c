@@ -4,6 +4,7 @@
 
 #include "base/bits.h"
 #include "contig/drain.h"
+#include "reclaim/defer.h"
 #include "zone/owner.h"
 #include "zone/remote.h"
 
@@ -12,7 +13,7 @@ static uint32_t block_pages(const struct pagus_state *st)
 	return 1u << st->pageblock_order;
 }
 
-/* ---- is it finished? ------------------------------------------------------------------------------ */
+/* ---- is it finished? ------------------------------------------------------------------------- */
 
 static bool have_met(const struct pagus_state *st, const struct pg_compact *k)
 {
@@ -26,8 +27,10 @@ static bool may_claim(const struct pagus_state *st, uint32_t order, uint32_t typ
 }
 
 /* Is there a block that the request could have? Marks do not count here. */
-static bool is_served(const struct pagus_state *st, const struct pg_compact *k)
+bool pg_compact_served_by(const struct pg_call *c, const struct pg_compact *k)
 {
+	const struct pagus_state *st = c->st;
+
 	for (uint32_t o = k->order; o <= st->max_order; o++) {
 		if (pg_read(k->z->nr_free[o]) == 0)
 			continue;
@@ -47,11 +50,13 @@ static bool blocks_balanced(const struct pagus_state *st, const struct pg_compac
 				    k->flags, (int64_t)pg_free_in_blocks(st, k->z));
 }
 
-static bool is_to_die(const struct pg_call *c)
+bool pg_is_to_die(const struct pg_call *c, uint32_t task)
 {
 	const struct pagus_port *port = c->p->port;
 
-	return port->task_flags && (*port->task_flags(c->p->port_ctx) & PAGUS_TASK_FATAL_SIGNAL);
+	if (port->task_flags)
+		task |= *port->task_flags(c->p->port_ctx);
+	return task & PAGUS_TASK_FATAL_SIGNAL;
 }
 
 static enum pg_compacted met(struct pg_compact *k)
@@ -74,19 +79,19 @@ static enum pg_compacted finished(const struct pg_call *c, struct pg_compact *k)
 		return pg_extfrag_percent(st, k->z->id, st->pageblock_order) <= k->low ?
 			PG_COMPACTED_SUCCESS : PG_COMPACTED_CONTINUE;
 	}
-	if (is_to_die(c))
+	if (pg_is_to_die(c, k->task))
 		return PG_COMPACTED_CONTENDED;
 	/* A pageblock that was begun is emptied, so that fewer are mixed. */
 	if (k->order == PG_COMPACT_WHOLE || k->migrate != pg_block_start(st, k->migrate))
 		return PG_COMPACTED_CONTINUE;
 	if (k->daemon && st->tunable[PAGUS_TUNABLE_defrag_mode])
 		return blocks_balanced(st, k) ? PG_COMPACTED_SUCCESS : PG_COMPACTED_CONTINUE;
-	if (is_served(st, k))
+	if (pg_compact_served_by(c, k))
 		return PG_COMPACTED_SUCCESS;
 	return k->contended ? PG_COMPACTED_CONTENDED : PG_COMPACTED_CONTINUE;
 }
 
-/* ---- a turn ------------------------------------------------------------------------------------- */
+/* ---- a turn ---------------------------------------------------------------------------------- */
 
 /* What was freed to the zone without its lock merges when it is taken in. */
 static void absorb(struct pg_call *c, struct pg_compact *k)
@@ -99,7 +104,7 @@ static void absorb(struct pg_call *c, struct pg_compact *k)
 }
 
 /* The pageblock is done. Where all that is left in it lies on pcps, they give it back. */
-static void leave_block(struct pg_call *c, struct pg_compact *k, uint32_t start)
+void pg_compact_leave(struct pg_call *c, struct pg_compact *k, uint32_t start)
 {
 	if (!k->cached || (k->blocked && k->order >= c->st->pageblock_order))
 		return;
@@ -108,14 +113,16 @@ static void leave_block(struct pg_call *c, struct pg_compact *k, uint32_t start)
 	} else if (k->order >= c->st->pageblock_order) {
 		pg_contig_drain(c, k->z);
 		k->stats.drains++;
+		k->cost += pg_compact_drain_cost(c->st);
 	} else {
 		pg_pcp_drain_all(c, k->z, c->cpu);
+		k->cost += PG_COMPACT_CLUSTER;
 	}
 	absorb(c, k);
 }
 
 /* Move what is claimed. False: there was nowhere to. */
-static bool move(struct pg_call *c, struct pg_compact *k)
+bool pg_compact_move(struct pg_call *c, struct pg_compact *k)
 {
 	enum pg_migrated result = pg_migrate_run(c, &k->m);
 
@@ -126,7 +133,7 @@ static bool move(struct pg_call *c, struct pg_compact *k)
 	return result != PG_MIGRATED_NO_MEMORY || have_met(c->st, k);
 }
 
-static bool is_captured(const struct pg_call *c)
+bool pg_compact_captured(const struct pg_call *c)
 {
 	return c->capture && c->capture->i != PG_NONE;
 }
@@ -150,9 +157,9 @@ static enum pg_compacted turn(struct pg_call *c, struct pg_compact *k, bool *any
 			break;
 		}
 		*any = true;
-		if (!move(c, k))
+		if (!pg_compact_move(c, k))
 			return PG_COMPACTED_CONTENDED;
-		if (is_captured(c))
+		if (pg_compact_captured(c))
 			return PG_COMPACTED_SUCCESS;
 		if (k->m.failed_pages == failed || k->migrate == pg_block_start(c->st, k->migrate) ||
 		    k->ignore_hints || k->finish || k->mode == PAGUS_MIGRATE_SYNC)
@@ -185,14 +192,19 @@ static enum pg_compacted loop(struct pg_call *c, struct pg_compact *k)
 		if (result != PG_COMPACTED_CONTINUE)
 			break;
 		if (k->migrate == pg_block_start(c->st, k->migrate))
-			leave_block(c, k, k->migrate - pages);
-		if (is_captured(c))
+			pg_compact_leave(c, k, k->migrate - pages);
+		if (pg_compact_captured(c))
 			return PG_COMPACTED_SUCCESS;
 	}
 	return result;
 }
 
-/* ---- a run -------------------------------------------------------------------------------------- */
+static bool by_choice(const struct pagus_state *st, const struct pg_compact *k)
+{
+	return st->tunable[PAGUS_TUNABLE_compact_choice] && k->order != PG_COMPACT_WHOLE;
+}
+
+/* ---- a run ----------------------------------------------------------------------------------- */
 
 static void account(const struct pg_call *c, struct pg_compact *k)
 {
@@ -202,6 +214,7 @@ static void account(const struct pg_call *c, struct pg_compact *k)
 	pg_count(c, PAGUS_COUNTER_compact_free_scanned, k->stats.free_scanned);
 	pg_count(c, PAGUS_COUNTER_compact_isolated, k->stats.isolated + k->stats.taken);
 	pg_count(c, PAGUS_COUNTER_compact_drain, k->stats.drains);
+	pg_rate_charge(c->st, k->z, k->stats.moved + k->cost);
 }
 
 static uint64_t blocks_of(const struct pagus_state *st, const struct pg_compact *k)
@@ -209,12 +222,17 @@ static uint64_t blocks_of(const struct pagus_state *st, const struct pg_compact 
 	return pg_free_sum(st, k->z->id, (uint32_t)pg_min(k->order, st->pageblock_order)).suitable;
 }
 
-/* Requests compact after kswapd has slept, or, where there is none, after one that was in vain. */
-static void clear_old_hints(struct pg_call *c, struct pg_zone *z)
+/*
+ * After kswapd has slept; or, where there is none, after a request's run that was in vain; or when
+ * such runs begin anew after many have been refused.
+ */
+static void clear_old_hints(struct pg_call *c, const struct pg_compact *k)
 {
-	if (pg_zone_has(z, PG_ZONE_HINTS_GO) ||
-	    (pg_zone_has(z, PG_ZONE_HINTS_OLD) && !c->p->port->wake))
-		pg_hints_clear(c, z);
+	const bool now = !c->p->port->wake ||
+			 (k->order != PG_COMPACT_WHOLE && pg_defer_restarts(k->z, k->order));
+
+	if (pg_zone_has(k->z, PG_ZONE_HINTS_GO) || (now && pg_zone_has(k->z, PG_ZONE_HINTS_OLD)))
+		pg_hints_clear(c, k->z);
 }
 
 enum pg_compacted pg_compact_zone(struct pg_call *c, struct pg_compact *k)
@@ -234,16 +252,17 @@ enum pg_compacted pg_compact_zone(struct pg_call *c, struct pg_compact *k)
 		if (result != PG_COMPACTED_CONTINUE)
 			return result == PG_COMPACTED_NOT_SUITABLE ? PG_COMPACTED_SKIPPED : result;
 	}
-	clear_old_hints(c, k->z);
+	clear_old_hints(c, k);
 	k->m = (struct pg_migration){
 		.how = { .mode = k->mode, .reason = PAGUS_MIGRATE_COMPACTION, .gfp = k->gfp },
 		.get = pg_targets_get, .put = pg_targets_put, .own = k,
 		.unevictable = c->st->tunable[PAGUS_TUNABLE_compact_unevictable_allowed],
 	};
 	k->targets.nr = k->targets.pages = 0;
+	k->began = true;
 	pg_hints_start(c, k);
 	blocks = blocks_of(c->st, k);
-	result = loop(c, k);
+	result = by_choice(c->st, k) ? pg_choice_run(c, k) : loop(c, k);
 	unused = pg_targets_release(c, k);
 	if (unused != PG_NONE)
 		pg_hints_free_again(c->st, k, unused);

@@ -2,8 +2,8 @@
 /*
  * Compaction of one zone. Two scanners go through its pageblocks: one up from the first, which
  * claims blocks in use from their owners, one down from the last, which takes free blocks to move
- * them to. The run ends when a block of the wanted order is there, when the scanners meet, or when it
- * is to give up.
+ * them to. The run ends when a block of the wanted order is there, when the scanners meet, or when
+ * it is to give up.
  *
  *     compact.c: the loop    sources.c: the migration scanner    targets.c: the free scanner
  *     hints.c: where they begin, and which pageblocks they pass over
@@ -27,6 +27,7 @@ struct pg_targets {
 	uint32_t nr;
 	uint32_t pages, wanted; /* that there are; up to which the scan takes more */
 	struct { uint32_t i, order; } block[PG_TARGETS];
+	uint16_t aside[PAGUS_NR_ORDERS]; /* so many of an order are for sources of it */
 };
 
 /* One run. Positions are first pages of pageblocks, or, inside one, where its scan goes on. */
@@ -45,9 +46,14 @@ struct pg_compact {
 	bool ignore_hints;
 	bool ignore_types;    /* targets lie in pageblocks of any type */
 
+	uint32_t task;        /* PAGUS_TASK_*, besides what the port says */
+
+	bool began;           /* the zone was worth it */
+	uint64_t cost;        /* of drains, in pages copied */
 	uint32_t migrate, free;
 	bool contended;
 	bool finish;          /* the pageblock is scanned to its end, to be done with it */
+	uint32_t unit;        /* by choice: what is emptied; else PG_NONE */
 	bool cached;          /* the pageblock under scan has pages on pcps, */
 	bool blocked;         /* and others that stay */
 	struct pg_targets targets;
@@ -57,6 +63,15 @@ struct pg_compact {
 
 /* Compact: what it came to. No lock may be held. */
 enum pg_compacted pg_compact_zone(struct pg_call *c, struct pg_compact *k);
+
+/* Is the task to be killed, by what it says or the port? */
+bool pg_is_to_die(const struct pg_call *c, uint32_t task);
+
+/* What a drain of all pcps of a zone costs others, in pages copied. */
+static inline uint64_t pg_compact_drain_cost(const struct pagus_state *st)
+{
+	return (uint64_t)st->nr_cpus * PG_COMPACT_CLUSTER;
+}
 
 /* The same as ports and callers are told. */
 enum pagus_compact_result pg_compacted_as_told(enum pg_compacted result);
@@ -71,10 +86,62 @@ enum pg_scan { PG_SCAN_ABORT, PG_SCAN_NONE, PG_SCAN_SOME };
  */
 enum pg_scan pg_sources_scan(struct pg_call *c, struct pg_compact *k);
 
-/* ---- targets.c: get and put of the migration, and their end ----------------------------------- */
+/* What a page looks like, and how far its block reaches below `end`. Without a lock. */
+enum pg_source {
+	PG_SOURCE_FREE,
+	PG_SOURCE_CACHED, /* on a pcp, or on the way to one or the zone */
+	PG_SOURCE_MOVABLE,
+	PG_SOURCE_STAYS
+};
+struct pg_glance {
+	enum pg_source what;
+	uint32_t pages, order;
+};
+struct pg_glance pg_source_look(const struct pg_call *c, const struct pg_compact *k, uint32_t i,
+				uint32_t end);
+
+/* May the run empty the pageblock that begins at `start`, as far as its type says? */
+bool pg_source_suits(const struct pagus_state *st, const struct pg_compact *k, uint32_t start);
+
+/* Claim the block at i, if it is one in use. False: it stays where it is. */
+bool pg_source_take(struct pg_call *c, struct pg_compact *k, uint32_t i, const struct pg_glance *g);
+
+/* Pages of what a run empties: a block of the wanted order, a pageblock at most. */
+static inline uint32_t pg_compact_unit(const struct pagus_state *st, const struct pg_compact *k)
+{
+	return 1u << (k->order < st->pageblock_order ? k->order : st->pageblock_order);
+}
+
+/* ---- choice.c -------------------------------------------------------------------------------- */
+
+/*
+ * In place of the scanners: empty the units of the zone that cost the least, one after the other,
+ * until there is a block (vm.compact_choice).
+ */
+enum pg_compacted pg_choice_run(struct pg_call *c, struct pg_compact *k);
+
+/* ---- compact.c, for choice.c ----------------------------------------------------------------- */
+
+/* Is there a block that the request could have? Or one in its hands already? */
+bool pg_compact_served_by(const struct pg_call *c, const struct pg_compact *k);
+bool pg_compact_captured(const struct pg_call *c);
+
+/* Move what is claimed, and put back the rest. False: there was nowhere to. */
+bool pg_compact_move(struct pg_call *c, struct pg_compact *k);
+
+/* The unit in the pageblock that begins at `start` is done: pages on pcps are given back. */
+void pg_compact_leave(struct pg_call *c, struct pg_compact *k, uint32_t start);
+
+/* ---- targets.c: get and put of the migration, and their end ---------------------------------- */
 
 pg_migrate_get pg_targets_get;
 pg_migrate_put pg_targets_put;
+
+/*
+ * See to it that there are `nr` blocks of `order`, or as many as there is room for, that nothing
+ * smaller gets: false if there are none.
+ */
+bool pg_targets_set_aside(struct pg_call *c, struct pg_compact *k, uint32_t order, uint32_t nr);
 
 /* Give back what was not used: the highest page of it, or PG_NONE. */
 uint32_t pg_targets_release(struct pg_call *c, struct pg_compact *k);

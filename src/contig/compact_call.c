@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The public calls of compact.h. */
 #include "contig/compact.h"
+#include "contig/kcompactd.h"
 
 enum pagus_compact_result pg_compacted_as_told(enum pg_compacted result)
 {
@@ -67,6 +68,19 @@ enum pagus_status pagus_compact_node(struct pagus *p, uint32_t node)
 	status = c.p->port->move ? compact_node(&c, node) : PAGUS_UNSUPPORTED;
 	pg_call_end(&c);
 	return status;
+}
+
+bool pagus_kcompactd_tick(struct pagus *p, uint32_t node)
+{
+	struct pg_call c;
+	bool more;
+
+	if (node >= p->state->nr_nodes)
+		return false;
+	c = pg_call_begin(p);
+	more = pg_kcompactd_tick(&c, node);
+	pg_call_end(&c);
+	return more;
 }
 
 enum pagus_status pagus_compact_memory(struct pagus *p)

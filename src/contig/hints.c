@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where a run of compaction begins, and which pageblocks it passes over. All of it is hints: they are
- * read and written without a lock, and a lost one costs a look.
+ * Where a run of compaction begins, and which pageblocks it passes over. All of it is hints: they
+ * are read and written without a lock, and a lost one costs a look.
  */
 #include "contig/compact.h"
 
@@ -100,8 +100,8 @@ static bool is_worth(const struct pagus_state *st, uint32_t start, bool source, 
 }
 
 /* Clear the hint of a pageblock that is worth a look as a source, or target: is it? */
-static bool clear_block(struct pagus_state *st, const struct pg_zone *z, uint32_t block, bool source,
-			bool target)
+static bool clear_block(struct pagus_state *st, const struct pg_zone *z, uint32_t block,
+			bool source, bool target)
 {
 	uint32_t i = pg_block_first(st, block);
 

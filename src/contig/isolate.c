@@ -66,7 +66,7 @@ struct pg_zone *pg_range_zone(const struct pagus_state *st, pagus_pfn_t start, p
 	return pg_zone(st, zone);
 }
 
-/* ---- one pageblock --------------------------------------------------------------------------- */
+/* ---- one pageblock -------------------------------------------------------------------------- */
 
 static void set_isolated(struct pg_call *c, uint32_t start, bool isolated)
 {
@@ -151,7 +151,7 @@ static enum pagus_status isolate_part(struct pg_call *c, const struct part *part
 	return status;
 }
 
-/* ---- ranges ---------------------------------------------------------------------------------- */
+/* ---- ranges --------------------------------------------------------------------------------- */
 
 /* The compound page that covers page i, the first of a pageblock, and the one before; or NONE. */
 static uint32_t find_crossing(const struct pagus_state *st, pagus_pfn_t pfn)

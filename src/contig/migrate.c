@@ -2,7 +2,9 @@
 #include "contig/migrate.h"
 
 #include "alloc/free.h"
+#include "contig/take.h"
 #include "reclaim/reclaim.h"
+#include "zone/owner.h"
 
 #define ASYNC_PASSES 10 /* NR_MAX_MIGRATE_PAGES_RETRY */
 #define GENTLE_PASSES 3 /* of a mode that may block: first without */
@@ -76,8 +78,8 @@ bool pg_migrate_isolate(struct pg_call *c, struct pg_migration *m, uint32_t i, u
 }
 
 /*
- * The block `to` is for what `from` holds: the owner finds there what was written at the other. Bits
- * of a map are not the holder's to change, and say what they should: both are movable.
+ * The block `to` is for what `from` holds: the owner finds there what was written at the other.
+ * Bits of a map are not the holder's to change, and say what they should: both are movable.
  */
 static void take_over(struct pagus_state *st, uint32_t from, uint32_t to)
 {
@@ -89,13 +91,32 @@ static void take_over(struct pagus_state *st, uint32_t from, uint32_t to)
 	pg_page(st, to)->next = pg_page(st, from)->next;
 }
 
+/*
+ * Straight into the zone, where it merges at once. False: a CPU owns the pageblock, or there are
+ * records, of which pg_free_direct does the same.
+ */
+static bool free_to_zone(struct pg_call *c, uint32_t i, uint32_t order)
+{
+	struct pg_zone *z = pg_zone_of(c->st, i);
+	bool done;
+
+	if (!pg_mapped(c->st))
+		return false;
+	pg_zone_lock(c, z, PAGUS_REASON_FREE_DIRECT);
+	done = pg_owner(c->st, i) == 0;
+	if (done)
+		pg_take_return(c, z, i, order);
+	pg_zone_unlock(c, z);
+	return done;
+}
+
 /* Neither charge nor marks: what they are about is elsewhere now. */
 static void release_source(struct pg_call *c, uint32_t i, uint32_t order)
 {
 	if (!pg_mapped(c->st))
 		pg_page(c->st, i)->next &= ~PG_MARK_CHARGED;
 	pg_count(c, PAGUS_COUNTER_pgmigrate_success, UINT64_C(1) << order);
-	if (pg_free_prepare(c, i, order))
+	if (pg_free_prepare(c, i, order) && !free_to_zone(c, i, order))
 		pg_free_direct(c, i, order, PG_HEAD);
 }
 
@@ -135,7 +156,9 @@ static bool try_all(struct pg_call *c, struct pg_migration *m, const struct pagu
 
 		to = memory ? m->get(c, m, i, order) : PG_NONE;
 		memory = to != PG_NONE;
-		if (memory)
+		if (to == PG_MIGRATE_NO_FIT)
+			moved = PAGUS_MOVE_NEVER;
+		else if (memory)
 			moved = move_block(c, how, i, to, order);
 		if (moved == PAGUS_MOVED) {
 			release_source(c, i, order);
@@ -143,7 +166,7 @@ static bool try_all(struct pg_call *c, struct pg_migration *m, const struct pagu
 			m->nr_pages -= 1u << order;
 			continue;
 		}
-		if (memory)
+		if (memory && to != PG_MIGRATE_NO_FIT)
 			give_back(c, m, to, order);
 		m->block[left] = m->block[n];
 		/* Those that never will be stand first, and are not tried again. */

@@ -18,9 +18,12 @@
 
 struct pg_migration;
 
+#define PG_MIGRATE_NO_FIT UINT32_MAX
+
 /*
- * A block of `order` for what is at `from`, handed out already, as movable; PG_NONE: there is none.
- * And a block of those back, which is nobody's content.
+ * A block of `order` for what is at `from`, handed out already, as movable; PG_NONE: there is
+ * none; NO_FIT: none of this order, which ends nothing but the attempt to move this block. And a
+ * block of those back, which is nobody's content.
  */
 typedef uint32_t pg_migrate_get(struct pg_call *c, struct pg_migration *m, uint32_t from,
 				uint32_t order);

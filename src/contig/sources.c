@@ -14,41 +14,51 @@ static uint32_t block_pages(const struct pagus_state *st)
 	return 1u << st->pageblock_order;
 }
 
-/* ---- one page ------------------------------------------------------------------------------------ */
+/* ---- one page -------------------------------------------------------------------------------- */
 
-enum what {
-	FREE,     /* of the zone, or on a pcp */
-	MOVABLE,
-	OBSTACLE  /* what is here stays here */
-};
-
-struct glance {
-	enum what what;
-	uint32_t pages; /* to go on by */
-	uint32_t order;
-};
-
-static struct glance look_at(const struct pg_call *c, struct pg_compact *k, uint32_t i, uint32_t end)
+/*
+ * The block that page i seems to lie in: *start its first page. What has been freed just before i
+ * may have merged with what is free there.
+ */
+static struct pg_view block_around(const struct pagus_state *st, uint32_t i, uint32_t *start)
 {
-	const struct pg_view look = pg_peek(c->st, i);
-	struct glance g = { .what = OBSTACLE, .order = look.order, .pages = 1 };
+	struct pg_view look = pg_peek(st, i);
+
+	*start = i;
+	for (uint32_t order = 1; order <= st->max_order && look.kind == PAGUS_PAGE_TAIL; order++) {
+		struct pg_view head = pg_peek(st, i & ~((1u << order) - 1));
+
+		if (head.kind == PAGUS_PAGE_TAIL || head.order < order)
+			continue;
+		*start = i & ~((1u << order) - 1);
+		look = head;
+	}
+	return look;
+}
+
+struct pg_glance pg_source_look(const struct pg_call *c, const struct pg_compact *k, uint32_t i,
+				uint32_t end)
+{
+	uint32_t start;
+	const struct pg_view look = block_around(c->st, i, &start);
+	struct pg_glance g = { .what = PG_SOURCE_STAYS, .order = look.order, .pages = 1 };
 
 	/* An order that is read while it changes may be anything. */
 	if (look.order <= c->st->max_order)
-		g.pages = (uint32_t)pg_min(1u << look.order, end - i);
+		g.pages = (uint32_t)pg_min(start + (1u << look.order) - i, end - i);
 	if (look.kind == PAGUS_PAGE_FREE) {
-		g.what = FREE;
+		g.what = PG_SOURCE_FREE;
 	} else if (pg_kind_cached(look.kind) || look.kind == PAGUS_PAGE_DEFERRED) {
-		g.what = FREE;
-		k->cached = true;
-	} else if (look.kind == PAGUS_PAGE_ALLOCATED && look.order < c->st->pageblock_order &&
-		   look.order < k->order && pg_migrate_hint(c, &k->m, i, look.order)) {
-		g.what = MOVABLE;
+		g.what = PG_SOURCE_CACHED;
+	} else if (look.kind == PAGUS_PAGE_ALLOCATED && start == i &&
+		   look.order < c->st->pageblock_order && look.order < k->order &&
+		   pg_migrate_hint(c, &k->m, i, look.order)) {
+		g.what = PG_SOURCE_MOVABLE;
 	}
 	return g;
 }
 
-/* ---- pageblocks ------------------------------------------------------------------------------- */
+/* ---- pageblocks ------------------------------------------------------------------------------ */
 
 /* Is the page part of a block in use that is as large as the pageblock? */
 static bool is_one_block(const struct pagus_state *st, uint32_t start)
@@ -63,7 +73,7 @@ static bool is_one_block(const struct pagus_state *st, uint32_t start)
 }
 
 /* (suitable_migration_source) */
-static bool is_suitable(const struct pagus_state *st, const struct pg_compact *k, uint32_t start)
+bool pg_source_suits(const struct pagus_state *st, const struct pg_compact *k, uint32_t start)
 {
 	uint32_t type = pg_block_type(st, start);
 
@@ -94,7 +104,7 @@ static bool claim_block(struct pg_call *c, struct pg_compact *k, uint32_t start)
 	return true;
 }
 
-/* ---- units ---------------------------------------------------------------------------------------- */
+/* ---- units ----------------------------------------------------------------------------------- */
 
 /* For requests that will not wait, a block of the order that is not emptied wholly is of no use. */
 static bool by_units(const struct pg_compact *k)
@@ -104,9 +114,7 @@ static bool by_units(const struct pg_compact *k)
 
 static uint32_t unit_end(const struct pagus_state *st, const struct pg_compact *k, uint32_t i)
 {
-	uint32_t order = k->order < st->pageblock_order ? k->order : st->pageblock_order;
-
-	return (i | ((1u << order) - 1)) + 1;
+	return (i | (pg_compact_unit(st, k) - 1)) + 1;
 }
 
 /* Could the unit that begins at i be emptied? */
@@ -114,15 +122,15 @@ static bool is_clear(const struct pg_call *c, struct pg_compact *k, uint32_t i)
 {
 	uint32_t end = unit_end(c->st, k, i);
 
-	for (struct glance g; i < end; i += g.pages) {
-		g = look_at(c, k, i, end);
-		if (g.what == OBSTACLE)
+	for (struct pg_glance g; i < end; i += g.pages) {
+		g = pg_source_look(c, k, i, end);
+		if (g.what == PG_SOURCE_STAYS)
 			return false;
 	}
 	return true;
 }
 
-/* ---- the scan ----------------------------------------------------------------------------------- */
+/* ---- the scan -------------------------------------------------------------------------------- */
 
 static bool is_full(const struct pg_compact *k)
 {
@@ -131,12 +139,12 @@ static bool is_full(const struct pg_compact *k)
 	return k->m.nr_pages >= PG_COMPACT_CLUSTER && !k->finish && !k->contended;
 }
 
-/* Deal with the block at i; how many pages to go on by. False: it stays where it is. */
-static bool take(struct pg_call *c, struct pg_compact *k, uint32_t i, const struct glance *g)
+bool pg_source_take(struct pg_call *c, struct pg_compact *k, uint32_t i, const struct pg_glance *g)
 {
-	if (g->what == FREE)
+	k->cached |= g->what == PG_SOURCE_CACHED;
+	if (g->what == PG_SOURCE_FREE || g->what == PG_SOURCE_CACHED)
 		return true;
-	if (g->what == OBSTACLE || !pg_migrate_isolate(c, &k->m, i, g->order)) {
+	if (g->what == PG_SOURCE_STAYS || !pg_migrate_isolate(c, &k->m, i, g->order)) {
 		k->blocked = true;
 		return false;
 	}
@@ -157,7 +165,7 @@ static void scan_block(struct pg_call *c, struct pg_compact *k, uint32_t start)
 	uint32_t i = k->migrate, unit = i, unit_nr = k->m.nr;
 
 	while (i < end && !is_full(k)) {
-		struct glance g;
+		struct pg_glance g;
 
 		if (units && i == unit) {
 			if (k->m.nr > 0)
@@ -171,9 +179,9 @@ static void scan_block(struct pg_call *c, struct pg_compact *k, uint32_t start)
 				continue;
 			}
 		}
-		g = look_at(c, k, i, end);
+		g = pg_source_look(c, k, i, end);
 		k->stats.migrate_scanned += g.pages;
-		if (g.what == MOVABLE && !claimed) {
+		if (g.what == PG_SOURCE_MOVABLE && !claimed) {
 			claimed = true;
 			if (!claim_block(c, k, start)) {
 				k->blocked = true;
@@ -181,7 +189,7 @@ static void scan_block(struct pg_call *c, struct pg_compact *k, uint32_t start)
 				break;
 			}
 		}
-		if (!take(c, k, i, &g) && units) {
+		if (!pg_source_take(c, k, i, &g) && units) {
 			pg_migrate_putback(c, &k->m, unit_nr);
 			i = unit;
 			continue;
@@ -202,7 +210,7 @@ static bool enter(struct pg_call *c, struct pg_compact *k, uint32_t start)
 	if (!pg_block_of_zone(c->st, k->z, start) ||
 	    (!k->ignore_hints && pg_block_skip(c->st, start)))
 		return false;
-	if (is_suitable(c->st, k, start))
+	if (pg_source_suits(c->st, k, start))
 		return true;
 	pg_hints_migrated(c->st, k, start + block_pages(c->st));
 	return false;

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "contig/take.h"
 
+#include "pcp/maps.h"
 #include "place/place.h"
+#include "zone/owner.h"
+#include "zone/superpageblock.h"
 
 /* The first page of a block of movable content, or of none. */
 static void set_block(struct pagus_state *st, uint32_t i, uint32_t order, uint32_t kind)
@@ -51,22 +54,32 @@ int pg_take_free(struct pg_call *c, struct pg_zone *z, uint32_t i)
 	hand_out(c->st, i, order);
 	if (order + 1 >= c->st->pageblock_order)
 		make_movable(c, z, i, order);
+	pg_spb_changed(c, z, i, order);
 	return (int)order;
 }
 
-void pg_take_cut(struct pagus_state *st, uint32_t i, uint32_t from, uint32_t to)
+void pg_take_cut(struct pg_call *c, uint32_t i, uint32_t from, uint32_t to)
 {
+	if (pg_mapped(c->st)) {
+		pg_maps_split(c, i, from, to);
+		return;
+	}
 	for (uint32_t k = 0; k < 1u << (from - to); k++)
-		hand_out(st, i + (k << to), to);
+		set_block(c->st, i + (k << to), to, PAGUS_PAGE_ALLOCATED);
 }
 
+/* A CPU may have adopted the pageblock for what else was free in it: then these pages are its too. */
 static void give_back(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order,
 		      enum pg_end end)
 {
-	if (pg_mapped(c->st))
-		pg_map_take(c->st, i, order);
-	else
+	if (!pg_mapped(c->st)) {
 		set_block(c->st, i, 0, PAGUS_PAGE_TAIL);
+	} else if (pg_owner(c->st, i)) {
+		pg_maps_defer(c, i, order);
+		return;
+	} else {
+		pg_map_take(c->st, i, order);
+	}
 	pg_buddy_free(c, z, i, order, end);
 }
 

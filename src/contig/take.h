@@ -15,13 +15,13 @@ int pg_take_free(struct pg_call *c, struct pg_zone *z, uint32_t i);
 
 /*
  * Cut the block at i of order `from`, taken so, into blocks of order `to`, each handed out by
- * itself. Needs the zone's lock.
+ * itself. No lock may be held.
  */
-void pg_take_cut(struct pagus_state *st, uint32_t i, uint32_t from, uint32_t to);
+void pg_take_cut(struct pg_call *c, uint32_t i, uint32_t from, uint32_t to);
 
 /*
- * Give a block that was taken so back to the zone, without the events and counts of a free. Needs
- * the zone's lock.
+ * Give a block that was taken so back to the zone, or to the CPU that has adopted its pageblock,
+ * without the events and counts of a free. Needs the zone's lock.
  */
 void pg_take_return(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order);
 

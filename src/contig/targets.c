@@ -13,7 +13,7 @@
 
 #define ROOM (PG_TARGETS - 16)
 
-/* ---- the blocks that are taken ------------------------------------------------------------------ */
+/* ---- the blocks that are taken --------------------------------------------------------------- */
 
 static void add(struct pg_targets *t, uint32_t i, uint32_t order)
 {
@@ -33,47 +33,43 @@ static uint32_t drop(struct pg_targets *t, uint32_t n)
 	return i;
 }
 
-/* The smallest that is large enough; PG_TARGETS if there is none. */
+static uint32_t count(const struct pg_targets *t, uint32_t order)
+{
+	uint32_t nr = 0;
+
+	for (uint32_t n = 0; n < t->nr; n++)
+		nr += t->block[n].order == order;
+	return nr;
+}
+
+/* The smallest that is large enough, and not set aside for others; PG_TARGETS: there is none. */
 static uint32_t find(const struct pg_targets *t, uint32_t order)
 {
 	uint32_t best = PG_TARGETS;
 
-	for (uint32_t n = 0; n < t->nr; n++)
-		if (t->block[n].order >= order &&
-		    (best == PG_TARGETS || t->block[n].order < t->block[best].order))
+	for (uint32_t n = 0; n < t->nr; n++) {
+		uint32_t o = t->block[n].order;
+
+		if (o < order || (best < PG_TARGETS && o >= t->block[best].order))
+			continue;
+		if (count(t, o) > t->aside[o])
 			best = n;
+	}
 	return best;
-}
-
-/* Nobody else knows these pages; in maps they share words with those of others. */
-static void lock_map(struct pg_call *c, struct pg_compact *k)
-{
-	if (pg_mapped(c->st))
-		pg_zone_lock(c, k->z, PAGUS_REASON_COMPACT);
-}
-
-static void unlock_map(struct pg_call *c, struct pg_compact *k)
-{
-	if (pg_mapped(c->st))
-		pg_zone_unlock(c, k->z);
 }
 
 static uint32_t cut(struct pg_call *c, struct pg_compact *k, uint32_t n, uint32_t order)
 {
 	uint32_t from = k->targets.block[n].order, i = drop(&k->targets, n);
 
-	if (from == order)
-		return i;
-	lock_map(c, k);
 	for (; from > order; from--) {
-		pg_take_cut(c->st, i, from, from - 1);
+		pg_take_cut(c, i, from, from - 1);
 		add(&k->targets, i + (1u << (from - 1)), from - 1);
 	}
-	unlock_map(c, k);
 	return i;
 }
 
-/* ---- the scanner ---------------------------------------------------------------------------- */
+/* ---- the scanner ----------------------------------------------------------------------------- */
 
 static uint32_t block_pages(const struct pagus_state *st)
 {
@@ -98,8 +94,8 @@ static bool is_suitable(const struct pagus_state *st, const struct pg_compact *k
 }
 
 /*
- * What a CPU has of the pageblock becomes the zone's, unless it has all or nothing. Its count is its
- * pcp's to write, and this only a hint.
+ * What a CPU has of the pageblock becomes the zone's, unless it has all or nothing. Its count is
+ * its pcp's to write, and this only a hint.
  */
 static PG_RACY uint32_t owned_free(const struct pagus_state *st, uint32_t start)
 {
@@ -154,8 +150,8 @@ static uint32_t extent(const struct pagus_state *st, uint32_t i, uint32_t end)
 }
 
 /*
- * Take what is free from *at on, to the end of a cluster, in one hold of the lock. False: the zone may
- * not give more.
+ * Take what is free from *at on, to the end of a cluster, in one hold of the lock. False: the zone
+ * may not give more.
  */
 static bool take_cluster(struct pg_call *c, struct pg_compact *k, uint32_t *at, uint32_t end,
 			 uint32_t stride)
@@ -201,7 +197,8 @@ static bool scan_block(struct pg_call *c, struct pg_compact *k, uint32_t end, ui
 				break;
 			continue;
 		}
-		pages = (uint32_t)pg_min(pg_max(stride, extent(c->st, k->free, end)), end - k->free);
+		pages = (uint32_t)pg_max(stride, extent(c->st, k->free, end));
+		pages = (uint32_t)pg_min(pages, end - k->free);
 		k->stats.free_scanned += pages;
 		k->free += pages;
 	}
@@ -238,24 +235,146 @@ static void scan(struct pg_call *c, struct pg_compact *k)
 	}
 }
 
-/* ---- for the migration ------------------------------------------------------------------------ */
+/* ---- by the zone's lists --------------------------------------------------------------------- */
+
+/* Not below the migration scanner's pageblock, or not in what is to be emptied. */
+static bool is_elsewhere(const struct pagus_state *st, const struct pg_compact *k, uint32_t i)
+{
+	if (k->unit == PG_NONE)
+		return i >= pg_block_start(st, k->migrate) + block_pages(st);
+	return i < k->unit || i >= k->unit + pg_compact_unit(st, k);
+}
+
+/*
+ * The free block before i on its list, from its tail; where there are no lists, the one that lies
+ * behind it.
+ */
+static uint32_t list_next(const struct pagus_state *st, const struct pg_zone *z, uint32_t i,
+			  uint32_t order, uint32_t type)
+{
+	uint32_t prev;
+
+	if (pg_mapped(st))
+		return pg_store_next(st, z, i, order, type);
+	prev = pg_page(st, i)->prev;
+	return prev == pg_store_list(z, order, type) ? PG_NONE : prev;
+}
+
+/* What has just been freed is at the heads of lists, and is of what is being emptied. */
+static uint32_t list_start(const struct pagus_state *st, const struct pg_compact *k, uint32_t order,
+			   uint32_t type)
+{
+	if (!pg_mapped(st))
+		return pg_list_last(pg_pages(st), pg_store_list(k->z, order, type));
+	if (k->unit == PG_NONE)
+		return pg_bitmap_next(st, k->z, pg_block_start(st, k->migrate) + block_pages(st) -
+				      (1u << order), order, type);
+	return pg_store_first(st, k->z, order, type);
+}
+
+static uint32_t search_list(const struct pagus_state *st, const struct pg_compact *k,
+			    uint32_t order, uint32_t type)
+{
+	uint32_t i = list_start(st, k, order, type);
+
+	for (uint32_t n = 0; i != PG_NONE && n < PG_COMPACT_CLUSTER; n++) {
+		if (is_elsewhere(st, k, i))
+			return i;
+		i = list_next(st, k->z, i, order, type);
+	}
+	return PG_NONE;
+}
+
+/* The smallest that is large enough. */
+static uint32_t search(const struct pagus_state *st, const struct pg_compact *k, uint32_t order)
+{
+	uint32_t i = PG_NONE;
+
+	for (uint32_t o = order; o < whole_order(st, k) && i == PG_NONE; o++) {
+		if (pg_read(k->z->nr_free[o]) == 0)
+			continue;
+		i = search_list(st, k, o, pg_effective_type(st, PAGUS_MOVABLE));
+		if (i == PG_NONE)
+			i = search_list(st, k, o, PAGUS_CMA);
+	}
+	return i;
+}
+
+/*
+ * The scanner takes what comes, which need not be as large as a block that is to be moved. Such are
+ * found by the zone's lists; by choice, all are. (fast_isolate_freepages)
+ */
+static void take_listed(struct pg_call *c, struct pg_compact *k, uint32_t order)
+{
+	lock_zone(c, k);
+	for (uint32_t n = 0; n < PG_COMPACT_CLUSTER && !is_enough(k); n++) {
+		uint32_t i = search(c->st, k, order);
+		int taken = i == PG_NONE ? -1 : pg_take_free(c, k->z, i);
+
+		if (taken < 0)
+			break;
+		add(&k->targets, i, (uint32_t)taken);
+		k->stats.taken += 1u << taken;
+	}
+	pg_zone_unlock(c, k->z);
+}
+
+/* ---- for the migration ----------------------------------------------------------------------- */
+
+/* As much as is to be moved in this batch, and more than there is. */
+static void want(struct pg_compact *k, uint32_t order)
+{
+	k->targets.wanted = (uint32_t)pg_max(k->m.nr_pages,
+					     k->targets.pages + (UINT64_C(1) << order));
+}
+
+/* One that fits, from here or from the zone; PG_TARGETS. What a cut leaves needs a place each. */
+static uint32_t obtain(struct pg_call *c, struct pg_compact *k, uint32_t order)
+{
+	uint32_t n = find(&k->targets, order);
+
+	if (n == PG_TARGETS && k->unit == PG_NONE) {
+		want(k, order);
+		scan(c, k);
+		n = find(&k->targets, order);
+	}
+	if (n == PG_TARGETS && (order > 0 || k->unit != PG_NONE)) {
+		want(k, order);
+		take_listed(c, k, order);
+		n = find(&k->targets, order);
+	}
+	if (n < PG_TARGETS && k->targets.nr + k->targets.block[n].order > PG_TARGETS + order)
+		return PG_TARGETS;
+	return n;
+}
 
 uint32_t pg_targets_get(struct pg_call *c, struct pg_migration *m, uint32_t from, uint32_t order)
 {
 	struct pg_compact *k = m->own;
-	uint32_t n = find(&k->targets, order);
+	uint32_t n;
 
 	(void)from;
-	if (n == PG_TARGETS) {
-		k->targets.wanted = (uint32_t)pg_max(m->nr_pages,
-						     k->targets.pages + (UINT64_C(1) << order));
-		scan(c, k);
-		n = find(&k->targets, order);
-	}
-	/* What is left of a cut needs a place each. */
-	if (n == PG_TARGETS || k->targets.nr + k->targets.block[n].order > PG_TARGETS + order)
-		return PG_NONE;
+	k->targets.aside[order] -= k->targets.aside[order] > 0;
+	n = obtain(c, k, order);
+	if (n == PG_TARGETS)
+		return order > 0 ? PG_MIGRATE_NO_FIT : PG_NONE;
 	return cut(c, k, n, order);
+}
+
+bool pg_targets_set_aside(struct pg_call *c, struct pg_compact *k, uint32_t order, uint32_t nr)
+{
+	for (uint32_t have = count(&k->targets, order); have < nr && k->targets.nr < ROOM; have++) {
+		uint32_t n, i;
+
+		k->targets.aside[order] = (uint16_t)have;
+		n = obtain(c, k, order);
+		if (n == PG_TARGETS)
+			return false;
+		i = cut(c, k, n, order);
+		add(&k->targets, i, order);
+	}
+	k->targets.aside[order] = (uint16_t)pg_min(nr, count(&k->targets, order));
+	return true;
 }
 
 void pg_targets_put(struct pg_call *c, struct pg_migration *m, uint32_t i, uint32_t order)
@@ -275,6 +394,8 @@ uint32_t pg_targets_release(struct pg_call *c, struct pg_compact *k)
 {
 	uint32_t highest = PG_NONE;
 
+	for (uint32_t order = 0; order < PAGUS_NR_ORDERS; order++)
+		k->targets.aside[order] = 0;
 	while (k->targets.nr > 0) {
 		pg_zone_lock(c, k->z, PAGUS_REASON_COMPACT);
 		for (uint32_t n = 0; n < PG_COMPACT_CLUSTER && k->targets.nr > 0; n++) {

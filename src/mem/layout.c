@@ -341,6 +341,7 @@ static void build_zones(struct pagus_state *st, const struct pagus_config *cfg,
 			z->type = t;
 			z->off_summaries = l->off_summaries[id];
 			z->first_head = id * PG_NR_FREE_HEADS;
+			z->compact_order_failed = st->max_order + 1;
 			st->node_online[z->node] = 1;
 			for (uint64_t pfn = start; pfn < end; pfn++)
 				make_present(st, z, pg_index(st, pfn));
@@ -412,7 +413,8 @@ void pg_layout_build(struct pagus_state *st, const struct pagus_config *cfg,
 	};
 	st->zone_types = configured_types(cfg);
 	for (uint32_t n = 0; n < st->nr_nodes; n++)
-		pg_node(st, n)->wanted_highest = PAGUS_NR_ZONE_TYPES;
+		pg_node(st, n)->wanted_highest = pg_node(st, n)->compact_wanted_highest =
+			PAGUS_NR_ZONE_TYPES;
 	cpu_node = pg_at(st, st->off_cpu_node);
 	for (uint32_t c = 0; c < cfg->nr_cpus; c++)
 		cpu_node[c] = cfg->cpu_node ? cfg->cpu_node[c] : cfg->ranges[0].node;

@@ -281,6 +281,11 @@ void pg_map_inherit(struct pagus_state *st, uint32_t i, uint32_t type)
 					   .high = (type + 1) >> 1 & 1 });
 }
 
+void pg_map_leak(struct pagus_state *st, uint32_t i)
+{
+	set_pages(st, i, 0, (struct bits){ .free = true, .tail = true, .low = true });
+}
+
 void pg_map_build(struct pagus_state *st)
 {
 	for (uint32_t b = 0; b < st->nr_pages >> st->pageblock_order; b++) {
@@ -367,7 +372,10 @@ struct pg_view pg_map_view(const struct pagus_state *st, uint32_t i)
 	bool is_free = bit_of(m->free, bit), tail = bit_of(m->tail, bit);
 	struct pg_view look = { .zone = m->zone };
 
-	if (is_free && tail) {
+	if (is_free && tail && type) {
+		look.kind = PAGUS_PAGE_LEAKED;
+		look.type = 1;
+	} else if (is_free && tail) {
 		look.kind = PAGUS_PAGE_HOLE;
 		look.zone = PG_NO_ZONE;
 	} else if (bit_of(m->remote, bit)) {

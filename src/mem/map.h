@@ -10,6 +10,7 @@
  *      0    1    1-3   inherited: in use since before the hand-over, migratetype + 1
  *      1    0     0    free: the owner's, or the zone's
  *      1    1     0    a hole: not memory
+ *      1    1     1    leaked: its memory has failed
  *
  * A handed-out single page is all zeroes, so that handing it out and taking it back each change one
  * bit. The fifth map, `remote`, has the pages that were freed by somebody who does not hold the
@@ -207,6 +208,7 @@ void pg_map_grant(struct pagus_state *st, uint32_t i, uint32_t order, uint32_t t
 /* The same as grant, of pages that are free. */
 void pg_map_hand_out(struct pagus_state *st, uint32_t i, uint32_t order, uint32_t type);
 void pg_map_inherit(struct pagus_state *st, uint32_t i, uint32_t type);
+void pg_map_leak(struct pagus_state *st, uint32_t i);
 
 /* Page i, whose record is new, is reserved memory of a zone; without this it is a hole. */
 void pg_map_build(struct pagus_state *st);

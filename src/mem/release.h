@@ -55,6 +55,8 @@ struct pg_release {
 	 * cause.
 	 */
 	bool compact_first;
+	/* A compaction that is deferred in all zones counts as one that stalled, and failed. */
+	bool deferred_stalls;
 	/* Bulk allocation leaves room above the mark for the slots still empty, not for all. */
 	bool bulk_counts_missing;
 	/*

@@ -28,6 +28,7 @@
 #define PG_NO_SLOT      UINT32_MAX
 #define PG_NO_ZONE      UINT16_MAX
 #define PG_MAX_ZONES    254
+#define PG_POISON_NOTES 64 /* pages in use that may have failed at a time */
 #define PG_NR_FREE_HEADS (PAGUS_NR_ORDERS * PAGUS_NR_MIGRATETYPES)
 
 /*
@@ -47,7 +48,7 @@ struct pg_page {
 	uint8_t kind : 4;    /* Z, P or O */
 	uint8_t type : 4;    /* O: migratetype of the request, if allocated or inherited; P: in releases that
 	                      * keep it, of the pageblock when the page was freed; Z: of a free block 1 if it
-	                      * has been reported; else 0 */
+	                      * has been reported; of a leaked page 1 if its memory has failed; else 0 */
 };
 PG_STATIC_ASSERT(sizeof(struct pg_page) == 16, "page record");
 
@@ -167,8 +168,20 @@ struct pg_node {
 	uint32_t order, highest;     /* W: of this run */
 	uint32_t priority;           /* W: of the next turn; 0: no run goes on */
 	uint32_t reclaimed;          /* W: has this run freed anything */
+	/* kcompactd, the same: */
+	uint32_t compact_wanted_order;   /* A: largest order it was woken for and has not taken up */
+	uint32_t compact_wanted_highest; /* A: lowest zone type up to which, the same */
+	uint32_t compact_awake;          /* A */
+	uint32_t compact_check;          /* A: the node's score is to be looked at */
+	uint32_t compact_pause;          /* A: checks that are passed over, for want of progress */
+	uint32_t compact_order, compact_highest; /* W: of this run */
+	uint32_t compact_zone;           /* W: id of the next zone of it, + 1; 0: no run goes on */
+	uint32_t asked_order;            /* W: kswapd's: the order that this run was woken for */
+	uint32_t compact_score;          /* W: of the node as a run for its score began, + 1; 0 in others */
+	uint32_t evacuate_awake;         /* A: the worker of superpageblocks has something to do */
+	uint32_t evacuate_pad;
 };
-PG_STATIC_ASSERT(sizeof(struct pg_node) == 40, "node");
+PG_STATIC_ASSERT(sizeof(struct pg_node) == 88, "node");
 
 /* Zone flags: true if any of them is set. */
 static inline bool pg_zone_has(const struct pg_zone *z, uint32_t flags)
@@ -218,12 +231,15 @@ struct pagus_state {
 	uint32_t counter_drift;  /* marks see free pages without the CPUs' deltas */
 	uint32_t cpu_coming;     /* I: 1 while a CPU comes online */
 	uint32_t pcp_disabled;   /* I: 1 + the zone whose pcps are off; 0: none */
-	uint32_t content;        /* I: PG_CONTENT_* */
+	uint32_t content;        /* I, A: PG_CONTENT_* */
 	uint32_t pad[2 - (19 + PAGUS_NR_TUNABLES + 7) % 2];
 	uint64_t cpu_offline[PAGUS_MAX_CPUS / 64]; /* I: bit n of word m: CPU 64 m + n */
 	uint8_t node_online[PAGUS_MAX_NODES];
 	uint32_t superpageblock_order; /* 0: there are none */
-	uint32_t pad_end;
+	uint32_t poison_note[PG_POISON_NOTES]; /* A: pages in use that have failed; 0: none */
+	uint32_t nr_poisoned;    /* A: pages that have failed, in use or leaked */
+	uint32_t hw_failed;      /* A: one of them not for a test */
+	uint32_t failing;        /* A: a call of failure.h is running */
 };
 PG_STATIC_ASSERT(sizeof(struct pagus_state) % 8 == 0, "state");
 PG_STATIC_ASSERT(offsetof(struct pagus_state, cpu_offline) ==

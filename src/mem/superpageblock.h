@@ -61,9 +61,9 @@ struct pg_spb {
 	uint32_t kept_pages;             /* Z: of the zone's spb_kept_pages, its part */
 	uint16_t state;                  /* Z: bit s: in the state set s, counted from TAINTED on */
 	uint8_t fullness;                /* Z */
-	uint8_t pad;
+	uint8_t evacuating;              /* W: it is below its reserve, and not yet well above */
 	uint16_t nr_listed[PG_NR_FREE_HEADS]; /* Z: pageblocks in the zone's summaries, as these */
-	uint32_t pad_end;
+	uint32_t resting;                /* A: ticks until it is tried to be emptied again */
 };
 PG_STATIC_ASSERT(sizeof(struct pg_spb) % 8 == 0, "superpageblock");
 

@@ -67,13 +67,18 @@ static enum pagus_status offer(struct pg_call *c, pagus_pfn_t pfn, uint32_t type
 	status = pg_block_at(c->st, pfn, 0, &i);
 	if (status != PAGUS_OK)
 		return status;
-	/* What pages are to hold when they are handed out is not the borrower's affair. */
-	if (c->st->content)
-		return PAGUS_BUSY;
 	pcp = pg_pcp(c->st, pg_zone_of(c->st, i)->id, c->cpu);
 	if (!pg_pcp_trylock(c, pcp, PAGUS_REASON_PCP_ALLOC))
 		return PAGUS_BUSY;
 	pg_loan_end(c, pcp);
+	/*
+	 * What pages are to hold when they are handed out, and whether their memory has failed, is not
+	 * the borrower's affair. Who notes the latter ends the loan under this lock afterwards.
+	 */
+	if (pg_read(c->st->content)) {
+		pg_pcp_unlock(c, pcp);
+		return PAGUS_BUSY;
+	}
 	pg_maps_absorb(c, pcp, pg_map(c->st, i));
 	pg_maps_drain_over(c, pg_zone(c->st, pcp->zone), pcp, 0, false);
 	if (type == PAGUS_NR_MIGRATETYPES)

@@ -21,6 +21,7 @@
 #include "pcp/loan.h"
 #include "pcp/maps.h"
 #include "zone/remote.h"
+#include "zone/superpageblock.h"
 
 #define MAX_LOOKS   16 /* at pageblocks of a queue, for one request */
 #define MAX_WAITING 4  /* pageblocks on a pcp's stack before others look after it */
@@ -115,7 +116,7 @@ static uint32_t take(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, s
 		}
 		if (pg_unlikely(i == PG_NONE))
 			i = refill(c, z, pcp, t);
-	} while (i != PG_NONE && pg_content_leaks(c, i, t->order));
+	} while (i != PG_NONE && pg_suspect_withheld(c, i, t->order, pcp));
 	return i;
 }
 
@@ -255,7 +256,7 @@ enum pagus_status pagus_loan_free(struct pagus *p, pagus_pfn_t pfn)
 	m = pg_map(st, i);
 	bit = pg_map_bit(st, i);
 	/* Only what is handed out as a single page is so simple. */
-	if (st->content ||
+	if (pg_read(st->content) ||
 	    !((pg_map_single(m, bit / 64) & ~pg_word_load(&m->free[bit / 64])) >> (bit & 63) & 1))
 		return pagus_free_pages(p, pfn, 0);
 	if (!pg_remote_free(st, i, 0, &put))
@@ -273,10 +274,9 @@ void pg_maps_defer(struct pg_call *c, uint32_t i, uint32_t order)
 		pg_remote_free(c->st, i + (n << piece), piece, &put);
 }
 
-/* ---- blocks in use ----------------------------------------------------------------------------------- */
+/* ---- blocks in use --------------------------------------------------------------------------- */
 
-/* The lock of the pageblock of page i: CPU + 1 whose pcp's it is, or 0 for the zone's. */
-static uint32_t lock_pageblock(struct pg_call *c, struct pg_zone *z, uint32_t i)
+uint32_t pg_maps_lock(struct pg_call *c, struct pg_zone *z, uint32_t i)
 {
 	const struct pg_map *m = pg_map(c->st, i);
 
@@ -293,14 +293,11 @@ static uint32_t lock_pageblock(struct pg_call *c, struct pg_zone *z, uint32_t i)
 				pg_loan_end(c, pg_pcp(c->st, z->id, owner - 1));
 			return owner;
 		}
-		if (owner)
-			pg_pcp_unlock(c, pg_pcp(c->st, z->id, owner - 1));
-		else
-			pg_zone_unlock(c, z);
+		pg_maps_unlock(c, z, owner);
 	}
 }
 
-static void unlock_pageblock(struct pg_call *c, struct pg_zone *z, uint32_t owner)
+void pg_maps_unlock(struct pg_call *c, struct pg_zone *z, uint32_t owner)
 {
 	if (owner)
 		pg_pcp_unlock(c, pg_pcp(c->st, z->id, owner - 1));
@@ -316,19 +313,25 @@ void pg_maps_split(struct pg_call *c, uint32_t i, uint32_t order, uint32_t to)
 
 	if (look.kind == PAGUS_PAGE_INHERITED)
 		return; /* each page is by itself already */
-	owner = lock_pageblock(c, z, i);
+	owner = pg_maps_lock(c, z, i);
 	for (uint32_t k = 0; k < 1u << (order - to); k++)
 		pg_map_grant(c->st, i + (k << to), to, look.type);
-	unlock_pageblock(c, z, owner);
+	pg_maps_unlock(c, z, owner);
 }
 
 void pg_maps_set_type(struct pg_call *c, uint32_t i, uint32_t type)
 {
 	struct pg_zone *z = pg_zone_of(c->st, i);
-	uint32_t owner = lock_pageblock(c, z, i);
+	uint32_t owner = pg_maps_lock(c, z, i);
 
 	pg_map_grant(c->st, i, 0, type);
-	unlock_pageblock(c, z, owner);
+	/* Of one that is owned, what its owner may do with it does not say this. */
+	if (owner)
+		pg_zone_lock(c, z, PAGUS_REASON_FREE_DIRECT);
+	pg_spb_changed(c, z, i, 0);
+	if (owner)
+		pg_zone_unlock(c, z);
+	pg_maps_unlock(c, z, owner);
 }
 
 const struct pg_pcp_ops pg_pcp_bitmap = {

@@ -44,6 +44,13 @@ void pg_maps_grown(struct pagus_state *st, struct pg_pcp *pcp, struct pg_map *m,
 /* Free a block of any order without any lock. */
 void pg_maps_defer(struct pg_call *c, uint32_t i, uint32_t order);
 
+/*
+ * Wait for the lock of the pageblock of page i: CPU + 1 whose pcp's it is, or 0 for the zone's. It
+ * is not lent then.
+ */
+uint32_t pg_maps_lock(struct pg_call *c, struct pg_zone *z, uint32_t i);
+void pg_maps_unlock(struct pg_call *c, struct pg_zone *z, uint32_t owner);
+
 /* The block that is handed out becomes blocks of order `to`. Waits for the pageblock's lock. */
 void pg_maps_split(struct pg_call *c, uint32_t i, uint32_t order, uint32_t to);
 

@@ -160,6 +160,21 @@ void pg_pcp_tell_refill(const struct pg_call *c, const struct pg_zone *z, const 
 			uint32_t asked, uint32_t pages);
 
 /*
+ * Is the block, just taken to be handed out, bad by the port's check, or has it a page whose memory
+ * has failed? Then it is not handed out, and what becomes of it has been seen to. `held`: the pcp
+ * whose lock is held, or NULL.
+ */
+bool pg_suspect_ends(struct pg_call *c, uint32_t i, uint32_t order, const struct pg_pcp *held);
+
+static inline bool pg_suspect_withheld(struct pg_call *c, uint32_t i, uint32_t order,
+				       const struct pg_pcp *held)
+{
+	if (!pg_unlikely(c->p->port->check || (pg_read(c->st->content) & PG_CONTENT_SUSPECT)))
+		return false;
+	return pg_suspect_ends(c, i, order, held);
+}
+
+/*
  * The block for `t`: from its list, *hit, or after a refill; PG_NONE if that brings none. Each turn
  * in vain leaks a block.
  */
@@ -179,7 +194,7 @@ static inline uint32_t pg_pcp_take(struct pg_call *c, struct pg_zone *z, struct 
 			*hit = pg_pcp_fill(c, z, pcp, t);
 			i = pg_pcp_pop(c->st, pcp, list, t->order);
 		}
-	} while (i != PG_NONE && pg_content_leaks(c, i, t->order));
+	} while (i != PG_NONE && pg_suspect_withheld(c, i, t->order, pcp));
 	return i;
 }
 

@@ -14,6 +14,7 @@
 #include "reclaim/reclaim.h"
 
 #include "base/bits.h"
+#include "reclaim/kcompactd.h"
 
 /* The zone, if it belongs to the node, has memory, and is of a type up to `highest`. */
 static struct pg_zone *zone_of_run(const struct pagus_state *st, uint32_t id, uint32_t node,
@@ -22,6 +23,16 @@ static struct pg_zone *zone_of_run(const struct pagus_state *st, uint32_t id, ui
 	struct pg_zone *z = pg_zone(st, id);
 
 	return z->node == node && z->type <= highest && z->managed ? z : NULL;
+}
+
+/* With vm.defrag_mode only whole pageblocks count for requests of higher order. */
+static int64_t free_for(const struct pagus_state *st, const struct pg_zone *z, uint32_t order)
+{
+	int64_t free = pg_watermark_safe_free(st, z);
+
+	if (st->tunable[PAGUS_TUNABLE_defrag_mode] && order > 0)
+		free = (int64_t)pg_min((uint64_t)free, pg_free_in_blocks(st, z));
+	return free;
 }
 
 static bool balanced(const struct pagus_state *st, uint32_t node, uint32_t order, uint32_t highest)
@@ -36,7 +47,7 @@ static bool balanced(const struct pagus_state *st, uint32_t node, uint32_t order
 		any = true;
 		/* It works for movable requests too, which may not count all. */
 		if (pg_watermark_ok_with(st, z, order, pg_mark(z, PAGUS_WMARK_HIGH), highest,
-					 PG_ALLOC_KEEP_RESERVE, pg_watermark_safe_free(st, z)))
+					 PG_ALLOC_KEEP_RESERVE, free_for(st, z, order)))
 			return true;
 	}
 	/* Nothing to balance. */
@@ -64,7 +75,7 @@ static void note_wanted(struct pg_node *n, uint32_t order, uint32_t highest)
 		pg_atomic_store(&n->wanted_order, order);
 }
 
-void pg_kswapd_wake(struct pg_call *c, uint32_t node, uint32_t order, uint32_t highest)
+void pg_kswapd_wake(struct pg_call *c, uint32_t node, uint32_t order, uint32_t highest, bool waits)
 {
 	struct pg_node *n = pg_node(c->st, node);
 
@@ -75,9 +86,14 @@ void pg_kswapd_wake(struct pg_call *c, uint32_t node, uint32_t order, uint32_t h
 	 * Read by a read-modify-write, as fall_asleep writes it: of the two, one comes first.
 	 * Either this sees that kswapd sleeps, or kswapd sees, after it, what has just been noted.
 	 */
-	if (pg_atomic_or(&n->awake, 0) || pg_node_hopeless(n) ||
-	    (balanced(c->st, node, order, highest) && !boosted(c->st, node, highest)))
+	if (pg_atomic_or(&n->awake, 0))
 		return;
+	if (pg_node_hopeless(n) ||
+	    (balanced(c->st, node, order, highest) && !boosted(c->st, node, highest))) {
+		if (!waits)
+			pg_kcompactd_wake(c, node, order, highest);
+		return;
+	}
 	if (pg_atomic_exchange(&n->awake, 1))
 		return;
 	pg_watermark_set_thresholds(c->st, node, true);
@@ -103,8 +119,10 @@ uint64_t pg_kswapd_take_zones(struct pagus_state *st, uint32_t node, uint32_t hi
 	return boosts;
 }
 
-void pg_kswapd_leave_zones(struct pg_call *c, uint32_t node, uint32_t highest)
+bool pg_kswapd_leave_zones(struct pg_call *c, uint32_t node, uint32_t highest)
 {
+	bool any_boost = false;
+
 	for (uint32_t id = 0; id < c->st->nr_zones; id++) {
 		struct pg_zone *z = zone_of_run(c->st, id, node, highest);
 
@@ -113,11 +131,13 @@ void pg_kswapd_leave_zones(struct pg_call *c, uint32_t node, uint32_t highest)
 		pg_zone_clear(z, PG_ZONE_RECLAIM_ACTIVE);
 		if (!z->boost_taken)
 			continue;
+		any_boost = true;
 		pg_zone_lock(c, z, PAGUS_REASON_BOOST);
 		pg_write(z->boost, z->boost - pg_min(z->boost, z->boost_taken));
 		pg_zone_unlock(c, z);
 		z->boost_taken = 0;
 	}
+	return any_boost;
 }
 
 static void begin_run(struct pg_call *c, uint32_t node)
@@ -127,7 +147,7 @@ static void begin_run(struct pg_call *c, uint32_t node)
 	uint32_t highest = pg_atomic_exchange(&n->wanted_highest, PAGUS_NR_ZONE_TYPES);
 
 	if (highest != PAGUS_NR_ZONE_TYPES) {
-		n->order = order;
+		n->order = n->asked_order = order;
 		n->highest = highest;
 	}
 	n->priority = PG_RECLAIM_PRIORITY;
@@ -205,6 +225,19 @@ static bool is_wanted(const struct pg_node *n)
 	return pg_atomic_load(&n->wanted_highest) != PAGUS_NR_ZONE_TYPES;
 }
 
+/* kswapd has nothing to do: what compaction has learnt may be out of date. */
+static void let_hints_go(struct pagus_state *st, uint32_t node)
+{
+	for (uint32_t id = 0; id < st->nr_zones; id++) {
+		struct pg_zone *z = pg_zone(st, id);
+
+		if (z->node != node || !pg_zone_has(z, PG_ZONE_HINTS_OLD))
+			continue;
+		pg_zone_clear(z, PG_ZONE_HINTS_OLD);
+		pg_zone_set(z, PG_ZONE_HINTS_GO);
+	}
+}
+
 /*
  * False if a request came meanwhile that saw kswapd awake and left it at that. What is noted before
  * the exchange is seen after it; who comes later sees it asleep, and wakes it.
@@ -214,6 +247,8 @@ static bool fall_asleep(struct pg_call *c, uint32_t node)
 	struct pg_node *n = pg_node(c->st, node);
 
 	pg_watermark_set_thresholds(c->st, node, false);
+	let_hints_go(c->st, node);
+	pg_kcompactd_wake(c, node, n->asked_order, n->highest);
 	pg_atomic_exchange(&n->awake, 0);
 	if (!is_wanted(n) || pg_node_hopeless(n))
 		return true;
@@ -234,7 +269,8 @@ bool pg_kswapd_turn(struct pg_call *c, uint32_t node)
 	if (!turn(c, node))
 		return true;
 	n->priority = 0;
-	pg_kswapd_leave_zones(c, node, n->highest);
+	if (pg_kswapd_leave_zones(c, node, n->highest))
+		pg_kcompactd_wake(c, node, c->st->pageblock_order, n->highest);
 	if (!pg_node_hopeless(n) &&
 	    (is_wanted(n) || !balanced(c->st, node, n->order, n->highest)))
 		return true;

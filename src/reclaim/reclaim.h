@@ -22,9 +22,10 @@ void pg_reclaim_leave(struct pg_call *c, uint32_t task);
 
 /*
  * A request of `order` for zones up to type `highest` found the node short. If its kswapd sleeps,
- * has not given up, and has something to do, it is woken. Needs no lock.
+ * has not given up, and has something to do, it is woken. If not, only compaction can help a
+ * request that does not wait for it: then kcompactd is. Needs no lock.
  */
-void pg_kswapd_wake(struct pg_call *c, uint32_t node, uint32_t order, uint32_t highest);
+void pg_kswapd_wake(struct pg_call *c, uint32_t node, uint32_t order, uint32_t highest, bool waits);
 
 /* One turn of the node's kswapd: true if there is more to do. */
 bool pg_kswapd_turn(struct pg_call *c, uint32_t node);
@@ -32,10 +33,10 @@ bool pg_kswapd_turn(struct pg_call *c, uint32_t node);
 /*
  * What the beginning and the end of a run do to the node's zones up to `highest`: they are marked
  * as under reclaim, and their boosts noted, whose sum is returned; then the mark and those boosts
- * are taken off.
+ * are taken off: were there any?
  */
 uint64_t pg_kswapd_take_zones(struct pagus_state *st, uint32_t node, uint32_t highest);
-void pg_kswapd_leave_zones(struct pg_call *c, uint32_t node, uint32_t highest);
+bool pg_kswapd_leave_zones(struct pg_call *c, uint32_t node, uint32_t highest);
 
 /* Pages were reclaimed from the node, by anybody. */
 static inline void pg_reclaim_note(struct pg_node *node, uint64_t pages)

@@ -30,7 +30,7 @@ enum pg_compacted pg_compact_suits(const struct pagus_state *st, const struct pg
 
 	if (is_served(st, z, who, mark))
 		return PG_COMPACTED_SUCCESS;
-	/* A costly request that will not wait is not to fill what is free beside CMA with copies. */
+	/* A costly request that will not wait is not to fill what is free beside CMA. */
 	if (costly && who->async && !(who->flags & PG_ALLOC_CMA) &&
 	    !pg_watermark_ok(st, z, 0, mark + pg_compact_gap(who->order), who->highest, 0))
 		return PG_COMPACTED_SKIPPED;

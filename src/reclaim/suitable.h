@@ -6,7 +6,7 @@
 #include "zone/zone.h"
 
 #define PG_COMPACT_COSTLY 3u /* PAGE_ALLOC_COSTLY_ORDER */
-#define PG_COMPACT_WHOLE  UINT32_MAX /* in place of an order: the whole zone, whatever comes of it */
+#define PG_COMPACT_WHOLE  UINT32_MAX /* in place of an order: the whole zone */
 
 /* What a run came to: of several zones the largest counts (enum compact_result). */
 enum pg_compacted {

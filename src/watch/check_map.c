@@ -15,7 +15,7 @@ struct sums {
 	uint64_t nr_free[PAGUS_NR_ORDERS];
 	uint64_t reserved_pages;
 	uint64_t queued, waiting, lent;  /* pageblocks that say they are */
-	uint64_t isolated_blocks;
+	uint64_t isolated_blocks, leaked_pages;
 };
 
 struct check {
@@ -96,8 +96,8 @@ static uint32_t queue_of(const struct pagus_state *st, const struct pg_map *m)
 	return pg_block_type(st, pg_map_start(st, m)) + (whole ? PG_KEEP_WHOLE : 0) + 1;
 }
 
-/* Pages of the map that are neither holes nor reserved. */
-static uint32_t handed_over(const struct pagus_state *st, const struct pg_map *m)
+/* Pages of the map that are neither holes nor reserved; of these, that are leaked. */
+static uint32_t handed_over(const struct pagus_state *st, const struct pg_map *m, uint64_t *leaked)
 {
 	uint32_t pages = 0;
 
@@ -105,6 +105,7 @@ static uint32_t handed_over(const struct pagus_state *st, const struct pg_map *m
 		uint32_t kind = pg_view(st, pg_map_start(st, m) + i).kind;
 
 		pages += kind != PAGUS_PAGE_HOLE && kind != PAGUS_PAGE_RESERVED;
+		*leaked += kind == PAGUS_PAGE_LEAKED;
 	}
 	return pages;
 }
@@ -135,7 +136,7 @@ static int check_map(struct check *k, const struct pg_map *m)
 	sums->queued += m->queue != 0 && m->queue != PG_MAP_LENT;
 	sums->lent += m->queue == PG_MAP_LENT;
 	sums->waiting += m->waiting != PG_MAP_ALONE;
-	sums->held_pages += handed_over(k->st, m) - bits;
+	sums->held_pages += handed_over(k->st, m, &sums->leaked_pages) - bits;
 	sums->reserved_pages += type == PAGUS_HIGHATOMIC ? block_pages : 0;
 	sums->isolated_blocks += type == PAGUS_ISOLATE;
 	if (pg_map_owner(m)) {
@@ -224,6 +225,8 @@ static int check_zone(struct check *k, const struct pg_zone *z)
 			BROKEN(INV_nr_free, PG_NONE);
 	if ((int64_t)sums->free_pages != z->free_pages)
 		BROKEN(INV_free_pages, PG_NONE);
+	if (sums->leaked_pages != z->leaked_pages)
+		BROKEN(INV_leaked, PG_NONE);
 	if (sums->listed_pages + sums->pcp_pages + sums->held_pages != z->handed_over)
 		BROKEN(INV_conserved, PG_NONE);
 	if (sums->reserved_pages != z->reserved_highatomic)

@@ -3,6 +3,7 @@
 #include "mem/superpageblock.h"
 #include "pcp/pcp.h"
 #include "zone/owner.h"
+#include "zone/poison.h"
 
 uint64_t pagus_counter_read(const struct pagus *p, enum pagus_counter counter)
 {
@@ -228,8 +229,9 @@ enum pagus_status pagus_page_info(const struct pagus *p, pagus_pfn_t pfn,
 		.block_type = (enum pagus_migratetype)pg_block_type(st, i),
 		.owner = pg_owner(st, i),
 	};
+	info->poisoned = pg_poison_noted(st, i) || pg_poison_leaked(st, i);
 	info->reported = view.kind == PAGUS_PAGE_FREE && pg_store_is_reported(st, i);
-	if (view.kind != PAGUS_PAGE_FREE)
+	if (view.kind != PAGUS_PAGE_FREE && view.kind != PAGUS_PAGE_LEAKED)
 		info->request_type = (enum pagus_migratetype)view.type;
 	if (view.kind == PAGUS_PAGE_INHERITED)
 		info->references = 1;

@@ -228,7 +228,7 @@ static void put_sums(const struct pagus_state *st, struct pagus_text *t)
 	pg_put_pair(t, "", reserved, " pages reserved\n");
 	if (pg_text_lists_type(st, PAGUS_CMA))
 		pg_put_pair(t, "", cma, " pages cma reserved\n");
-	pg_put(t, "0 pages hwpoisoned\n");
+	pg_put_pair(t, "", pg_read(st->nr_poisoned), " pages hwpoisoned\n");
 }
 
 static void put_mem_info(const struct pagus_state *st, struct pagus_text *t,

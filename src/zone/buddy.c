@@ -15,7 +15,9 @@
 #include "zone/zone.h"
 
 #include "mem/release.h"
+#include "mem/stack.h"
 #include "zone/owner.h"
+#include "zone/remote.h"
 #include "zone/superpageblock.h"
 
 /*
@@ -73,12 +75,14 @@ static bool captured(const struct pg_call *c, const struct pg_zone *z, uint32_t 
 		     uint32_t type)
 {
 	const struct pagus_port *port = c->p->port;
+	uint32_t as = PAGUS_UNMOVABLE;
 
-	if (!waited_for(c, z, i, order, type) &&
-	    (!port->capture || !port->capture(c->p->port_ctx, pg_pfn(c->st, i), order)))
+	if (waited_for(c, z, i, order, type))
+		as = c->capture->type;
+	else if (!port->capture || !port->capture(c->p->port_ctx, pg_pfn(c->st, i), order))
 		return false;
 	if (pg_mapped(c->st)) {
-		pg_map_grant(c->st, i, order, PAGUS_UNMOVABLE);
+		pg_map_grant(c->st, i, order, as);
 		return true;
 	}
 	pg_page(c->st, i)->kind = PAGUS_PAGE_ALLOCATED;
@@ -156,6 +160,20 @@ void pg_buddy_free(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t or
 	}
 	pg_spb_changed(c, z, i - (1u << order), order);
 	pg_count(c, PAGUS_COUNTER_zone_free, 1);
+}
+
+void pg_free_deferred(struct pg_call *c, struct pg_zone *z, enum pg_end end)
+{
+	uint32_t next, order;
+
+	if (pg_mapped(c->st)) {
+		pg_remote_absorb_zone(c, z);
+		return;
+	}
+	for (uint32_t i = pg_stack_take(&z->deferred, PG_NONE); i != PG_NONE; i = next) {
+		next = pg_stack_next(pg_pages(c->st), i, &order);
+		pg_buddy_free(c, z, i, order, end);
+	}
 }
 
 void pg_buddy_free_as(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order,

@@ -5,10 +5,12 @@
 
 void pg_content_setup(struct pagus_state *st)
 {
-	st->content = st->tunable[PAGUS_TUNABLE_init_on_alloc] ? PG_CONTENT_ZERO_ALLOC : 0;
-	st->content |= st->tunable[PAGUS_TUNABLE_init_on_free] ? PG_CONTENT_ZERO_FREE : 0;
+	uint32_t content = st->tunable[PAGUS_TUNABLE_init_on_alloc] ? PG_CONTENT_ZERO_ALLOC : 0;
+
+	content |= st->tunable[PAGUS_TUNABLE_init_on_free] ? PG_CONTENT_ZERO_FREE : 0;
 	if (st->tunable[PAGUS_TUNABLE_page_poison])
-		st->content = PG_CONTENT_POISON;
+		content = PG_CONTENT_POISON;
+	pg_write(st->content, content | (st->content & PG_CONTENT_SUSPECT));
 }
 
 static void tell(const struct pg_call *c, uint32_t i, uint32_t order, int reason,
@@ -20,7 +22,7 @@ static void tell(const struct pg_call *c, uint32_t i, uint32_t order, int reason
 void pg_content_hand_out(struct pg_call *c, uint32_t i, uint32_t order, uint32_t gfp)
 {
 	const struct pagus_port *port = c->p->port;
-	uint32_t content = c->st->content;
+	uint32_t content = pg_read(c->st->content);
 
 	if ((content & PG_CONTENT_POISON) && port->check_poison &&
 	    !port->check_poison(c->p->port_ctx, pg_pfn(c->st, i), order)) {
@@ -37,9 +39,9 @@ void pg_content_free(struct pg_call *c, uint32_t i, uint32_t order)
 {
 	const struct pagus_port *port = c->p->port;
 
-	if ((c->st->content & PG_CONTENT_POISON) && port->poison)
+	if ((pg_read(c->st->content) & PG_CONTENT_POISON) && port->poison)
 		port->poison(c->p->port_ctx, pg_pfn(c->st, i), order);
-	if ((c->st->content & PG_CONTENT_ZERO_FREE) && port->zero)
+	if ((pg_read(c->st->content) & PG_CONTENT_ZERO_FREE) && port->zero)
 		port->zero(c->p->port_ctx, pg_pfn(c->st, i), order);
 }
 

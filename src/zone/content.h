@@ -13,6 +13,7 @@
 #define PG_CONTENT_ZERO_ALLOC 0x1u
 #define PG_CONTENT_ZERO_FREE  0x2u
 #define PG_CONTENT_POISON     0x4u
+#define PG_CONTENT_SUSPECT    0x8u /* no tunable's: pages in use have failed (poison.h) */
 
 /* After a tunable was set. */
 void pg_content_setup(struct pagus_state *st);
@@ -28,14 +29,5 @@ bool pg_content_bad(struct pg_call *c, uint32_t i, uint32_t order, enum pagus_ch
 
 /* The block, which is on no list and nobody's, is so for ever. */
 void pg_content_leak(struct pg_call *c, uint32_t i, uint32_t order);
-
-/* Is the block, just taken to be handed out, bad? Then it has been leaked. */
-static inline bool pg_content_leaks(struct pg_call *c, uint32_t i, uint32_t order)
-{
-	if (!pg_unlikely(c->p->port->check) || !pg_content_bad(c, i, order, PAGUS_CHECK_ALLOC))
-		return false;
-	pg_content_leak(c, i, order);
-	return true;
-}
 
 #endif

@@ -76,7 +76,7 @@ enum pagus_status pg_seed_boot_free(struct pg_call *c, pagus_pfn_t start, uint64
 			order--;
 		pg_zone_lock(c, z, PAGUS_REASON_HAND_OVER);
 		hand_over(st, i, 1u << order);
-		if (st->content)
+		if (pg_read(st->content))
 			pg_content_free(c, i, order);
 		pg_buddy_free(c, z, i, order, PG_TAIL);
 		pg_zone_unlock(c, z);

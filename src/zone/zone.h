@@ -127,6 +127,12 @@ uint32_t pg_effective_type(const struct pagus_state *st, uint32_t type);
 void pg_buddy_free(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order,
 		   enum pg_end end);
 
+/*
+ * Free what has been put off for want of the zone's lock, which is held now, the last first; with
+ * maps, take in what was freed without it.
+ */
+void pg_free_deferred(struct pg_call *c, struct pg_zone *z, enum pg_end end);
+
 /* Free the block i, not above the pageblock, to the lists of a type that is remembered. */
 void pg_buddy_free_as(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order,
 		      uint32_t type);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of compaction share: machines whose memory is in a state, and what became of it. */
+/* What the tests of compaction share: machines in a state, and what became of it. */
 #ifndef TEST_CONTIG_COMPACT_H
 #define TEST_CONTIG_COMPACT_H
 
@@ -9,7 +9,9 @@
 
 #define COMPACT_PAGES 16384u /* 32 pageblocks */
 
-static const char *const compact_policies[] = { "linux", "pcpbuddy", "pcpbuddy-bitmap", "linux-6.1" };
+static const char *const compact_policies[] = {
+	"linux", "pcpbuddy", "pcpbuddy-bitmap", "linux-6.1",
+};
 static const struct pagus_range compact_range = {
 	.nr_pages = COMPACT_PAGES, .zone = PAGUS_ZONE_BY_CEILING,
 };

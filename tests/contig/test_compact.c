@@ -2,7 +2,7 @@
 /* Compaction of one zone, through the public call. */
 #include "contig/compact.h"
 
-/* 16. Every second page is free: compaction makes blocks of it, and moves each page once at most. */
+/* 16. Every second page is free: compaction makes blocks of it; each page moves once at most. */
 static void test_property_16_checkerboard(void **context)
 {
 	(void)context;

@@ -275,7 +275,7 @@ static void test_property_37_none_is_left(void **context)
 	}
 }
 
-/* ---- what stands in the way ------------------------------------------------------------------ */
+/* ---- what stands in the way ----------------------------------------------------------------- */
 
 static void expect_obstacle(struct contig_lab *l, pagus_pfn_t start, uint64_t nr,
 			    enum pagus_isolate_mode mode, pagus_pfn_t want)

@@ -6,6 +6,7 @@
 #include "alloc/free.h"
 #include "contig/migrate.h"
 #include "contig/take.h"
+#include "zone/owner.h"
 
 static const char *const policies[] = { "linux", "pcpbuddy", "pcpbuddy-bitmap" };
 static const struct pagus_range range = { .nr_pages = 16384, .zone = PAGUS_ZONE_BY_CEILING };
@@ -276,8 +277,8 @@ static void test_take(void **context)
 		assert_int_equal(pg_take_free(&c, z, i), 10);
 		assert_int_equal(pg_take_free(&c, z, i), -1);
 		assert_int_equal(z->free_pages, 16384 - 1024);
-		pg_take_cut(c.st, i, 10, 4);
 		pg_zone_unlock(&c, z);
+		pg_take_cut(&c, i, 10, 4);
 		unit_check(&l.lab);
 		pg_zone_lock(&c, z, PAGUS_REASON_CONTIG);
 		for (uint32_t k = 0; k < 64; k++)
@@ -295,6 +296,57 @@ static void test_take(void **context)
 	}
 }
 
+/* Pages that were taken come back although a CPU has adopted the rest of their pageblock. */
+static void test_take_and_adopt(void **context)
+{
+	struct contig_lab l;
+	struct pg_call c;
+	struct pg_zone *z;
+	uint32_t first, i;
+	pagus_pfn_t pfn, last;
+
+	(void)context;
+	open_lab(&l, 2);
+	c = pg_call_begin(&l.lab.p);
+	z = pg_zone(c.st, 0);
+	first = pg_index(c.st, 0);
+	pg_zone_lock(&c, z, PAGUS_REASON_CONTIG);
+	/* Of the last one too much would go. */
+	for (i = first; i < first + range.nr_pages - 1024; i += 1024)
+		assert_int_equal(pg_take_free(&c, z, i), 10);
+	pg_zone_unlock(&c, z);
+	pg_call_end(&c);
+	last = unit_alloc(&l.lab, GFP_KERNEL, 10);
+	c = pg_call_begin(&l.lab.p);
+	pg_take_cut(&c, first, 10, 4);
+	pg_zone_lock(&c, z, PAGUS_REASON_CONTIG);
+	for (i = first + 32; i < first + 512; i += 16)
+		pg_take_return(&c, z, i, 4);
+	pg_zone_unlock(&c, z);
+	pg_call_end(&c);
+	pfn = unit_alloc(&l.lab, GFP_HIGHUSER_MOVABLE, 0);
+	assert_int_equal(pfn / 512, 0);
+	assert_int_equal(pg_owner(c.st, first), 1);
+	unit_check(&l.lab);
+	c = pg_call_begin(&l.lab.p);
+	pg_take_cut(&c, first, 4, 2);
+	pg_zone_lock(&c, z, PAGUS_REASON_CONTIG);
+	for (i = first; i < first + 16; i += 4)
+		pg_take_return(&c, z, i, 2);
+	pg_take_return(&c, z, first + 16, 4);
+	for (i = first + 512; i < first + 1024; i += 16)
+		pg_take_return(&c, z, i, 4);
+	for (i = first + 1024; i < first + range.nr_pages - 1024; i += 1024)
+		pg_take_return(&c, z, i, 10);
+	pg_zone_unlock(&c, z);
+	pg_call_end(&c);
+	unit_free(&l.lab, pfn, 0);
+	unit_free(&l.lab, last, 10);
+	pagus_drain_all(&l.lab.p);
+	assert_int_equal(unit_zone(&l.lab, 0).free_pages, range.nr_pages);
+	contig_close(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,6 +357,7 @@ int main(void)
 		cmocka_unit_test(test_who_is_not_isolated),
 		cmocka_unit_test(test_tags_and_movability),
 		cmocka_unit_test(test_take),
+		cmocka_unit_test(test_take_and_adopt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <pagus/compact.h>
 #include <pagus/handle.h>
 #include <pagus/posix.h>
 
@@ -229,6 +230,24 @@ static bool turn_blocks(void)
 	return true;
 }
 
+/* ---- moving ---------------------------------------------------------------------------------- */
+
+static bool turn_compact(void)
+{
+	struct pagus_compact_zone how = {
+		.zone = chance(pagus_nr_zones(all.p)), .order = 1 + chance(BLOCK_ORDER),
+		.migratetype = (enum pagus_migratetype)chance(3), .gfp = GFP_KERNEL,
+		.mode = (enum pagus_migrate_mode)chance(3), .ignore_hints = chance(2),
+	};
+	struct pagus_compaction stats;
+
+	usleep(chance(2000));
+	if (chance(4) == 0)
+		how.order = PAGUS_COMPACT_WHOLE;
+	pagus_compact_zone(all.p, &how, &stats);
+	return stats.moved > 0;
+}
+
 /* ---- looking --------------------------------------------------------------------------------- */
 
 static bool turn_check(void)
@@ -261,6 +280,8 @@ static struct role {
 	{ "handles", turn_handles, true },
 	{ "blocks", turn_blocks, true },
 	{ "blocks", turn_blocks, true },
+	{ "compact", turn_compact, true },
+	{ "compact", turn_compact, true },
 	{ "check", turn_check, true },
 };
 #define NR_ROLES (sizeof(roles) / sizeof(roles[0]))

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The checks of the superpageblock specification that need no migration, by their numbers, on
- * machines of 512 MiB and 16 GiB; larger ones are in test_large.c.
+ * machines of 512 MiB and 16 GiB.
+ *
+ * usage: test_checks [MIB]    of the largest machine; none above that
  */
 #include "superpageblock/host.h"
 
-static const uint64_t sizes[] = { 512, 16384 };
+static const uint64_t sizes[] = { 512, 16384, 262144 };
+static uint64_t largest = 16384;
 
 /* 1, 2: everything is counted from the maps anew, again and again under a random load. */
 static void check_01_counts_and_sets_are_exact(void **state)
 {
 	(void)state;
-	for (size_t n = 0; n < NR_OF(sizes); n++) {
+	for (size_t n = 0; n < NR_OF(sizes) && sizes[n] <= largest; n++) {
 		struct host *h = host_boot(sizes[n], 3);
 		uint32_t nr = 100000;
 
@@ -66,7 +69,7 @@ static void grow(uint64_t mib, uint32_t max_order, uint32_t more_tainted)
 static void check_04_kernel_memory_alone_fills_superpageblocks(void **state)
 {
 	(void)state;
-	for (size_t n = 0; n < NR_OF(sizes); n++) {
+	for (size_t n = 0; n < NR_OF(sizes) && sizes[n] <= largest; n++) {
 		grow(sizes[n], 0, 0);
 		grow(sizes[n], 3, 1);
 	}
@@ -76,7 +79,7 @@ static void check_04_kernel_memory_alone_fills_superpageblocks(void **state)
 static void check_07_movable_pages_fill_the_fullest_first(void **state)
 {
 	(void)state;
-	for (size_t n = 0; n < NR_OF(sizes); n++) {
+	for (size_t n = 0; n < NR_OF(sizes) && sizes[n] <= largest; n++) {
 		struct host *h = host_boot(sizes[n], 1);
 		struct pagus_superpageblock_info s;
 		uint64_t target = sizes[n] * MIB_PAGES / 2 + 777;
@@ -98,7 +101,7 @@ static void check_07_movable_pages_fill_the_fullest_first(void **state)
 static void check_08_refilled_memory_leaves_the_empty_ones(void **state)
 {
 	(void)state;
-	for (size_t n = 0; n < NR_OF(sizes); n++) {
+	for (size_t n = 0; n < NR_OF(sizes) && sizes[n] <= largest; n++) {
 		struct host *h = host_boot(sizes[n], 1);
 		uint64_t target = sizes[n] * MIB_PAGES * 6 / 10;
 		uint32_t empty;
@@ -143,7 +146,7 @@ static void check_23_the_last_page_that_cannot_move_takes_the_taint_along(void *
 	host_close(h);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(check_01_counts_and_sets_are_exact),
@@ -153,5 +156,7 @@ int main(void)
 		cmocka_unit_test(check_23_the_last_page_that_cannot_move_takes_the_taint_along),
 	};
 
+	if (argc > 1)
+		largest = strtoull(argv[1], NULL, 10);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

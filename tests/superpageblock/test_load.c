@@ -3,7 +3,8 @@
  * Checks of the superpageblock specification under loads. Besides the machines as they are, the
  * RFC's host of 238 superpageblocks at a 16th of its size: 16 GiB in 256 superpageblocks of 64 MiB.
  *
- * usage: test_load [PERCENT]    of memory that is replaced, on the larger ones; 15
+ * usage: test_load [PERCENT [MIB]]    of memory that is replaced on those above 512 MiB, 15; of the
+ *                                     largest machine, 16384: none above that
  */
 #include <stdio.h>
 
@@ -11,7 +12,7 @@
 
 #define SCALED_ORDER 14
 
-static uint64_t percent = 15;
+static uint64_t percent = 15, largest = 16384;
 
 static void print_cost(const struct host *h, const char *what)
 {
@@ -34,6 +35,7 @@ static void steady(uint64_t mib, uint32_t order, const struct mix *mix, uint64_t
 	struct host *h = host_boot_as("superpageblock", order, 0, mib, 4);
 	uint64_t long_ones, chosen;
 
+	print_message("%llu MiB, superpageblocks of order %u\n", (unsigned long long)mib, h->order);
 	load_fill(h, mix);
 	load_turn_over(h, mix, replaced * 10);
 	unit_check(&h->lab);
@@ -56,17 +58,25 @@ static void check_05_mixed_steady_state(void **state)
 	steady(512, 0, &single, 1000, 1100);
 	steady(512, 0, &orders, 1000, 1250);
 	steady(512, 0, &huge, 1000, 1250);
+	if (largest < 16384)
+		return;
 	steady(16384, SCALED_ORDER, &single, percent, 1100);
 	steady(16384, SCALED_ORDER, &orders, percent, 1250);
 	steady(16384, SCALED_ORDER, &huge, percent, 1250);
 	steady(16384, 0, &huge, percent, 1250);
+	/* 4096 superpageblocks: as many looks as with few. */
+	if (largest >= 65536)
+		steady(65536, 12, &huge, percent, 1250);
+	if (largest >= 262144)
+		steady(262144, 0, &huge, percent, 1250);
 }
 
 /* The control: without superpageblocks such pages are everywhere before long. */
 static void the_same_load_without_superpageblocks(void **state)
 {
 	static const struct mix huge = { 0, true, 70, 10 };
-	struct host *h = host_boot_as("pcpbuddy-bitmap", SCALED_ORDER, 0, 16384, 4);
+	uint64_t mib = largest < 16384 ? 512 : 16384;
+	struct host *h = host_boot_as("pcpbuddy-bitmap", mib == 512 ? 0 : SCALED_ORDER, 0, mib, 4);
 	uint32_t tainted;
 
 	(void)state;
@@ -79,14 +89,13 @@ static void the_same_load_without_superpageblocks(void **state)
 }
 
 /* 6: slabs grow from 1.7 to 11.7 superpageblocks' worth on a machine that is in use. */
-static void check_06_slab_storm(void **state)
+static void slab_storm(uint64_t mib, uint32_t order)
 {
 	static const struct mix before = { 3, true, 60, 1 };
-	struct host *h = host_boot_as("superpageblock", SCALED_ORDER, 0, 16384, 4);
-	uint64_t unit = UINT64_C(1) << SCALED_ORDER;
+	struct host *h = host_boot_as("superpageblock", order, 0, mib, 4);
+	uint64_t unit = UINT64_C(1) << h->order;
 	uint32_t at_first;
 
-	(void)state;
 	load_fill(h, &before);
 	while (host_kernel_pages(h) > unit * 17 / 10)
 		host_give_random(h, load_kernel_type(h));
@@ -108,6 +117,15 @@ static void check_06_slab_storm(void **state)
 	host_close(h);
 }
 
+static void check_06_slab_storm(void **state)
+{
+	(void)state;
+	if (largest >= 16384)
+		slab_storm(16384, SCALED_ORDER);
+	if (largest >= 262144)
+		slab_storm(262144, 0);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -118,5 +136,7 @@ int main(int argc, char **argv)
 
 	if (argc > 1)
 		percent = strtoull(argv[1], NULL, 10);
+	if (argc > 2)
+		largest = strtoull(argv[2], NULL, 10);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

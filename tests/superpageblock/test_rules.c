@@ -312,6 +312,35 @@ static void check_24_imperfect_superpageblocks(void **state)
 	unit_close(&lab);
 }
 
+/* Another node's tainted superpageblocks are no reason to leave one's own. */
+static void tainting_at_home_comes_before_another_node(void **state)
+{
+	static const struct pagus_range ranges[] = {
+		{ 0, 2 * SPB_PAGES, 0, PAGUS_ZONE_BY_CEILING },
+		{ 2 * SPB_PAGES, 2 * SPB_PAGES, 1, PAGUS_ZONE_BY_CEILING },
+	};
+	const struct pagus_config cfg = lab_config(ranges, NR_OF(ranges), "superpageblock");
+	struct pagus_request req = { .gfp = GFP_KERNEL };
+	struct pagus_result res;
+	struct lab lab;
+
+	(void)state;
+	unit_boot(&lab, &cfg);
+	lab_no_marks(&lab);
+	for (req.node = 2; req.node-- > 0;) {
+		assert_int_equal(pagus_alloc(&lab.p, &req, &res), PAGUS_OK);
+		assert_int_equal(res.pfn / (2 * SPB_PAGES), req.node);
+	}
+	/* But what is not there at home is taken from the other. */
+	req.node = 0;
+	while (unit_zone(&lab, 0).free_pages)
+		assert_int_equal(pagus_alloc(&lab.p, &req, &res), PAGUS_OK);
+	for (uint32_t n = 0; n < 1000; n++)
+		assert_int_equal(pagus_alloc(&lab.p, &req, &res), PAGUS_OK);
+	assert_int_equal(res.zone, 1);
+	unit_close(&lab);
+}
+
 static void an_order_out_of_range_is_refused(void **state)
 {
 	struct pagus_config cfg = lab_config(&range, 1, "superpageblock");
@@ -334,6 +363,7 @@ int main(void)
 		cmocka_unit_test(check_22_borrowed_pages_go_back),
 		cmocka_unit_test(check_09_huge_blocks_come_from_the_fullest),
 		cmocka_unit_test(check_24_imperfect_superpageblocks),
+		cmocka_unit_test(tainting_at_home_comes_before_another_node),
 		cmocka_unit_test(an_order_out_of_range_is_refused),
 	};
 

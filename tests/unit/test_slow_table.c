@@ -89,6 +89,7 @@ static bool perform(struct course *k, enum pg_act act)
 		return false;
 	case PG_ACT_WALK:
 	case PG_ACT_DRAIN:
+	case PG_ACT_EVACUATE:
 	case PG_ACT_LAST_RESORT:
 		return (chance & 7) == 0;
 	case PG_ACT_RIGHTS:
@@ -204,6 +205,8 @@ static enum verdict reclaim_and_compact(struct course *k)
 		return RETRY;
 	}
 	if (is(k, PG_FACT_HELD)) {
+		if (perform(k, PG_ACT_EVACUATE))
+			return GRANT;
 		perform(k, is(k, PG_FACT_PLAIN) ? PG_ACT_MIX : PG_ACT_TAINT);
 		return RETRY;
 	}

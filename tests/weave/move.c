@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "weave/move.h"
 
+#include <pagus/compact.h>
+
 #include "alloc/alloc.h"
 #include "alloc/free.h"
 #include "contig/migrate.h"
@@ -41,5 +43,21 @@ void move_some(uint64_t *random)
 	pg_migrate_run(&c, &m);
 	pg_migrate_putback(&c, &m, 0);
 	pg_call_end(&c);
+	world_mover(false);
+}
+
+void move_compact(uint64_t *random)
+{
+	struct pagus_compact_zone how = {
+		.order = 1 + weave_random(random, WORLD_MAX_ORDER),
+		.migratetype = (enum pagus_migratetype)weave_random(random, 3), .gfp = GFP_KERNEL,
+		.mode = (enum pagus_migrate_mode)weave_random(random, 3),
+		.ignore_hints = weave_random(random, 2),
+	};
+
+	if (weave_random(random, 2) == 0)
+		how.order = PAGUS_COMPACT_WHOLE;
+	world_mover(true);
+	pagus_compact_zone(&world.p, &how, NULL);
 	world_mover(false);
 }

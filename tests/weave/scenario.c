@@ -26,8 +26,9 @@ static const struct scenario_role
 			  [CALL_FREE] = 2 } },
 	destroyer = { 14, { [CALL_FREE] = 10, [CALL_FREE_BULK] = 2, [CALL_DRAIN] = 1,
 			    [CALL_FREE_NOLOCK] = 1 } },
+	compactor = { 3, { [CALL_COMPACT] = 2, [CALL_FREE] = 1 } },
 	mover = { 5, { [CALL_MOVE] = 4, [CALL_FREE] = 1 } },
-	anybody = { 10, { 4, 2, 5, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 } };
+	anybody = { 10, { 4, 2, 5, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 } };
 
 const struct scenario scenarios[] = {
 	{ "free", "an owner allocates, others free", 3, 16, .roles = { &owner, &freer, &freer } },
@@ -53,6 +54,12 @@ const struct scenario scenarios[] = {
 	  .roles = { &owner, &freer_ticks, &mover, &mover } },
 	{ "move, isolate", "the same while pageblocks are isolated", 4, 32,
 	  .roles = { &owner, &freer, &mover, &isolator } },
+	{ "compact", "the zone is compacted while pages are handed out and freed", 4, 40,
+	  .roles = { &owner, &freer_ticks, &compactor, &nolocker } },
+	{ "compact twice", "by two at once, while pcps are drained", 4, 40,
+	  .roles = { &refiller, &drainer, &compactor, &compactor } },
+	{ "compact, plug", "while CPUs go and come, and change", 4, 40, .migrates = true,
+	  .interrupts = true, .roles = { &owner, &plugger, &compactor, &freer_ticks } },
 	{ "anything", "all of it", 4, 24, .migrates = true, .interrupts = true, .captures = true,
 	  .roles = { &anybody, &anybody, &anybody, &anybody } },
 };
@@ -229,6 +236,7 @@ static void make(enum scenario_call call, uint32_t here)
 	case CALL_HOTPLUG: plug(here, false); break;
 	case CALL_PCPS: switch_pcps(false); break;
 	case CALL_ISOLATE: isolate(); break;
+	case CALL_COMPACT: move_compact(&actors[weave_self()].random); break;
 	case CALL_MOVE: move_some(&actors[weave_self()].random); break;
 	case NR_CALLS: break;
 	}

@@ -19,6 +19,7 @@ enum scenario_call {
 	CALL_PCPS,         /* the zone's pcps go off, or on again */
 	CALL_ISOLATE,
 	CALL_MOVE,         /* what some blocks hold, elsewhere */
+	CALL_COMPACT,
 	NR_CALLS
 };
 

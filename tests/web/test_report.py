@@ -144,7 +144,7 @@ def check_cells(page, data):
               "zone_lock_per_1000", "zone_lock_work_per_hold", "free_pages", "pcp_pages",
               "mixed_pageblocks", "free_2mib_blocks", "digest", "timing.seconds",
               "timing.events_per_second"}
-    for key in ("fallbacks", "unusable_index"):
+    for key in ("fallbacks", "unusable_index", "superpageblocks"):
         wanted |= {f"{key}.{part}" for part in policies[0][key]}
     wanted |= {f"free_blocks.{order}" for order in range(11)}
     for at in range(len(policies)):

@@ -363,7 +363,7 @@ static json_t *superpageblocks_json(const struct result *res)
 	uint64_t bound = res->tainted_bound;
 
 	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:f,s:I,s:f,s:I,s:I}",
-		"bytes", (json_int_t)(res->superpageblock_mib << 20),
+		"mib", (json_int_t)res->superpageblock_mib,
 		"whole", (json_int_t)res->superpageblocks,
 		"tainted", (json_int_t)res->tainted, "peak_tainted", (json_int_t)res->peak_tainted,
 		"lower_bound", (json_int_t)bound,

@@ -8,6 +8,7 @@ const MAP_MAX_PX = 640;
 const LABEL_PX = 20;
 const GAP_FROM_PX = 4;   /* cells of at least this size are drawn apart */
 const DOT_FROM_PX = 7;   /* mixed cells of at least this size have a dot: colour is not the only sign */
+const FRAME_FROM_PX = 2; /* superpageblocks are framed where a cell can spare a pixel */
 const PLAY_STEP_MS = 120;
 
 function cellClass(code) {
@@ -76,6 +77,8 @@ class PolicyMap {
 	constructor(policy, at, trace, onHover) {
 		this.policy = policy;
 		this.blockPages = 2 ** trace.pageblock_order;
+		/* Pageblocks of a superpageblock; none where the data have none. */
+		this.perSuper = (policy.superpageblocks?.mib ?? Infinity) * 2 ** 20 / (this.blockPages * trace.page_bytes);
 		this.canvas = make("canvas", { id: `map-${at}`, role: "img", tabindex: "0" });
 		this.pick = make("div", { class: "pick", hidden: "" });
 		this.counts = make("div", { class: "counts" });
@@ -103,6 +106,7 @@ class PolicyMap {
 		this.words = new Uint32Array(this.image.data.buffer);
 		this.palette = makePalette();
 		this.paper = pixelWord(tint("paper", 1));
+		this.lines = { tainted: pixelWord(tint("ink", 1)), clean: pixelWord(tint("quiet", 0.6)) };
 		this.drawLabels();
 	}
 
@@ -182,7 +186,45 @@ class PolicyMap {
 			if (dotted && code >= CELL_USED && cellClass(code) === "mixed")
 				this.drawDot(from, side);
 		}
+		if (cell >= FRAME_FROM_PX)
+			this.drawFrames(band);
 		this.context.putImageData(this.image, 0, 0, 0, band.top, width, band.height);
+	}
+
+	/* Numbers of the band's superpageblocks that hold anything that cannot move. */
+	taintedIn(band) {
+		const numbers = new Set();
+
+		for (let at = 0; at < band.nr_cells; at++) {
+			const code = this.cells[band.first_cell + at];
+			if (code >= CELL_USED && cellClass(code) !== "movable")
+				numbers.add(Math.floor((band.firstBlock + at) / this.perSuper));
+		}
+		return numbers;
+	}
+
+	/* Lines where superpageblocks meet, at the far edges of cells, so that no cell loses its first pixel. */
+	drawFrames(band) {
+		const { shape, perSuper, words, lines } = this;
+		const { cell, columns, width } = shape;
+		const tainted = this.taintedIn(band);
+		const numberOf = (block) => Math.floor(block / perSuper);
+		const last = band.firstBlock + band.nr_cells - 1;
+		const line = (a, b) => tainted.has(a) || tainted.has(b) ? lines.tainted : lines.clean;
+
+		for (let at = 0; at < band.nr_cells; at++) {
+			const block = band.firstBlock + at;
+			const [own, right, below] = [block, block + 1, block + columns].map(numberOf);
+			const from = this.pixelOf(band, at);
+			if (right !== own && block < last && right * perSuper % columns !== 0) {
+				for (let row = 0; row < cell; row++)
+					words[from + row * width + cell - 1] = line(own, right);
+			}
+			if (below !== own && block + columns <= last) {
+				const edge = from + (cell - 1) * width;
+				words.fill(line(own, below), edge, edge + cell);
+			}
+		}
 	}
 
 	drawDot(from, side) {
@@ -204,9 +246,21 @@ class PolicyMap {
 		const parts = [...CLASSES.map((name, at) => [name, sum(CELL_USED + 4 * at, 4)]).reverse(),
 			["nothing in use", numbers[CELL_EMPTY]]];
 		this.counts.replaceChildren(...parts.map(([name, nr]) =>
-			make("span", {}, make("b", {}, count(nr)), ` ${name}`)));
+			make("span", {}, make("b", {}, count(nr)), ` ${name}`)), ...this.superpageblockCount());
 		this.canvas.setAttribute("aria-label", `map of memory, policy ${this.policy.policy}, pageblocks: `
 			+ parts.map(([name, nr]) => `${nr} ${name}`).join(", "));
+	}
+
+	/* How many superpageblocks are tainted at this moment, those that zones share counted in each. */
+	superpageblockCount() {
+		if (!Number.isFinite(this.perSuper))
+			return [];
+		const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
+		const tainted = sum(this.shape.bands.map((band) => this.taintedIn(band).size));
+		const all = sum(this.shape.bands.map(({ firstBlock, nr_cells }) =>
+			Math.floor((firstBlock + nr_cells - 1) / this.perSuper) - Math.floor(firstBlock / this.perSuper) + 1));
+		return [make("span", { class: "tainted" }, make("b", {}, count(tainted)),
+			` of ${count(all)} superpageblocks tainted`)];
 	}
 
 	/* The cell under a pointer: its band and place in it, or null. */
@@ -277,7 +331,8 @@ class Maps {
 		byId("map-lead").replaceChildren("One cell is one ",
 			make("a", { href: "#g-pageblock" }, "pageblock"), ` (${bytes(this.blockBytes)}), one full row `
 			+ `${bytes(this.blockBytes * columns)} of physical memory. Hue: what is in use in it. Depth: how much of `
-			+ "it is in use.");
+			+ "it is in use. Lines: where ", make("a", { href: "#g-superpageblock" }, "superpageblocks"),
+			" meet; strong ones around those that are tainted.");
 		this.legend();
 		this.show();
 	}

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "synth/source.h"
 #include "trace/le.h"
 #include "trace/pgt.h"
 
@@ -57,6 +58,8 @@ static bool open_container(struct trace *t, struct trace_error *err)
 	struct stat st;
 	FILE *f;
 
+	if (strncmp(t->meta.path, SYNTH_PREFIX, strlen(SYNTH_PREFIX)) == 0)
+		return synth_open(t, err);
 	if (stat(t->meta.path, &st) != 0)
 		return trace_fail(err, "%s: %s", t->meta.path, strerror(errno));
 	if (S_ISDIR(st.st_mode))

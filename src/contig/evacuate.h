@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PG_CONTIG_EVACUATE_H
+#define PG_CONTIG_EVACUATE_H
+
+#include "contig/range.h"
+#include "mem/superpageblock.h"
+
+#define PG_SPB_REST 5u /* ticks in which one that could not be emptied is left alone */
+
+/* What the public calls of these names do. */
+bool pg_evacuate_tick(struct pg_call *c, uint32_t node);
+bool pg_evacuate_turn(struct pg_call *c, uint32_t node);
+
+/*
+ * The clean superpageblock without gaps that has the most free pages, not at rest and in no more use
+ * than `most` pages; NULL if there is none. As it looks, without a lock.
+ */
+struct pg_spb *pg_evacuate_emptiest(const struct pagus_state *st, const struct pg_zone *z,
+				    uint64_t most);
+
+/* Leave it alone for some ticks. */
+static inline void pg_spb_rest(struct pg_spb *s)
+{
+	pg_write(s->resting, PG_SPB_REST);
+}
+
+#endif

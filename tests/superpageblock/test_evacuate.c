@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Superpageblocks that are emptied: the checks of the specification's section (a), by their numbers,
+ * on 1 GiB in superpageblocks of 64 MiB whose movable pages have an owner.
+ */
+#include <pagus/contig.h>
+#include <pagus/evacuate.h>
+
+#include "contig/contig.h"
+
+#include <string.h>
+
+#define PAGES    UINT64_C(262144)
+#define ORDER    14u
+#define SPB      (UINT64_C(1) << ORDER)
+#define NR_SPBS  (PAGES / SPB)
+
+static const struct pagus_range range = { .nr_pages = PAGES, .zone = PAGUS_ZONE_BY_CEILING };
+
+struct host {
+	struct contig_lab l;
+	uint32_t nr_slots; /* that have been filled */
+	uint64_t seed;
+};
+
+static void boot(struct host *h)
+{
+	struct pagus_config cfg = lab_config(&range, 1, "superpageblock");
+
+	*h = (struct host){ .seed = unit_seed() };
+	cfg.section_order = 15;
+	cfg.superpageblock_order = ORDER;
+	contig_boot(&h->l, &cfg, PAGES, PAGES);
+}
+
+static struct pagus_superpageblock_info look(const struct host *h, uint32_t n)
+{
+	struct pagus_superpageblock_info s;
+
+	assert_int_equal(pagus_superpageblock_info(&h->l.lab.p, 0, n, &s), PAGUS_OK);
+	return s;
+}
+
+static uint32_t nr_tainted(const struct host *h)
+{
+	uint32_t nr = 0;
+
+	for (uint32_t n = 0; n < NR_SPBS; n++)
+		nr += look(h, n).tainted;
+	return nr;
+}
+
+static uint32_t nr_empty(const struct host *h)
+{
+	uint32_t nr = 0;
+
+	for (uint32_t n = 0; n < NR_SPBS; n++)
+		nr += look(h, n).free_pages == SPB;
+	return nr;
+}
+
+static bool fill_one(struct host *h)
+{
+	pagus_pfn_t pfn;
+
+	if (pagus_alloc_pages(&h->l.lab.p, GFP_HIGHUSER_MOVABLE & ~__GFP_DIRECT_RECLAIM, 0, &pfn) != PAGUS_OK)
+		return false;
+	pagus_sim_fill(&h->l.owner, h->nr_slots++, pfn, 0);
+	return true;
+}
+
+/* Movable pages until so many are in use, or until there are no more; of those some leave again. */
+static void age(struct host *h, uint64_t most, uint64_t percent)
+{
+	while (h->nr_slots < most && fill_one(h))
+		;
+	for (uint32_t slot = 0; slot < h->nr_slots; slot++)
+		if (lab_random(&h->seed, 100) < percent)
+			contig_empty(&h->l, slot);
+	pagus_drain_all(&h->l.lab.p);
+}
+
+static uint64_t counter(const struct host *h, enum pagus_counter which)
+{
+	return pagus_counter_read(&h->l.lab.p, which);
+}
+
+/* The least that is in use of a clean one without gaps. */
+static uint64_t least_used(const struct host *h)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (uint32_t n = 0; n < NR_SPBS; n++) {
+		const struct pagus_superpageblock_info s = look(h, n);
+
+		if (!s.tainted && s.nr_reserved == 0 && SPB - s.free_pages < least)
+			least = SPB - s.free_pages;
+	}
+	return least;
+}
+
+/* The specification's bound L2: whatever is scattered where, so many can be had without reclaim. */
+static uint64_t bound(const struct host *h)
+{
+	const struct pagus_zone_info zone = unit_zone(&h->l.lab, 0);
+	uint64_t room = zone.free_pages - zone.wmark[PAGUS_WMARK_LOW], clean = 0;
+
+	for (uint32_t n = 0; n < NR_SPBS; n++) {
+		const struct pagus_superpageblock_info s = look(h, n);
+
+		clean += !s.tainted;
+		if (s.tainted)
+			room -= s.free_pages < s.reserve_pages ? s.free_pages : s.reserve_pages;
+	}
+	return room / SPB < clean ? room / SPB : clean;
+}
+
+static enum pagus_status ask(struct host *h, pagus_pfn_t *pfn)
+{
+	return pagus_alloc_contig_pages(&h->l.lab.p, SPB, GFP_HIGHUSER_MOVABLE, PAGUS_NO_NODE, 0,
+					pfn);
+}
+
+/* The emptiest each time, so that no page more is copied than has to be; and as many as there can be. */
+static void test_check_10_and_11(void **context)
+{
+	pagus_pfn_t got[NR_SPBS];
+	uint64_t nr = 0, most;
+	struct host h;
+
+	(void)context;
+	boot(&h);
+	for (uint32_t n = 0; n < 300; n++)
+		unit_alloc(&h.l.lab, GFP_KERNEL, 0);
+	age(&h, PAGES * 9 / 10, 50);
+	most = bound(&h);
+	assert_true(most >= 4);
+	for (;;) {
+		uint64_t least = least_used(&h), before = h.l.owner.moved_pages;
+
+		if (ask(&h, &got[nr]) != PAGUS_OK)
+			break;
+		assert_int_equal(got[nr] % SPB, 0);
+		assert_int_equal(h.l.owner.moved_pages - before, least);
+		contig_check(&h.l);
+		nr++;
+	}
+	print_message("%llu of at most %llu superpageblocks\n", (unsigned long long)nr,
+		      (unsigned long long)most);
+	assert_int_equal(nr, most);
+	assert_int_equal(nr_tainted(&h), 1);
+	while (nr-- > 0)
+		assert_int_equal(pagus_free_contig_range(&h.l.lab.p, got[nr], SPB), PAGUS_OK);
+	contig_close(&h.l);
+}
+
+/* A page that refuses to move: all goes back, another is had, and this one is left alone. */
+static void test_check_12(void **context)
+{
+	(void)context;
+	for (uint32_t at = 1; at <= 2000; at += 666) {
+		struct host h;
+		uint64_t free_pages;
+		pagus_pfn_t pfn;
+
+		boot(&h);
+		age(&h, PAGES * 97 / 100, 40);
+		free_pages = unit_zone(&h.l.lab, 0).free_pages;
+		h.l.owner.move_fail_at = at;
+		h.l.owner.refusal = PAGUS_MOVE_NEVER;
+		assert_int_equal(ask(&h, &pfn), PAGUS_OK);
+		assert_int_equal(h.l.owner.nr_refused, 1);
+		assert_int_equal(h.l.owner.nr_isolated, h.l.owner.nr_moves + h.l.owner.nr_putbacks);
+		contig_check(&h.l);
+		pagus_drain_all(&h.l.lab.p);
+		assert_int_equal(unit_zone(&h.l.lab, 0).free_pages, free_pages - SPB);
+		contig_close(&h.l);
+	}
+}
+
+/* One tainted superpageblock, filled up with movable pages; room in the clean ones alone. */
+static void crowd(struct host *h)
+{
+	uint32_t nr;
+
+	unit_alloc(&h->l.lab, GFP_KERNEL, 0);
+	while (fill_one(h))
+		;
+	nr = h->nr_slots;
+	for (uint32_t slot = 0; slot < nr; slot++)
+		if (!look(h, (uint32_t)(h->l.owner.slot[slot].pfn / SPB)).tainted &&
+		    lab_random(&h->seed, 100) < 40)
+			contig_empty(&h->l, slot);
+	pagus_drain_all(&h->l.lab.p);
+	assert_int_equal(nr_tainted(h), 1);
+}
+
+/* Steps of the slow path, in the order in which they came. */
+static void test_check_16(void **context)
+{
+	static const char *const names[] = { "drain", "reclaim", "compact", "evacuate" };
+	uint32_t next = 0, nr = 0;
+	struct host h;
+
+	(void)context;
+	boot(&h);
+	crowd(&h);
+	lab_listen(&h.l.lab, 1u << PAGUS_EVENT_SLOW_STEP);
+	while (counter(&h, PAGUS_COUNTER_evacuate_pages) == 0 && nr++ < PAGES)
+		unit_alloc(&h.l.lab, GFP_KERNEL, 0);
+	for (uint32_t n = 0; n < h.l.lab.nr_events && n < LAB_LOG_EVENTS; n++) {
+		const char *name = pagus_slow_row_name(h.l.lab.log[n].a);
+
+		assert_string_not_equal(name, "taint");
+		if (next < NR_OF(names) && strcmp(name, names[next]) == 0)
+			next++;
+	}
+	assert_int_equal(next, NR_OF(names));
+	assert_int_equal(nr_tainted(&h), 1);
+	contig_close(&h.l);
+}
+
+/* As long as there is a movable page in it, no request has to taint another. */
+static void test_requests_make_room(void **context)
+{
+	uint64_t used = 1;
+	struct host h;
+
+	(void)context;
+	boot(&h);
+	crowd(&h);
+	for (; used < SPB - 600; used++) {
+		unit_alloc(&h.l.lab, GFP_KERNEL, 0);
+		if (used % 512 == 0) {
+			assert_int_equal(nr_tainted(&h), 1);
+			contig_check(&h.l);
+		}
+	}
+	assert_int_equal(nr_tainted(&h), 1);
+	assert_true(counter(&h, PAGUS_COUNTER_evacuate_pages) > SPB / 2);
+	contig_close(&h.l);
+}
+
+static uint32_t tainted_one(const struct host *h)
+{
+	uint32_t n = 0;
+
+	while (n < NR_SPBS && !look(h, n).tainted)
+		n++;
+	assert_true(n < NR_SPBS);
+	return n;
+}
+
+static uint32_t work(struct host *h)
+{
+	uint32_t turns = 0;
+
+	while (pagus_work(&h->l.lab.p, PAGUS_WORKER_EVACUATE, 0))
+		assert_true(++turns < 10000);
+	return turns;
+}
+
+/* Below the reserve it begins, well above it ends; what does not move rests, and is tried anew. */
+static void test_check_15(void **context)
+{
+	struct pagus_superpageblock_info s;
+	uint64_t isolated, moved;
+	uint32_t n, ticks = 0;
+	struct host h;
+
+	(void)context;
+	boot(&h);
+	crowd(&h);
+	n = tainted_one(&h);
+	do {
+		unit_alloc(&h.l.lab, GFP_KERNEL, 0);
+		s = look(&h, n);
+	} while (s.free_pages >= s.reserve_pages);
+	for (uint32_t slot = 0; slot < h.nr_slots; slot++)
+		h.l.owner.slot[slot].traits = PAGUS_TRAIT_PINNED;
+	assert_true(pagus_evacuate_tick(&h.l.lab.p, 0));
+	work(&h);
+	assert_int_equal(h.l.owner.nr_moves, 0);
+	for (uint32_t slot = 0; slot < h.nr_slots; slot++)
+		h.l.owner.slot[slot].traits = 0;
+	isolated = h.l.owner.nr_isolated;
+	while (!pagus_evacuate_tick(&h.l.lab.p, 0))
+		assert_true(++ticks < 10);
+	assert_true(ticks > 1);
+	assert_int_equal(h.l.owner.nr_isolated, isolated);
+	assert_true(work(&h) > 0);
+	s = look(&h, n);
+	assert_true(s.free_pages >= s.reserve_pages + 1024);
+	moved = h.l.owner.nr_moves;
+	assert_true(moved > 0);
+	assert_false(pagus_evacuate_tick(&h.l.lab.p, 0));
+	assert_int_equal(work(&h), 0);
+	assert_int_equal(h.l.owner.nr_moves, moved);
+	contig_close(&h.l);
+}
+
+/* As many are empty as are asked for, if there is room for what is in them; and then no more is moved. */
+static void test_ready(void **context)
+{
+	uint64_t moved;
+	struct host h;
+
+	(void)context;
+	boot(&h);
+	age(&h, PAGES * 9 / 10, 60);
+	assert_int_equal(pagus_tunable_set(&h.l.lab.p, PAGUS_TUNABLE_superpageblocks_ready, 5), PAGUS_OK);
+	assert_true(nr_empty(&h) < 5);
+	for (uint32_t tick = 0; tick < 20 && pagus_evacuate_tick(&h.l.lab.p, 0); tick++)
+		work(&h);
+	assert_true(nr_empty(&h) >= 5);
+	contig_check(&h.l);
+	moved = h.l.owner.nr_moves;
+	assert_false(pagus_evacuate_tick(&h.l.lab.p, 0));
+	assert_int_equal(h.l.owner.nr_moves, moved);
+	contig_close(&h.l);
+}
+
+/* Who cannot wait taints, and room is made for the next. */
+static void test_check_20(void **context)
+{
+	struct host h;
+	uint32_t nr;
+
+	(void)context;
+	boot(&h);
+	crowd(&h);
+	for (nr = 0; nr_tainted(&h) == 1 && nr < 40000; nr++)
+		unit_alloc(&h.l.lab, GFP_ATOMIC, 0);
+	assert_int_equal(nr_tainted(&h), 2);
+	assert_true(work(&h) > 0);
+	contig_close(&h.l);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_check_10_and_11),
+		cmocka_unit_test(test_check_12),
+		cmocka_unit_test(test_check_15),
+		cmocka_unit_test(test_check_16),
+		cmocka_unit_test(test_check_20),
+		cmocka_unit_test(test_ready),
+		cmocka_unit_test(test_requests_make_room),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
