@@ -78,7 +78,7 @@ same_results() {
 # child that starts threads is more than ThreadSanitizer supports, so fork is not among them.
 tsan() {
 	set -e
-	tests='cpu handle lock memory threads worker'
+	tests='compact cpu handle lock memory threads worker'
 	[ -f build-tsan/build.ninja ] || CC=gcc meson setup build-tsan -Db_sanitize=thread -Db_lundef=false
 	ninja -C build-tsan $(printf 'tests/test_posix_%s ' $tests)
 	TSAN_OPTIONS=halt_on_error=1 meson test -C build-tsan --no-rebuild --print-errorlogs \

@@ -5,6 +5,7 @@
 #include "alloc/alloc.h"
 #include "alloc/reference.h"
 #include "base/digest.h"
+#include "contig/cma.h"
 #include "contig/evacuate.h"
 #include "contig/kcompactd.h"
 #include "contig/tag.h"
@@ -333,6 +334,7 @@ static enum pagus_status boot_done(struct pg_call *c)
 {
 	if (c->st->pcp_disabled)
 		return PAGUS_BUSY;
+	pg_cma_activate(c);
 	pg_watermark_setup(c->st);
 	pg_zonelist_build(c);
 	if (!pg_places[c->st->place_policy]->mobility_off)
@@ -364,6 +366,12 @@ enum pagus_status pagus_seed_free(struct pagus *p, pagus_pfn_t pfn, uint32_t ord
 				  enum pagus_migratetype type)
 {
 	IN_CALL(pg_seed_free(&c, pfn, order, type));
+}
+
+enum pagus_status pagus_seed_used(struct pagus *p, pagus_pfn_t pfn, uint32_t order,
+				  enum pagus_migratetype type)
+{
+	return pg_seed_used(p->state, pfn, order, type);
 }
 
 enum pagus_status pagus_seed_pcp(struct pagus *p, uint32_t cpu, pagus_pfn_t pfn, uint32_t list)

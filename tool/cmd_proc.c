@@ -192,7 +192,7 @@ int cmd_proc(int argc, char **argv)
 	if (!o.policy)
 		o.policy = verify_policy_of(t, &err);
 	if (o.policy && o.at_end)
-		r = replay_run(t, o.policy, 0, NULL, NULL, &err);
+		r = replay_run(t, o.policy, 0, NULL, NULL, NULL, &err);
 	else if (o.policy)
 		m = machine_build(trace_meta(t), trace_start(t), o.policy, trace_start(t)->nr_cpus,
 				  &err);

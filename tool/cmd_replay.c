@@ -12,11 +12,14 @@
 #include "replay/result.h"
 #include "report/report.h"
 
-#define USAGE "replay TRACE... [--policy NAME[,NAME...]] [--cpus N] [--json FILE] [--html FILE]"
+#define USAGE "replay TRACE... [--policy NAME[,NAME...]] [--cpus N] [--defrag none|scan] " \
+	      "[--huge every=SECONDS[,order=9|18][,count=N][,hold=SECONDS]] [--closed-loop] " \
+	      "[--json FILE] [--html FILE]"
 
 struct options {
 	const char *policies[RESULT_POLICIES];
 	uint32_t nr_policies, nr_cpus;
+	struct whatif whatif;
 	const char *json, *html;
 	char *names; /* what --policy gave, cut at the commas */
 };
@@ -76,11 +79,32 @@ static int parse_cpus(struct options *o, const char *text)
 	return 0;
 }
 
+static int parse_defrag(struct options *o, const char *text)
+{
+	char why[256];
+
+	if (whatif_parse_defrag(&o->whatif.defrag, text, why, sizeof(why)))
+		return 0;
+	return cmd_fail("--defrag: %s", why);
+}
+
+static int parse_huge(struct options *o, const char *text)
+{
+	char why[256];
+
+	if (whatif_parse_huge(&o->whatif.huge, text, why, sizeof(why)))
+		return 0;
+	return cmd_fail("--huge: %s", why);
+}
+
 static int parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option options[] = {
 		{ "policy", required_argument, NULL, 'p' },
 		{ "cpus", required_argument, NULL, 'c' },
+		{ "defrag", required_argument, NULL, 'd' },
+		{ "huge", required_argument, NULL, 'H' },
+		{ "closed-loop", no_argument, NULL, 'l' },
 		{ "json", required_argument, NULL, 'j' },
 		{ "html", required_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -95,6 +119,12 @@ static int parse_options(int argc, char **argv, struct options *o)
 			status = parse_policies(o, optarg);
 		else if (c == 'c')
 			status = parse_cpus(o, optarg);
+		else if (c == 'd')
+			status = parse_defrag(o, optarg);
+		else if (c == 'H')
+			status = parse_huge(o, optarg);
+		else if (c == 'l')
+			o->whatif.closed_loop = true;
 		else if (c == 'j')
 			o->json = optarg;
 		else if (c == 'h')
@@ -150,7 +180,7 @@ static int replay_one(struct trace *t, const struct options *o, uint32_t n, stru
 	if (n > 0 && !trace_rewind(t, &err))
 		return cmd_fail("%s", err.text);
 	progress_begin(&progress, o->policies[n], trace_meta(t)->nr_events);
-	r = replay_run(t, o->policies[n], o->nr_cpus, show_progress, &progress, &err);
+	r = replay_run(t, o->policies[n], o->nr_cpus, &o->whatif, show_progress, &progress, &err);
 	progress_end(&progress);
 	if (!r)
 		return cmd_fail("%s", err.text);
@@ -170,6 +200,8 @@ static int replay_trace(const char *path, const struct options *o, json_t **json
 
 	if (!t)
 		status = cmd_fail("%s", set ? err.text : "no memory");
+	if (status == 0 && !whatif_possible(&o->whatif, t, &err))
+		status = cmd_fail("%s", err.text);
 	for (uint32_t n = 0; status == 0 && n < o->nr_policies; n++)
 		status = replay_one(t, o, n, set);
 	if (status == 0) {

@@ -13,7 +13,7 @@ static int list_models(void)
 {
 	const char *name, *about;
 
-	puts("Models:");
+	puts("usage: pagus " USAGE "\n\nModels:");
 	for (uint32_t n = 0; (name = synth_model_at(n, &about)); n++)
 		printf("  %-10s %s\n", name, about);
 	puts("\nKeys:");

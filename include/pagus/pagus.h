@@ -39,6 +39,7 @@ extern "C" {
 #define PAGUS_MAX_NODES     64
 #define PAGUS_MAX_CPUS      1024
 #define PAGUS_NR_PCP_LISTS  14 /* orders 0-3 by 3 types, then the huge order not movable, movable */
+#define PAGUS_MAX_CMA_AREAS 64
 #define PAGUS_NO_PFN        UINT64_MAX
 #define PAGUS_NO_NODE       UINT32_MAX
 
@@ -62,7 +63,8 @@ typedef uint64_t pagus_pfn_t;
 	X(BAD_VALUE, "value outside the allowed range")                                           \
 	X(BUSY, "page, zone or CPU is not in the state that this call needs")                     \
 	X(UNSUPPORTED, "the policy's store does not keep what this call needs")                    \
-	X(CANCELLED, "the caller's token ended it")
+	X(CANCELLED, "the caller's token ended it")                                               \
+	X(FULL, "the configuration has no room for one more")
 
 enum pagus_status {
 #define PAGUS_X(NAME, text) PAGUS_##NAME,
@@ -195,6 +197,8 @@ struct pagus_config {
 	uint32_t superpageblock_order; /* of policy superpageblock: 0, which chooses the largest up to 18
 	                                * (1 GiB of 4 KiB pages) of which the largest zone spans at least
 	                                * 8; or max_order .. 18, and at least 3 above pageblock_order */
+	uint32_t nr_cma_areas;     /* room for so many (cma.h), at most PAGUS_MAX_CMA_AREAS; costs a bit a
+	                            * page, unless it is 0 */
 };
 
 /* For C: a configuration with x86-64's ceilings and orders, one CPU, and policy linux. */
@@ -294,14 +298,15 @@ bool pagus_policy_known(const char *name);
 /*
  * Give the free range [start, start + nr_pages) to the buddy lists in the order in which the
  * kernel's memblock hand-over does: cut greedily into the largest aligned blocks, ascending, each
- * to its list's tail. Pages must be reserved. Errors: BAD_RANGE, BUSY.
+ * to its list's tail. Pages must be reserved; those that CMA areas have (cma.h) stay so. Errors:
+ * BAD_RANGE, BUSY.
  */
 enum pagus_status pagus_boot_free(struct pagus *p, pagus_pfn_t start, uint64_t nr_pages);
 
 /*
  * Hand [start, start + nr_pages) over as already in use, of unknown order and of the migratetype
  * that its use suggests (0-2). Such pages may be freed at any order whose pages are all so. Errors:
- * as above, and BAD_VALUE for the type.
+ * as above, and BAD_VALUE for the type; BUSY also where a CMA area has pages there.
  */
 enum pagus_status pagus_inherit(struct pagus *p, pagus_pfn_t start, uint64_t nr_pages,
 				enum pagus_migratetype type);
@@ -309,7 +314,7 @@ enum pagus_status pagus_inherit(struct pagus *p, pagus_pfn_t start, uint64_t nr_
 /*
  * End of hand-over: compute watermarks, lowmem reserves, pcp limits and zonelists, and decide on
  * grouping by mobility. Idempotent. Pageblocks are movable until here, as they are in the kernel,
- * which types them before it decides. Error: BUSY while a zone's pcps are off, as of
+ * which types them before it decides. CMA areas that are declared become active (cma.h). Error: BUSY while a zone's pcps are off, as of
  * pagus_seed_zone and pagus_tunable_set.
  */
 enum pagus_status pagus_boot_done(struct pagus *p);
@@ -329,6 +334,13 @@ enum pagus_status pagus_seed_block(struct pagus *p, pagus_pfn_t pfn, enum pagus_
  * BAD_ALIGN, BAD_VALUE, BUSY.
  */
 enum pagus_status pagus_seed_free(struct pagus *p, pagus_pfn_t pfn, uint32_t order,
+				  enum pagus_migratetype type);
+
+/*
+ * Hand a block over as in use, as if a request for that order and migratetype (0-2) had been
+ * granted it: it is freed with the order, and may move. Errors: as pagus_seed_free.
+ */
+enum pagus_status pagus_seed_used(struct pagus *p, pagus_pfn_t pfn, uint32_t order,
 				  enum pagus_migratetype type);
 
 /*
@@ -538,6 +550,7 @@ struct pagus_zone_info {
 	uint32_t stat_threshold;
 	uint64_t drift_mark;
 	uint64_t nr_isolated; /* pageblocks that are isolated (contig.h) */
+	uint64_t cma_pages;   /* of CMA areas that are active (cma.h), free or not */
 };
 enum pagus_status pagus_zone_info(const struct pagus *p, uint32_t zone, struct pagus_zone_info *info);
 

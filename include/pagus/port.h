@@ -156,6 +156,7 @@ enum pagus_check {
 enum pagus_wait {
 	PAGUS_WAIT_RECLAIM, /* the next round */
 	PAGUS_WAIT_OOM,     /* a victim's exit */
+	PAGUS_WAIT_CMA,     /* the end of another allocation from the area */
 };
 
 /* Pages of a node that the port's own caches hold, for the spreading of dirty pages. */
@@ -316,7 +317,10 @@ struct pagus_port {
 	/* Memory has run out: choose a victim. NULL means NOTHING. */
 	enum pagus_oom_answer (*oom)(void *ctx, const struct pagus_oom *what);
 
-	/* Let others go on. NULL: nothing is waited for, and __GFP_NOFAIL fails as others do. */
+	/*
+	 * Let others go on. NULL: nothing is waited for, __GFP_NOFAIL fails as others do, and so does
+	 * who allocates from a CMA area while another does.
+	 */
 	void (*wait)(void *ctx, enum pagus_wait why);
 
 	/*

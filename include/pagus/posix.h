@@ -87,13 +87,18 @@ struct pagus_posix_tunable {
  */
 struct pagus_posix_calls {
 	/*
-	 * Free pages; returns how many were. Where it is NULL there is no kswapd either. Several
-	 * threads may be in it at once.
+	 * Free pages; returns how many were. Several threads may be in it at once. Where it is NULL
+	 * there is no kswapd, but with a kcompactd, which kswapd wakes: all that it reclaims then is
+	 * what CPUs keep.
 	 */
 	uint64_t (*reclaim)(void *ctx, const struct pagus_reclaim *how);
 	/* Pages that `reclaim` could in the end free from a node; NULL: none. */
 	uint64_t (*reclaimable)(void *ctx, uint32_t node);
-	/* Move contents so that a block of how->order becomes free. NULL: no compaction. */
+	/*
+	 * Move contents so that a block of how->order becomes free. Only of programs whose blocks
+	 * have no owner that the library knows (nr_handles, or `move`): else it compacts itself.
+	 * NULL: no compaction.
+	 */
 	enum pagus_compact_result (*compact)(void *ctx, const struct pagus_compact *how);
 	/* Memory has run out: give something up. One at a time. NULL: NOTHING. */
 	enum pagus_oom_answer (*oom)(void *ctx, const struct pagus_oom *what);
@@ -124,6 +129,10 @@ struct pagus_posix_config {
 	bool huge_pages;    /* MADV_HUGEPAGE; not with HUGETLB */
 	bool lazy_discard;  /* pagus_posix_discard uses MADV_FREE; ANONYMOUS alone */
 	bool no_kswapd;     /* requests reclaim for themselves alone */
+	bool no_kcompactd;  /* requests compact for themselves alone. Where movable blocks have an owner
+	                     * (nr_handles, or `move` of the calls), a worker a node compacts also when
+	                     * kswapd tells it to, and, looking every 500 ms, where free memory is much
+	                     * scattered (compact.h); the latter alone with no_kswapd */
 	uint32_t tick_ms;   /* between vmstat ticks of all CPUs, which a worker makes; 0: there are
 	                     * none, and what idle CPUs hold is given back under pressure alone.
 	                     * The kernel's is 1000 */
@@ -214,7 +223,7 @@ int pagus_posix_memfd(const struct pagus_posix *x);
 /*
  * The calling thread's word of PAGUS_TASK_* flags, for all instances, as the port's task_flags: set
  * a bit around requests that it is true of. The library sets MEMALLOC in it around `reclaim`,
- * `compact` and `oom`.
+ * `compact`, `oom` and the calls by which blocks move.
  */
 uint32_t *pagus_posix_task_flags(void);
 

@@ -52,7 +52,10 @@ static void copy(struct pagus_posix *x, const struct pagus_posix_config *config)
 	x->lazy_discard = config->lazy_discard;
 	x->nr_cpus = config->nr_cpus ? config->nr_cpus : configured_cpus();
 	x->tick_ms = config->tick_ms;
-	x->has_kswapd = !config->no_kswapd && config->calls && config->calls->reclaim;
+	x->has_kcompactd = (config->nr_handles || (config->calls && config->calls->move)) &&
+			   !config->no_kcompactd;
+	x->has_kswapd = ((config->calls && config->calls->reclaim) || x->has_kcompactd) &&
+			!config->no_kswapd;
 	x->nr_nodes = config->nr_nodes ? config->nr_nodes : 1;
 	x->node[0] = (struct px_node){ .bytes = config->bytes, .numa_node = -1 };
 	for (uint32_t n = 0; n < config->nr_nodes; n++) {

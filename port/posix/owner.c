@@ -149,6 +149,9 @@ enum pagus_status px_owner_check(const struct pagus_posix_config *config)
 {
 	const struct pagus_posix_calls *calls = config->calls;
 
+	if (calls && calls->compact && (calls->move || config->nr_handles))
+		return px_error(PAGUS_BAD_CONFIG, "calls: compact is the library's where blocks have an "
+				"owner");
 	if (!calls || !calls->move)
 		return config->relocate && !config->nr_handles ?
 		       px_error(PAGUS_BAD_CONFIG, "relocate: there are no handles") : PAGUS_OK;

@@ -89,8 +89,8 @@ struct pagus_posix {
 	struct pagus_posix_calls calls;
 	void *calls_ctx;
 
-	bool has_kswapd;
-	struct px_worker kswapd[PAGUS_MAX_NODES];
+	bool has_kswapd, has_kcompactd;
+	struct px_worker kswapd[PAGUS_MAX_NODES], kcompactd[PAGUS_MAX_NODES];
 	struct px_worker tick;
 	struct pagus_port tick_port; /* as `port`, but acts for tick_cpu */
 	uint32_t tick_cpu, tick_ms;
@@ -144,6 +144,9 @@ void px_owner_connect(struct pagus_posix *x, const struct pagus_posix_config *co
 void px_workers_init(struct pagus_posix *x);
 enum pagus_status px_workers_start(struct pagus_posix *x);
 void px_workers_stop(struct pagus_posix *x);
+
+/* Is the calling thread a worker that is to end soon? */
+bool px_worker_is_to_end(void);
 
 /* In a child: the parent's workers are not there. Start them anew, with all to be looked at. */
 void px_workers_renew(struct pagus_posix *x);

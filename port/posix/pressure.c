@@ -18,6 +18,8 @@ uint32_t *pagus_posix_task_flags(void)
 static uint32_t *flags_of_task(void *ctx)
 {
 	(void)ctx;
+	if (px_unlikely(px_worker_is_to_end()))
+		task_flags |= PAGUS_TASK_FATAL_SIGNAL;
 	return &task_flags;
 }
 
@@ -80,10 +82,10 @@ static void wait_a_while(void *ctx, enum pagus_wait why)
 	const struct timespec moment = { .tv_nsec = OOM_WAIT_NS };
 
 	(void)ctx;
-	if (why == PAGUS_WAIT_OOM)
-		nanosleep(&moment, NULL);
-	else
+	if (why == PAGUS_WAIT_RECLAIM)
 		sched_yield();
+	else
+		nanosleep(&moment, NULL);
 }
 
 static void zero(void *ctx, uint64_t pfn, uint32_t order)

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The instance's own threads: a kswapd a node, which sleeps until the library wakes it, and one
- * that makes the vmstat ticks of all CPUs, where they are asked for.
+ * The instance's own threads: a kswapd and a kcompactd a node, which sleep until the library wakes
+ * them, and one that makes the vmstat ticks of all CPUs, where they are asked for.
  */
 #include "gate.h"
+
+#include <pagus/compact.h>
 
 #include <signal.h>
 #include <string.h>
 
 #include "futex.h"
+
+#define CHECK_NS UINT64_C(500000000) /* between kcompactd's checks of how scattered memory is */
+
+static _Thread_local const struct px_worker *self __attribute__((tls_model("initial-exec")));
 
 static bool is_stopped(const struct px_worker *w)
 {
@@ -39,12 +45,53 @@ static void *run_kswapd(void *worker)
 	return NULL;
 }
 
+/* ---- kcompactd ------------------------------------------------------------------------------- */
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Its checks are due however often it is woken. */
+static void *run_kcompactd(void *worker)
+{
+	struct px_worker *w = worker;
+	uint64_t due = now_ns() + CHECK_NS, now;
+
+	self = w;
+	while (!is_stopped(w)) {
+		now = now_ns();
+		if (now >= due) {
+			pagus_kcompactd_tick(&w->x->p, w->node);
+			due = now + CHECK_NS;
+		} else if (__atomic_exchange_n(&w->pending, 0, __ATOMIC_ACQ_REL) == 0) {
+			const struct timespec left = { .tv_nsec = (long)(due - now) };
+
+			px_futex_wait(&w->pending, 0, &left);
+			continue;
+		}
+		while (!is_stopped(w) && pagus_work(&w->x->p, PAGUS_WORKER_KCOMPACTD, w->node))
+			;
+	}
+	return NULL;
+}
+
+/* A turn may go through all of a zone: it ends early, as that of a task that is to die. */
+bool px_worker_is_to_end(void)
+{
+	return self && is_stopped(self);
+}
+
 static void wake(void *ctx, enum pagus_worker worker, uint32_t node)
 {
 	struct pagus_posix *x = ctx;
+	struct px_worker *w = worker == PAGUS_WORKER_KSWAPD ? &x->kswapd[node] : &x->kcompactd[node];
 
-	(void)worker; /* there is but kswapd */
-	rouse(&x->kswapd[node]);
+	if (w->run)
+		rouse(w);
 }
 
 /* ---- ticks ----------------------------------------------------------------------------------- */
@@ -86,6 +133,8 @@ void px_workers_init(struct pagus_posix *x)
 {
 	for (uint32_t n = 0; n < x->nr_nodes && x->has_kswapd; n++)
 		x->kswapd[n] = (struct px_worker){ .x = x, .run = run_kswapd, .node = n };
+	for (uint32_t n = 0; n < x->nr_nodes && x->has_kcompactd; n++)
+		x->kcompactd[n] = (struct px_worker){ .x = x, .run = run_kcompactd, .node = n };
 	if (x->has_kswapd)
 		x->port.wake = wake;
 	if (x->tick_ms)
@@ -115,8 +164,11 @@ enum pagus_status px_workers_start(struct pagus_posix *x)
 	x->tick_port = x->port;
 	x->tick_port.cpu_pin = px_cpu_pin_tick;
 	error = start(&x->tick);
-	for (uint32_t n = 0; n < x->nr_nodes && !error; n++)
+	for (uint32_t n = 0; n < x->nr_nodes && !error; n++) {
 		error = start(&x->kswapd[n]);
+		if (!error)
+			error = start(&x->kcompactd[n]);
+	}
 	if (error)
 		return px_error(PAGUS_NO_MEMORY, "a worker's thread: %s", strerror(error));
 	return PAGUS_OK;
@@ -135,8 +187,10 @@ static void stop(struct px_worker *w)
 void px_workers_stop(struct pagus_posix *x)
 {
 	stop(&x->tick);
-	for (uint32_t n = 0; n < x->nr_nodes; n++)
+	for (uint32_t n = 0; n < x->nr_nodes; n++) {
 		stop(&x->kswapd[n]);
+		stop(&x->kcompactd[n]);
+	}
 }
 
 /* Where the parent's was at work the state says so, and nobody would wake the child's. */
@@ -144,8 +198,8 @@ void px_workers_renew(struct pagus_posix *x)
 {
 	x->tick.exists = false;
 	for (uint32_t n = 0; n < x->nr_nodes; n++) {
-		x->kswapd[n].exists = false;
-		x->kswapd[n].pending = 1;
+		x->kswapd[n].exists = x->kcompactd[n].exists = false;
+		x->kswapd[n].pending = x->kcompactd[n].pending = 1;
 	}
 	if (!x->foreign)
 		px_workers_start(x);

@@ -132,6 +132,17 @@ static inline uint64_t pg_word_or(uint64_t *word, uint64_t bits)
 	return __atomic_fetch_or(word, bits, __ATOMIC_SEQ_CST);
 }
 
+static inline uint64_t pg_word_and(uint64_t *word, uint64_t bits)
+{
+	pg_weave_point();
+	return __atomic_fetch_and(word, bits, __ATOMIC_SEQ_CST);
+}
+
+static inline uint64_t pg_word_add(uint64_t *word, uint64_t n)
+{
+	return __atomic_fetch_add(word, n, __ATOMIC_RELAXED);
+}
+
 static inline uint64_t pg_word_exchange(uint64_t *word, uint64_t value)
 {
 	pg_weave_point();

@@ -73,14 +73,14 @@ static enum pg_compacted finished(const struct pg_call *c, struct pg_compact *k)
 
 	if (have_met(st, k))
 		return met(k);
+	if (pg_is_to_die(c, k->task))
+		return PG_COMPACTED_CONTENDED;
 	if (k->proactive) {
 		if (pg_atomic_load(&pg_node(st, k->z->node)->awake))
 			return PG_COMPACTED_PARTIAL;
 		return pg_extfrag_percent(st, k->z->id, st->pageblock_order) <= k->low ?
 			PG_COMPACTED_SUCCESS : PG_COMPACTED_CONTINUE;
 	}
-	if (pg_is_to_die(c, k->task))
-		return PG_COMPACTED_CONTENDED;
 	/* A pageblock that was begun is emptied, so that fewer are mixed. */
 	if (k->order == PG_COMPACT_WHOLE || k->migrate != pg_block_start(st, k->migrate))
 		return PG_COMPACTED_CONTINUE;
@@ -235,7 +235,24 @@ static void clear_old_hints(struct pg_call *c, const struct pg_compact *k)
 		pg_hints_clear(c, k->z);
 }
 
-enum pg_compacted pg_compact_zone(struct pg_call *c, struct pg_compact *k)
+static void count_result(const struct pg_call *c, const struct pg_compact *k,
+			 enum pg_compacted result)
+{
+	static const enum pagus_counter counters[] = {
+		[PG_COMPACTED_SKIPPED] = PAGUS_COUNTER_compact_skipped,
+		[PG_COMPACTED_COMPLETE] = PAGUS_COUNTER_compact_complete,
+		[PG_COMPACTED_PARTIAL] = PAGUS_COUNTER_compact_partial,
+		[PG_COMPACTED_CONTENDED] = PAGUS_COUNTER_compact_contended,
+		[PG_COMPACTED_SUCCESS] = PAGUS_COUNTER_compact_done,
+	};
+
+	if (result == PG_COMPACTED_SUCCESS && !k->began)
+		pg_count(c, PAGUS_COUNTER_compact_needless, 1);
+	else
+		pg_count(c, counters[result], 1);
+}
+
+static enum pg_compacted run(struct pg_call *c, struct pg_compact *k)
 {
 	const struct pg_suit who = {
 		.order = k->order, .highest = k->highest, .flags = k->flags,
@@ -269,5 +286,13 @@ enum pg_compacted pg_compact_zone(struct pg_call *c, struct pg_compact *k)
 	k->stats.blocks = blocks_of(c->st, k);
 	k->stats.blocks -= pg_min(blocks, k->stats.blocks);
 	account(c, k);
+	return result;
+}
+
+enum pg_compacted pg_compact_zone(struct pg_call *c, struct pg_compact *k)
+{
+	enum pg_compacted result = run(c, k);
+
+	count_result(c, k, result);
 	return result;
 }

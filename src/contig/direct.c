@@ -43,8 +43,13 @@ static enum pg_compacted compact_zone(struct pg_call *c, struct pg_zone *z,
 
 static bool is_refused(const struct pg_call *c, struct pg_zone *z, const struct pagus_compact *how)
 {
-	return how->mode != PAGUS_COMPACT_SYNC_FULL &&
-	       (pg_defer_refuses(z, how->order) || pg_rate_refuses(c, z));
+	if (how->mode == PAGUS_COMPACT_SYNC_FULL)
+		return false;
+	if (pg_defer_refuses(z, how->order)) {
+		pg_count(c, PAGUS_COUNTER_compact_deferred, 1);
+		return true;
+	}
+	return pg_rate_refuses(c, z);
 }
 
 static bool may_serve(const struct pg_call *c, const struct pg_plan *plan, uint32_t n,

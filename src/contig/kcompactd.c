@@ -98,7 +98,11 @@ static void compact_for_order(struct pg_call *c, struct pg_zone *z, const struct
 	};
 	enum pg_compacted result;
 
-	if (pg_defer_refuses(z, k.order) || pg_rate_refuses(c, z))
+	if (pg_defer_refuses(z, k.order)) {
+		pg_count(c, PAGUS_COUNTER_compact_deferred, 1);
+		return;
+	}
+	if (pg_rate_refuses(c, z))
 		return;
 	result = run(c, &k);
 	if (result == PG_COMPACTED_SUCCESS && k.began)

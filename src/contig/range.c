@@ -39,8 +39,7 @@ static uint32_t type_of(const struct pagus_state *st, const struct range *r)
 	return pg_effective_type(st, r->gfp & __GFP_MOVABLE ? PAGUS_MOVABLE : PAGUS_UNMOVABLE);
 }
 
-/* May a range be asked for so? */
-static bool gfp_valid(uint32_t gfp)
+bool pg_contig_gfp_valid(uint32_t gfp)
 {
 	return !(gfp & ~(IGNORED_FLAGS | RECLAIM_FLAGS | ACTION_FLAGS));
 }
@@ -229,7 +228,7 @@ enum pagus_status pg_alloc_contig(struct pg_call *c, pagus_pfn_t start, pagus_pf
 	struct range r = { .start = start, .end = end, .gfp = gfp };
 	enum pagus_status status;
 
-	if (!gfp_valid(gfp) || ((gfp & __GFP_COMP) && !compound_valid(start, end - start)))
+	if (!pg_contig_gfp_valid(gfp) || ((gfp & __GFP_COMP) && !compound_valid(start, end - start)))
 		return PAGUS_BAD_VALUE;
 	r.z = pg_range_zone(c->st, start, end);
 	if (!r.z)
@@ -316,7 +315,7 @@ enum pagus_status pg_alloc_contig_pages(struct pg_call *c, uint64_t nr_pages,
 	const uint8_t *zones;
 
 	*pfn = PAGUS_NO_PFN;
-	if (nr_pages == 0 || nr_pages > c->st->nr_pages || !gfp_valid(req->gfp) ||
+	if (nr_pages == 0 || nr_pages > c->st->nr_pages || !pg_contig_gfp_valid(req->gfp) ||
 	    ((req->gfp & __GFP_COMP) && !compound_valid(0, nr_pages)))
 		return PAGUS_BAD_VALUE;
 	if (highest == PAGUS_NR_ZONE_TYPES)

@@ -35,6 +35,9 @@ enum pagus_status pg_range_migrate(struct pg_call *c, pagus_pfn_t start, pagus_p
 				   enum pagus_migrate_reason reason,
 				   const struct pagus_cancel *cancel);
 
+/* May a range be asked for with such a mask? */
+bool pg_contig_gfp_valid(uint32_t gfp);
+
 /* What the public calls do. */
 enum pagus_status pg_alloc_contig(struct pg_call *c, pagus_pfn_t start, pagus_pfn_t end, bool cma,
 				  uint32_t gfp, const struct pagus_cancel *cancel);

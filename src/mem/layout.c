@@ -6,11 +6,13 @@
  * Size = 16 bytes a page record, 1 byte a pageblock (29 where CPUs own pageblocks), 16 bytes a list
  * (66 a zone; 14 a zone and CPU, or as many as the pcp policy wants), and small tables. With maps:
  * 394 bytes a pageblock in place of these, and 216 bytes a superpageblock, where there are any.
- * Records exist for whole sections, holes inside them included.
+ * Where there may be CMA areas, a bit a page more. Records exist for whole sections, holes inside
+ * them included.
  */
 #include "mem/layout.h"
 
 #include "base/bits.h"
+#include "mem/area.h"
 #include "mem/geometry.h"
 #include "mem/list.h"
 #include "mem/superpageblock.h"
@@ -50,7 +52,7 @@ static bool config_valid(const struct pagus_config *cfg)
 	    cfg->pageblock_order > cfg->max_order || cfg->section_order < cfg->max_order ||
 	    cfg->section_order > 24)
 		return false;
-	if (cfg->grouping >= PAGUS_NR_GROUPINGS)
+	if (cfg->grouping >= PAGUS_NR_GROUPINGS || cfg->nr_cma_areas > PAGUS_MAX_CMA_AREAS)
 		return false;
 	/* A page below two ceilings would be in two zones. */
 	if ((cfg->dma32_ceiling && cfg->dma32_ceiling < cfg->dma_ceiling) ||
@@ -265,7 +267,11 @@ bool pg_layout_compute(const struct pagus_config *cfg, const struct pg_layout_wa
 		place_maps(cfg, l, &at);
 	if (wants->superpageblocks && !place_spbs(cfg, l, &at))
 		return false;
+	l->off_cmas = place(&at, cfg->nr_cma_areas * sizeof(struct pg_cma));
+	l->off_cma_bits = place(&at, cfg->nr_cma_areas ?
+				     pg_cma_pool(l->nr_pages, cfg->nr_cma_areas) * 8 : 0);
 	l->off_counters = place(&at, (uint64_t)cfg->nr_cpus * PAGUS_NR_COUNTERS * 8);
+	l->off_cma_stats = place(&at, cfg->nr_cma_areas * sizeof(struct pg_cma_stats));
 	l->bytes = at;
 	return true;
 }
@@ -400,7 +406,8 @@ void pg_layout_build(struct pagus_state *st, const struct pagus_config *cfg,
 		.off_zonelists = l->off_zonelists,
 		.off_zones = l->off_zones, .off_pcps = l->off_pcps, .off_pages = l->off_pages,
 		.off_blocks = l->off_blocks, .off_owns = l->off_owns, .off_maps = l->off_maps,
-		.off_keeps = l->off_keeps,
+		.off_keeps = l->off_keeps, .off_cmas = l->off_cmas, .off_cma_bits = l->off_cma_bits,
+		.off_cma_stats = l->off_cma_stats, .cma_room = cfg->nr_cma_areas,
 		.off_counters = l->off_counters,
 		.nr_nodes = l->nr_nodes, .nr_cpus = cfg->nr_cpus, .nr_zones = l->nr_zones,
 		.max_order = cfg->max_order, .pageblock_order = cfg->pageblock_order,

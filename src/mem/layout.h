@@ -17,6 +17,7 @@ struct pg_layout {
 	uint64_t off_section_slot, off_slot_section, off_cpu_node, off_nodes, off_zonelists;
 	uint64_t off_zones, off_pcps;
 	uint64_t off_pages, off_blocks, off_owns, off_maps, off_keeps, off_counters;
+	uint64_t off_cmas, off_cma_bits, off_cma_stats;
 	uint64_t bytes;
 	struct pg_layout_wants wants;
 	uint32_t nr_nodes, nr_zones, first_section, nr_sections, nr_slots, first_page, nr_pages;

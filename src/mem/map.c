@@ -349,7 +349,7 @@ static struct pg_view view_free(const struct pagus_state *st, const struct pg_ma
 {
 	uint32_t bit = pg_map_bit(st, i), order = pg_map_order(st, m, bit);
 	struct pg_view look = { .zone = m->zone, .kind = PAGUS_PAGE_TAIL };
-	uint32_t owner = pg_map_owner(m);
+	uint32_t owner = pg_map_owner(m), whole;
 
 	if (bit & ((1u << order) - 1))
 		return look;
@@ -357,8 +357,9 @@ static struct pg_view view_free(const struct pagus_state *st, const struct pg_ma
 	look.kind = owner ? PAGUS_PAGE_PCP_OWNED : PAGUS_PAGE_FREE;
 	if (owner || order < st->pageblock_order)
 		return look;
-	if (m->whole)
-		look.order = m->whole - 1;
+	whole = pg_read(m->whole);
+	if (whole)
+		look.order = (uint8_t)(whole - 1);
 	else
 		look = (struct pg_view){ .zone = m->zone, .kind = PAGUS_PAGE_TAIL };
 	return look;

@@ -119,6 +119,7 @@ struct pg_zone {
 	uint32_t spb_traffic, spb_traffic_kernel;  /* Z: pages taken in this window; of these not movable */
 	uint32_t spb_demand;                       /* Z: such, of a superpageblock's worth, in recent windows */
 	uint32_t spb_pad;
+	uint64_t cma_pages;                        /* I: of CMA areas that are active */
 };
 PG_STATIC_ASSERT(sizeof(struct pg_zone) % 8 == 0, "zone");
 
@@ -240,6 +241,11 @@ struct pagus_state {
 	uint32_t nr_poisoned;    /* A: pages that have failed, in use or leaked */
 	uint32_t hw_failed;      /* A: one of them not for a test */
 	uint32_t failing;        /* A: a call of failure.h is running */
+	uint64_t off_cmas, off_cma_bits; /* CMA areas, and their bitmaps (area.h) */
+	uint64_t off_cma_stats;  /* behind the counters */
+	uint64_t cma_words_used; /* I: of the bitmaps' pool */
+	uint32_t cma_room;       /* there may be so many areas, */
+	uint32_t nr_cmas;        /* I: and so many are declared */
 };
 PG_STATIC_ASSERT(sizeof(struct pagus_state) % 8 == 0, "state");
 PG_STATIC_ASSERT(offsetof(struct pagus_state, cpu_offline) ==

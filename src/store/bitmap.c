@@ -172,7 +172,7 @@ void pg_bitmap_insert(struct pagus_state *st, struct pg_zone *z, uint32_t i, uin
 	pg_map_set_free(st, i, order);
 	m->list_type = (uint8_t)type;
 	if (order >= st->pageblock_order)
-		m->whole = (uint8_t)(order + 1);
+		pg_write(m->whole, (uint8_t)(order + 1));
 	enter(st, m, order);
 	pg_write(z->nr_free[order], z->nr_free[order] + 1);
 	z->work++;
@@ -190,7 +190,7 @@ void pg_bitmap_remove(struct pagus_state *st, struct pg_zone *z, uint32_t i)
 
 	PG_ASSERT(pg_map_owner(m) == 0 && (m->listed >> order & 1) && z->nr_free[order] > 0);
 	pg_map_take(st, i, order);
-	m->whole = 0;
+	pg_write(m->whole, 0);
 	m->reported = 0;
 	if (order >= st->pageblock_order || pg_map_find_exact(st, m, order, 0) == UINT32_MAX)
 		leave(st, m, order);

@@ -69,21 +69,23 @@ enum pagus_status pagus_zone_info(const struct pagus *p, uint32_t zone,
 	*info = (struct pagus_zone_info){
 		.node = z->node, .type = (enum pagus_zone_type)z->type, .start_pfn = z->start_pfn,
 		.spanned = z->end_pfn - z->start_pfn, .present = z->present, .managed = z->managed,
-		.free_pages = (uint64_t)z->free_pages, .free_cma_pages = (uint64_t)z->free_cma,
-		.free_highatomic_pages = (uint64_t)z->free_highatomic,
-		.reserved_highatomic_pages = z->reserved_highatomic,
+		.free_pages = (uint64_t)pg_read(z->free_pages),
+		.free_cma_pages = (uint64_t)pg_read(z->free_cma),
+		.free_highatomic_pages = (uint64_t)pg_read(z->free_highatomic),
+		.reserved_highatomic_pages = pg_read(z->reserved_highatomic),
 		.pcp_high_min = z->pcp_high_min, .pcp_high_max = z->pcp_high_max,
-		.pcp_batch = z->pcp_batch, .boost = z->boost, .leaked_pages = z->leaked_pages,
+		.pcp_batch = z->pcp_batch, .boost = pg_read(z->boost),
+		.leaked_pages = pg_atomic_load(&z->leaked_pages),
 		.stat_threshold = pg_watermark_stat_threshold(st, z),
 		.drift_mark = pg_watermark_drift_mark(st, z),
-		.nr_isolated = pg_read(z->nr_isolated),
+		.nr_isolated = pg_read(z->nr_isolated), .cma_pages = z->cma_pages,
 	};
 	info->deferred_pages = pg_mapped(st) ? remote_pages(st, z) : deferred_pages(st, z);
 	for (uint32_t cpu = 0; cpu < st->nr_cpus; cpu++) {
-		info->pcp_pages += pg_pcp(st, zone, cpu)->count;
+		info->pcp_pages += pg_read(pg_pcp(st, zone, cpu)->count);
 	}
 	for (uint32_t o = 0; o < PAGUS_NR_ORDERS; o++)
-		info->nr_free[o] = z->nr_free[o];
+		info->nr_free[o] = pg_read(z->nr_free[o]);
 	for (uint32_t w = 0; w < PAGUS_NR_WMARKS; w++)
 		info->wmark[w] = pg_mark(z, w);
 	for (uint32_t t = 0; t < PAGUS_NR_ZONE_TYPES; t++)

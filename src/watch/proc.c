@@ -98,18 +98,39 @@ static void put_free_of_type(const struct pagus *p, struct pagus_text *t, const 
 	pg_put(t, "\n");
 }
 
-void pg_text_count_blocks(const struct pagus_state *st, const struct pg_zone *z,
-			  uint64_t *nr_blocks)
+/* The same, and how many of the isolated ones go back to being CMA. */
+static void count_blocks(const struct pagus_state *st, const struct pg_zone *z, uint64_t *nr_blocks,
+			 uint64_t *nr_isolated_cma)
 {
+	*nr_isolated_cma = 0;
 	for (uint32_t type = 0; type < PAGUS_NR_MIGRATETYPES; type++)
 		nr_blocks[type] = 0;
 	for (pagus_pfn_t pfn = z->start_pfn; pfn < z->end_pfn;
 	     pfn += UINT64_C(1) << st->pageblock_order) {
-		uint32_t i = pg_index(st, pfn);
+		uint32_t i = pg_index(st, pfn), type;
 
-		if (i != PG_NONE && pg_page_zone(st, i) == z->id)
-			nr_blocks[pg_block_type(st, i)]++;
+		if (i == PG_NONE || pg_page_zone(st, i) != z->id)
+			continue;
+		type = pg_block_type(st, i);
+		nr_blocks[type]++;
+		*nr_isolated_cma += type == PAGUS_ISOLATE && pg_block_under(st, i) == PAGUS_CMA;
 	}
+}
+
+void pg_text_count_blocks(const struct pagus_state *st, const struct pg_zone *z,
+			  uint64_t *nr_blocks)
+{
+	uint64_t nr_isolated_cma;
+
+	count_blocks(st, z, nr_blocks, &nr_isolated_cma);
+}
+
+uint64_t pg_text_cma_pages(const struct pagus_state *st, const struct pg_zone *z)
+{
+	uint64_t nr_blocks[PAGUS_NR_MIGRATETYPES], nr_isolated_cma;
+
+	count_blocks(st, z, nr_blocks, &nr_isolated_cma);
+	return (nr_blocks[PAGUS_CMA] + nr_isolated_cma) << st->pageblock_order;
 }
 
 static void put_block_types(const struct pagus_state *st, struct pagus_text *t,

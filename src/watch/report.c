@@ -210,7 +210,7 @@ static void put_orders(const struct pagus_state *st, struct pagus_text *t, const
 
 static void put_sums(const struct pagus_state *st, struct pagus_text *t)
 {
-	uint64_t present = 0, reserved = 0, highmem = 0, nr_blocks[PAGUS_NR_MIGRATETYPES], cma = 0;
+	uint64_t present = 0, reserved = 0, highmem = 0, cma = 0;
 
 	for (uint32_t id = 0; id < st->nr_zones; id++) {
 		const struct pg_zone *z = pg_zone(st, id);
@@ -218,8 +218,7 @@ static void put_sums(const struct pagus_state *st, struct pagus_text *t)
 		present += z->present;
 		reserved += z->present - z->managed;
 		highmem += z->type == PAGUS_ZONE_HIGHMEM ? z->present : 0;
-		pg_text_count_blocks(st, z, nr_blocks);
-		cma += nr_blocks[PAGUS_CMA] << st->pageblock_order;
+		cma += pg_text_cma_pages(st, z);
 	}
 	pg_put(t, "0 total pagecache pages\n0 pages in swap cache\nFree swap  = 0kB\n"
 		  "Total swap = 0kB\n");

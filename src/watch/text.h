@@ -80,4 +80,7 @@ static inline uint64_t pg_text_free_pages(const struct pg_zone *z)
 void pg_text_count_blocks(const struct pagus_state *st, const struct pg_zone *z,
 			  uint64_t *nr_blocks);
 
+/* Pages of the zone's CMA pageblocks, whether they are isolated at the moment or not. */
+uint64_t pg_text_cma_pages(const struct pagus_state *st, const struct pg_zone *z);
+
 #endif

@@ -63,9 +63,6 @@ static void put_lines(const struct pagus_state *st, struct pagus_text *t, const 
 
 static void read_zone(const struct pagus_state *st, const struct pg_zone *z, uint64_t *fields)
 {
-	uint64_t nr_blocks[PAGUS_NR_MIGRATETYPES];
-
-	pg_text_count_blocks(st, z, nr_blocks);
 	fields[FREE] = pg_text_free_pages(z);
 	fields[BOOST] = z->boost;
 	for (uint32_t w = 0; w < PAGUS_NR_WMARKS; w++)
@@ -73,7 +70,7 @@ static void read_zone(const struct pagus_state *st, const struct pg_zone *z, uin
 	fields[SPANNED] = z->end_pfn - z->start_pfn;
 	fields[PRESENT] = z->present;
 	fields[MANAGED] = z->managed;
-	fields[CMA] = nr_blocks[PAGUS_CMA] << st->pageblock_order;
+	fields[CMA] = pg_text_cma_pages(st, z);
 	fields[START_PFN] = z->start_pfn;
 	fields[RESERVED_HIGHATOMIC] = z->reserved_highatomic;
 	fields[FREE_HIGHATOMIC] = (uint64_t)z->free_highatomic;

@@ -91,8 +91,10 @@ static void count_types(struct pagus_state *st, uint32_t start, uint32_t old, ui
 	if (zone == PG_NO_ZONE)
 		return;
 	z = pg_zone(st, zone);
-	z->reserved_highatomic += type == PAGUS_HIGHATOMIC ? pages : 0;
-	z->reserved_highatomic -= old == PAGUS_HIGHATOMIC ? pages : 0;
+	if (type == PAGUS_HIGHATOMIC)
+		pg_write(z->reserved_highatomic, z->reserved_highatomic + pages);
+	if (old == PAGUS_HIGHATOMIC)
+		pg_write(z->reserved_highatomic, z->reserved_highatomic - pages);
 	pg_write(z->nr_isolated, z->nr_isolated + (type == PAGUS_ISOLATE) - (old == PAGUS_ISOLATE));
 }
 

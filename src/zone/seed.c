@@ -6,6 +6,7 @@
 #include "zone/seed.h"
 
 #include "base/bits.h"
+#include "mem/area.h"
 #include "mem/release.h"
 #include "zone/content.h"
 #include "zone/superpageblock.h"
@@ -64,14 +65,21 @@ enum pagus_status pg_seed_boot_free(struct pg_call *c, pagus_pfn_t start, uint64
 	if (status != PAGUS_OK)
 		return status;
 	while (start < end) {
+		const struct pg_cma_range *area = pg_cma_overlap(st, start, end);
 		uint32_t i = pg_index(st, start);
 		struct pg_zone *z = pg_zone_of(st, i);
 		uint32_t order = st->max_order;
 		uint64_t room;
 
+		if (area && area->base <= start) {
+			start = area->base + area->nr_pages;
+			continue;
+		}
 		if (start)
 			order = (uint32_t)pg_min(order, (uint64_t)__builtin_ctzll(start));
 		room = pg_min(end - start, pages_in_zone(st, i, order));
+		if (area)
+			room = pg_min(room, area->base - start);
 		while (UINT64_C(1) << order > room)
 			order--;
 		pg_zone_lock(c, z, PAGUS_REASON_HAND_OVER);
@@ -108,6 +116,8 @@ enum pagus_status pg_seed_inherit(struct pg_call *c, pagus_pfn_t start, uint64_t
 		return status;
 	if (!pg_type_mergeable(type))
 		return PAGUS_BAD_VALUE;
+	if (pg_cma_overlap(st, start, start + nr_pages))
+		return PAGUS_BUSY;
 	for (uint64_t k = 0; k < nr_pages; k++) {
 		uint32_t i = pg_index(st, start + k);
 
@@ -157,9 +167,44 @@ enum pagus_status pg_seed_take_block(struct pagus_state *st, pagus_pfn_t pfn, ui
 
 	if (status == PAGUS_OK)
 		status = range_is(st, pfn, UINT64_C(1) << order, PAGUS_PAGE_RESERVED, true);
+	if (status == PAGUS_OK && pg_cma_overlap(st, pfn, pfn + (UINT64_C(1) << order)))
+		status = PAGUS_BUSY;
 	if (status == PAGUS_OK)
 		hand_over(st, *i, 1u << order);
 	return status;
+}
+
+void pg_seed_release_block(struct pg_call *c, uint32_t i, uint32_t order, uint32_t type)
+{
+	struct pg_zone *z = pg_zone_of(c->st, i);
+
+	pg_zone_lock(c, z, PAGUS_REASON_HAND_OVER);
+	hand_over(c->st, i, 1u << order);
+	pg_block_set_type(c, i, order, type);
+	if (c->st->content)
+		pg_content_free(c, i, order);
+	pg_buddy_free(c, z, i, order, PG_TAIL);
+	pg_zone_unlock(c, z);
+}
+
+enum pagus_status pg_seed_used(struct pagus_state *st, pagus_pfn_t pfn, uint32_t order, uint32_t type)
+{
+	enum pagus_status status = PAGUS_BAD_VALUE;
+	uint32_t i;
+
+	if (type < PAGUS_HIGHATOMIC)
+		status = pg_seed_take_block(st, pfn, order, &i);
+	if (status != PAGUS_OK)
+		return status;
+	type = pg_effective_type(st, type);
+	if (pg_mapped(st)) {
+		pg_map_grant(st, i, order, type);
+		return PAGUS_OK;
+	}
+	pg_page(st, i)->kind = PAGUS_PAGE_ALLOCATED;
+	pg_page(st, i)->order = (uint8_t)order;
+	pg_page(st, i)->type = type & 0xf;
+	return PAGUS_OK;
 }
 
 enum pagus_status pg_seed_free(struct pg_call *c, pagus_pfn_t pfn, uint32_t order, uint32_t list)

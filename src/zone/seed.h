@@ -10,6 +10,8 @@ enum pagus_status pg_seed_inherit(struct pg_call *c, pagus_pfn_t start, uint64_t
 				  uint32_t type);
 enum pagus_status pg_seed_block(struct pg_call *c, pagus_pfn_t pfn, uint32_t type);
 enum pagus_status pg_seed_free(struct pg_call *c, pagus_pfn_t pfn, uint32_t order, uint32_t list);
+enum pagus_status pg_seed_used(struct pagus_state *st, pagus_pfn_t pfn, uint32_t order,
+			       uint32_t type);
 enum pagus_status pg_seed_zone(struct pagus_state *st, uint32_t node, uint32_t type,
 			       const struct pagus_zone_seed *seed);
 
@@ -19,6 +21,11 @@ enum pagus_status pg_seed_zone(struct pagus_state *st, uint32_t node, uint32_t t
  */
 enum pagus_status pg_seed_take_block(struct pagus_state *st, pagus_pfn_t pfn, uint32_t order,
 				     uint32_t *i);
+
+/*
+ * The reserved block i, all in one zone, is free from now on, and its pageblocks are of `type`.
+ */
+void pg_seed_release_block(struct pg_call *c, uint32_t i, uint32_t order, uint32_t type);
 
 /* The zone of a type on a node; NULL if it has no memory. */
 struct pg_zone *pg_seed_find_zone(const struct pagus_state *st, uint32_t node, uint32_t type);

@@ -76,7 +76,7 @@ class Synth(unittest.TestCase):
             self.assertEqual(done.stdout, "")
             self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
             self.assertIn(word, done.stderr)
-        for arguments in (["steady"], ["steady", "a", "b"], ["--help"]):
+        for arguments in (["steady"], ["steady", "a", "b"], ["--no"]):
             self.assertIn("usage", pagus("synth", *arguments).stderr)
 
 

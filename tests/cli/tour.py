@@ -46,7 +46,7 @@ ALLOWED = {
 NUMBER = re.compile(r"(?<![\w.^-])\d+(?:\.\d+)*(?![\w])")
 NOT_NUMBERS = re.compile(r"x86-64|32-bit|sections?\s+\d+(?:(?: and | to |, )\d+)*|\|[ \d,]+\|$")
 BOLD = re.compile(r"\*\*([^*]+)\*\*")
-PATH = re.compile(r"`((?:src|include|port|docs|tests)/[\w./-]+)`")
+PATH = re.compile(r"`((?:src|include|port|docs|tests|tool)/[\w./-]+)`")
 
 
 def fail_on(errors):
@@ -191,7 +191,7 @@ def check_entries(path, text):
             continue
         term = match.group(1).replace("`", "").lower()
         entries.append(term)
-        if not re.search(r"Source:\s+`src/", paragraph):
+        if not re.search(r"Source:\s+`(?:src|port|tool)/", paragraph):
             errors.append(f"{path.name}: '{term}' names no source file")
         errors += [f"{path.name}: '{term}': no file {name}" for name in PATH.findall(paragraph)
                    if not (root / name).is_file()]

@@ -114,7 +114,8 @@ static void test_property_34_frees_are_invisible(void **context)
 		pagus_pfn_t pfn;
 
 		open_lab(&l, n);
-		while (pagus_alloc_pages(&l.lab.p, GFP_HIGHUSER_MOVABLE | __GFP_MEMALLOC, 0, &pfn) ==
+		while (pagus_alloc_pages(&l.lab.p, GFP_HIGHUSER_MOVABLE | __GFP_MEMALLOC, 0,
+					 &pfn) ==
 		       PAGUS_OK)
 			pagus_sim_fill(&l.owner, nr++, pfn, 0);
 		assert_int_equal(nr, PAGES);
@@ -251,7 +252,8 @@ static void test_property_37_none_is_left(void **context)
 				contig_empty(&l, slot);
 			if (nr < NR_OF(kernel) && round % 10 == 0)
 				kernel[nr++] = unit_alloc(&l.lab, GFP_KERNEL, 0);
-			status = pagus_isolate_range(&l.lab.p, start, 1 + lab_random(&seed, PAGES - start),
+			status = pagus_isolate_range(&l.lab.p, start, 1 + lab_random(&seed,
+										     PAGES - start),
 						     PAGUS_ISOLATE_OTHER, &obstacle);
 			contig_check(&l);
 			if (status == PAGUS_OK) {
@@ -332,7 +334,8 @@ static void test_modes_and_cma_pageblocks(void **context)
 		assert_int_equal(lab_hand_over(&l.lab, &cfg), PAGUS_OK);
 		expect_obstacle(&l, 3 * BLOCK, 2 * BLOCK, PAGUS_ISOLATE_OTHER, 4 * BLOCK);
 		expect_obstacle(&l, 3 * BLOCK, 2 * BLOCK, PAGUS_ISOLATE_MEM_OFFLINE, 4 * BLOCK);
-		assert_int_equal(isolate(&l, 3 * BLOCK, 2 * BLOCK, PAGUS_ISOLATE_CMA_ALLOC), PAGUS_OK);
+		assert_int_equal(isolate(&l, 3 * BLOCK, 2 * BLOCK, PAGUS_ISOLATE_CMA_ALLOC),
+				 PAGUS_OK);
 		unisolate(&l, 3 * BLOCK, 2 * BLOCK);
 		contig_close(&l);
 	}
@@ -378,15 +381,19 @@ static void test_holes_and_zone_ends(void **context)
 		expect_obstacle(&l, 10752, 10, PAGUS_ISOLATE_OTHER, 10752);
 		assert_int_equal(isolate(&l, 10240, 512, PAGUS_ISOLATE_OTHER), PAGUS_OK);
 		unisolate(&l, 10240, 512);
-		assert_int_equal(pagus_isolate_range(&l.lab.p, 4096, 2048, PAGUS_ISOLATE_OTHER, NULL),
+		assert_int_equal(pagus_isolate_range(&l.lab.p, 4096, 2048, PAGUS_ISOLATE_OTHER,
+						     NULL),
 				 PAGUS_BAD_RANGE);
-		assert_int_equal(pagus_isolate_range(&l.lab.p, PAGES * 4, 10, PAGUS_ISOLATE_OTHER, NULL),
+		assert_int_equal(pagus_isolate_range(&l.lab.p, PAGES * 4, 10, PAGUS_ISOLATE_OTHER,
+						     NULL),
 				 PAGUS_BAD_RANGE);
 		assert_int_equal(pagus_isolate_range(&l.lab.p, 0, 0, PAGUS_ISOLATE_OTHER, NULL),
 				 PAGUS_BAD_RANGE);
-		assert_int_equal(pagus_isolate_range(&l.lab.p, 5, UINT64_MAX, PAGUS_ISOLATE_OTHER, NULL),
+		assert_int_equal(pagus_isolate_range(&l.lab.p, 5, UINT64_MAX, PAGUS_ISOLATE_OTHER,
+						     NULL),
 				 PAGUS_BAD_RANGE);
-		assert_int_equal(pagus_isolate_range(&l.lab.p, 0, 1, (enum pagus_isolate_mode)3, NULL),
+		assert_int_equal(pagus_isolate_range(&l.lab.p, 0, 1, (enum pagus_isolate_mode)3,
+						     NULL),
 				 PAGUS_BAD_VALUE);
 		contig_close(&l);
 	}
@@ -436,13 +443,15 @@ static void test_isolated_test(void **context)
 		open_lab(&l, n);
 		pfn = contig_fill(&l, 0, 2);
 		start = pfn & ~(pagus_pfn_t)(BLOCK - 1);
-		assert_int_equal(pagus_test_isolated(&l.lab.p, start + 1, 20, PAGUS_ISOLATE_OTHER, &bad),
+		assert_int_equal(pagus_test_isolated(&l.lab.p, start + 1, 20, PAGUS_ISOLATE_OTHER,
+						     &bad),
 				 PAGUS_BUSY);
 		assert_int_equal(bad, start + 1);
 		assert_int_equal(isolate(&l, start, BLOCK, PAGUS_ISOLATE_OTHER), PAGUS_OK);
 		pagus_drain_all(&l.lab.p);
 		lab_listen(&l.lab, 1u << PAGUS_EVENT_TEST_PAGES_ISOLATED);
-		assert_int_equal(pagus_test_isolated(&l.lab.p, start, BLOCK, PAGUS_ISOLATE_OTHER, &bad),
+		assert_int_equal(pagus_test_isolated(&l.lab.p, start, BLOCK, PAGUS_ISOLATE_OTHER,
+						     &bad),
 				 PAGUS_BUSY);
 		assert_int_equal(bad, pfn);
 		assert_int_equal(unit_event(&l.lab, 0, PAGUS_EVENT_TEST_PAGES_ISOLATED).pfn, pfn);
@@ -451,9 +460,11 @@ static void test_isolated_test(void **context)
 						     PAGUS_ISOLATE_MEM_OFFLINE, &bad), PAGUS_OK);
 		contig_empty(&l, 0);
 		/* From the middle of a free block to the middle of another. */
-		assert_int_equal(pagus_test_isolated(&l.lab.p, start + 77, 300, PAGUS_ISOLATE_OTHER, &bad),
+		assert_int_equal(pagus_test_isolated(&l.lab.p, start + 77, 300, PAGUS_ISOLATE_OTHER,
+						     &bad),
 				 PAGUS_OK);
-		assert_int_equal(pagus_test_isolated(&l.lab.p, start + 77, BLOCK, PAGUS_ISOLATE_OTHER,
+		assert_int_equal(pagus_test_isolated(&l.lab.p, start + 77, BLOCK,
+						     PAGUS_ISOLATE_OTHER,
 						     &bad), PAGUS_BUSY);
 		assert_int_equal(bad, start + BLOCK);
 		unisolate(&l, start, BLOCK);
@@ -477,7 +488,8 @@ static void test_pcp_pages(void **context)
 		contig_check(&l);
 		assert_int_equal(free_pages(&l), PAGES - BLOCK);
 		pfn &= ~(pagus_pfn_t)(BLOCK - 1);
-		assert_int_equal(pagus_test_isolated(&l.lab.p, pfn, BLOCK, PAGUS_ISOLATE_OTHER, NULL),
+		assert_int_equal(pagus_test_isolated(&l.lab.p, pfn, BLOCK, PAGUS_ISOLATE_OTHER,
+						     NULL),
 				 PAGUS_OK);
 		unisolate(&l, pfn, 1);
 		assert_int_equal(unit_zone(&l.lab, 0).nr_free[10], PAGES / 1024);

@@ -35,6 +35,13 @@ static enum pagus_moved nothing_moved(void *ctx, void *from, void *to, uint32_t 
 	return PAGUS_MOVE_NEVER;
 }
 
+static enum pagus_compact_result nothing_compacted(void *ctx, const struct pagus_compact *how)
+{
+	(void)ctx;
+	(void)how;
+	return PAGUS_COMPACT_SKIPPED;
+}
+
 static bool not_relocated(void *ctx, void *user, void *to, const void *from, uint64_t bytes)
 {
 	return ctx && user && to && from && !bytes;
@@ -52,6 +59,13 @@ static void owners_that_cannot_be_are_refused(void **state)
 	       PAGUS_BAD_CONFIG, "relocate");
 	refuse((struct pagus_posix_config){ .bytes = MIB, .nr_handles = 1, .calls = &calls },
 	       PAGUS_BAD_CONFIG, "nr_handles");
+	calls.compact = nothing_compacted;
+	refuse((struct pagus_posix_config){ .bytes = MIB, .calls = &calls }, PAGUS_BAD_CONFIG,
+	       "compact");
+	calls = (struct pagus_posix_calls){ .compact = nothing_compacted };
+	refuse((struct pagus_posix_config){ .bytes = MIB, .nr_handles = 1, .calls = &calls },
+	       PAGUS_BAD_CONFIG, "compact");
+	calls = all;
 	calls.isolate = NULL;
 	refuse((struct pagus_posix_config){ .bytes = MIB, .calls = &calls }, PAGUS_BAD_CONFIG,
 	       "isolate");

@@ -71,6 +71,43 @@ static void only_reserved_pages_can_be_handed_over(void **state)
 	unit_close(&lab);
 }
 
+static void seed_and_free_used(const char *policy)
+{
+	const struct pagus_config cfg = lab_config(&whole, 1, policy);
+	struct pagus_page_info page;
+	struct lab lab;
+	pagus_pfn_t where;
+
+	unit_open(&lab, &cfg);
+	assert_int_equal(pagus_seed_used(&lab.p, 0, 3, PAGUS_MOVABLE), PAGUS_OK);
+	assert_int_equal(pagus_seed_used(&lab.p, 4, 0, PAGUS_MOVABLE), PAGUS_BUSY);
+	assert_int_equal(pagus_seed_used(&lab.p, 8, 0, PAGUS_UNMOVABLE), PAGUS_OK);
+	unit_inherit(&lab, 9, 7, PAGUS_MOVABLE);
+	assert_int_equal(pagus_boot_done(&lab.p), PAGUS_OK);
+	assert_int_equal(pagus_page_info(&lab.p, 0, &page), PAGUS_OK);
+	assert_int_equal(page.kind, PAGUS_PAGE_ALLOCATED);
+	assert_int_equal(page.order, 3);
+	assert_int_equal(page.request_type, PAGUS_MOVABLE);
+	assert_int_equal(unit_zone(&lab, 0).managed, 16);
+	assert_int_equal(pagus_check(&lab.p, &where), 0);
+	assert_int_equal(pagus_free_pages(&lab.p, 0, 2), PAGUS_WRONG_ORDER);
+	assert_int_equal(pagus_free_pages(&lab.p, 8, 3), PAGUS_WRONG_ORDER);
+	unit_free(&lab, 0, 3);
+	unit_free(&lab, 8, 0);
+	pagus_drain_all(&lab.p);
+	assert_int_equal(unit_zone(&lab, 0).free_pages, 9);
+	unit_close(&lab);
+}
+
+static void used_blocks_are_freed_with_their_order(void **state)
+{
+	(void)state;
+	seed_and_free_used("nopcp");
+	seed_and_free_used("linux");
+	seed_and_free_used("pcpbuddy");
+	seed_and_free_used("pcpbuddy-bitmap");
+}
+
 static void inherited_pages_are_in_use_and_freed_at_any_order(void **state)
 {
 	const struct pagus_config cfg = lab_config(&whole, 1, "nopcp");
@@ -151,6 +188,7 @@ int main(void)
 		cmocka_unit_test(boot_cuts_at_a_zone_inside_another_zones_span),
 		cmocka_unit_test(only_reserved_pages_can_be_handed_over),
 		cmocka_unit_test(inherited_pages_are_in_use_and_freed_at_any_order),
+		cmocka_unit_test(used_blocks_are_freed_with_their_order),
 		cmocka_unit_test(inherited_pages_cannot_be_freed_beyond_their_end),
 		cmocka_unit_test(boot_done_is_idempotent),
 		cmocka_unit_test(nothing_is_granted_before_boot_is_done),

@@ -101,6 +101,11 @@ static void what_does_not_exist_is_refused_or_empty(void **state)
 	assert_int_equal(pagus_seed_free(&lab.p, 2, 2, PAGUS_MOVABLE), PAGUS_BAD_ALIGN);
 	assert_int_equal(pagus_seed_free(&lab.p, 1, 0, PAGUS_MOVABLE), PAGUS_BUSY);
 	assert_int_equal(pagus_seed_free(&lab.p, 5000, 0, PAGUS_MOVABLE), PAGUS_BAD_RANGE);
+	assert_int_equal(pagus_seed_used(&lab.p, 0, 11, PAGUS_MOVABLE), PAGUS_BAD_ORDER);
+	assert_int_equal(pagus_seed_used(&lab.p, 2, 2, PAGUS_MOVABLE), PAGUS_BAD_ALIGN);
+	assert_int_equal(pagus_seed_used(&lab.p, 1, 0, PAGUS_MOVABLE), PAGUS_BUSY);
+	assert_int_equal(pagus_seed_used(&lab.p, 5000, 0, PAGUS_MOVABLE), PAGUS_BAD_RANGE);
+	assert_int_equal(pagus_seed_used(&lab.p, 512, 0, PAGUS_CMA), PAGUS_BAD_VALUE);
 	unit_close(&lab);
 }
 

@@ -272,6 +272,46 @@ def sample(args):
     }
 
 
+def steps(rng, most):
+    """A sum over time that ends at `most`."""
+    parts = [rng.random() ** 4 for _ in range(STEPS)]
+    return [0] + [int(most * sum(parts[:n + 1]) / sum(parts)) for n in range(STEPS)]
+
+
+def add_asked(rng, data, asked):
+    """Figures as if huge pages, compaction, a closed loop had been asked for."""
+    data["whatif"] = {"defrag": "scan" if "moves" in asked else "none", "closed_loop": "reclaim" in asked,
+                      "huge": {"every_s": 0.5, "order": 9, "count": 20, "hold_s": 2.0}
+                      if "huge" in asked else None,
+                      "assumptions": ["All page cache is clean."] if "reclaim" in asked else []}
+    for at, row in enumerate(data["policies"]):
+        moved, granted = rng.randrange(10000, 200000), rng.randrange(500, 800)
+        row["huge"] = row["reclaim"] = None
+        results = dict.fromkeys(("success", "complete", "partial_skipped", "contended", "needless",
+                                 "skipped", "deferred", "refused"), 0)
+        row["moves"] = {"moved_pages": 0, "copied_bytes": 0, "inherited_pages": 0, "failed_pages": 0,
+                        "compactions": results, "kcompactd_runs": 0, "stalls": 0, "stalls_served": 0}
+        row["series"]["copied_bytes"] = row["series"]["huge_granted"] = [0] * (STEPS + 1)
+        if "moves" in asked:
+            row["moves"].update(moved_pages=moved, copied_bytes=moved * PAGE_BYTES,
+                                inherited_pages=moved // 3, failed_pages=moved // 50,
+                                stalls=moved // 200, stalls_served=moved // 300)
+            row["moves"]["compactions"].update(success=moved // 900, complete=at, contended=3)
+            row["series"]["copied_bytes"] = steps(rng, moved * PAGE_BYTES)
+        if "huge" in asked:
+            row["huge"] = {"rounds": 40, "asked": 800, "granted": granted, "failed": 800 - granted,
+                           "failed_by": {"no_progress" if at % 2 else "deferred": 800 - granted},
+                           "held_at_end": 20, "moved_pages": moved // 2,
+                           "copied_bytes": moved // 2 * PAGE_BYTES,
+                           "copied_bytes_per_granted": moved // 2 * PAGE_BYTES // granted,
+                           "reclaimed_pages": 0, "stalls": 100}
+            row["series"]["huge_granted"] = steps(rng, granted)
+        if "reclaim" in asked:
+            row["reclaim"] = {"reclaimed_pages": moved, "cache_pages": moved // 2,
+                              "slab_pages": moved // 4, "unknown_pages": moved - moved // 2 - moved // 4,
+                              "oom_kills": at, "killed_pages": 1000 * at, "unasked_requests": 0, "late_frees": moved // 5}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--policies", type=int, choices=range(1, len(POLICIES) + 1), default=3)
@@ -279,7 +319,12 @@ def main():
     parser.add_argument("--slices", type=int, default=60, help="slices of the map")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--hostile", action="store_true", help="put HTML into a text of the trace")
-    print(json.dumps(sample(parser.parse_args()), separators=(",", ":")))
+    parser.add_argument("--asked", help="what was asked beyond the recording: huge, moves, reclaim")
+    args = parser.parse_args()
+    data = sample(args)
+    if args.asked:
+        add_asked(random.Random(args.seed + 1000), data, args.asked.split(","))
+    print(json.dumps(data, separators=(",", ":")))
 
 
 if __name__ == "__main__":

@@ -25,8 +25,9 @@ FLAGS = ("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
          "--enable-logging=stderr --virtual-time-budget=5000 --window-size=1400,1000").split()
 FLAGS.append("--host-resolver-rules=MAP * ~NOTFOUND")  # the browser's own requests go nowhere either
 DATA = re.compile(r'(<script type="application/json" id="data">)(.*?)(</script>)', re.DOTALL)
-SAMPLES = (["--policies=1"], ["--policies=2", "--hostile"], ["--policies=4", "--seed=2"],
-           ["--policies=6", "--gib=64", "--slices=20"])
+SAMPLES = (["--policies=1"], ["--policies=2", "--hostile"], ["--policies=4", "--seed=2", "--asked=huge,moves"],
+           ["--policies=6", "--gib=64", "--slices=20", "--asked=huge,moves,reclaim"],
+           ["--policies=2", "--asked=reclaim"])
 
 
 class Failed(Exception):
@@ -123,7 +124,7 @@ def number(text):
 def look_up(policy, measure):
     value = policy
     for part in measure.split("."):
-        value = value[int(part)] if isinstance(value, list) else value[part]
+        value = value[int(part)] if isinstance(value, list) else value.get(part)
     return value
 
 
@@ -132,6 +133,9 @@ def check_cells(page, data):
     policies = data["policies"]
     for (measure, at), text in page.cells.items():
         value = look_up(policies[at], measure)
+        if value is None:
+            expect(text == "\u2013", f"{measure}: {text!r} where there is no figure")
+            continue
         where = f"{measure} of {policies[at]['policy']}: {text!r} for {value!r}"
         if isinstance(value, str):
             expect(text == value, where)
@@ -147,9 +151,41 @@ def check_cells(page, data):
     for key in ("fallbacks", "unusable_index", "superpageblocks"):
         wanted |= {f"{key}.{part}" for part in policies[0][key]}
     wanted |= {f"free_blocks.{order}" for order in range(11)}
+    wanted |= asked_measures(data)
     for at in range(len(policies)):
         shown = {measure for measure, policy in page.cells if policy == at}
         expect(shown == wanted, f"policy {at}: rows {sorted(shown ^ wanted)}")
+
+
+def asked_measures(data):
+    """Rows about what was asked beyond the recording."""
+    asked = data.get("whatif", {"defrag": "none", "huge": None, "closed_loop": False})
+    rows = set()
+    if asked["huge"]:
+        rows |= {"huge." + key for key in ("asked", "granted", "failed", "copied_bytes",
+                                           "copied_bytes_per_granted", "reclaimed_pages")}
+        rows |= {f"huge.failed_by.{why}" for policy in data["policies"]
+                 for why in policy["huge"]["failed_by"]}
+    if asked["defrag"] != "none":
+        rows |= {"moves." + key for key in ("moved_pages", "copied_bytes", "failed_pages", "stalls",
+                                            "stalls_served", "compactions.success",
+                                            "compactions.complete", "compactions.partial_skipped",
+                                            "compactions.contended")}
+    if asked["closed_loop"]:
+        rows |= {"reclaim." + key for key in ("reclaimed_pages", "unknown_pages", "oom_kills",
+                                              "killed_pages")}
+    return rows
+
+
+def check_asked(page, data):
+    """What the page says in words about what was asked, and that it is silent where nothing was."""
+    asked, text = data.get("whatif"), "".join(page.words)
+    for assumption in asked["assumptions"] if asked else []:
+        expect(assumption in text, f"the page does not say: {assumption}")
+    if asked and asked["huge"]:
+        expect(f"Every {asked['huge']['every_s']:g} s" in text, "the page does not say how often")
+    expect(("The loop is closed" in text) == bool(asked and asked["closed_loop"]),
+           "the page does not say whether the loop was closed")
 
 
 def check_ledger(page, data):
@@ -235,11 +271,12 @@ def check_free(pixels, series, axis, where):
                f"painted area, {share:.3f} of the data")
 
 
-def check_mixed(pixels, policies, where):
+def check_lines(pixels, policies, key, where):
     """Each line is there, unless it runs where another one lies over it."""
-    lines = [policy["series"]["mixed_pageblocks"] for policy in policies]
+    lines = [policy["series"][key] for policy in policies]
+    near = max(1, max(max(line) for line in lines) / 100)
     for at, line in enumerate(lines):
-        covered = any(sum(abs(a - b) <= 1 for a, b in zip(line, other)) > 0.9 * len(line)
+        covered = any(sum(abs(a - b) <= near for a, b in zip(line, other)) > 0.9 * len(line)
                       for other in lines[:at])
         expect(covered or pixels[at] > 20, f"{where}: line of {policies[at]['policy']}: "
                f"{pixels[at]} painted pixels")
@@ -256,7 +293,13 @@ def check_paint(page, data):
         last = last / 1e9 if axis == "time_ns" else last
         expect(all(abs(x - last) < 1e-6 * last for x in seen[state]["lastX"]),
                f"{state}: the x axes end at {seen[state]['lastX']}, the samples at {last}")
-        check_mixed(seen[state]["mixed"], policies, state)
+        check_lines(seen[state]["mixed"], policies, "mixed_pageblocks", state)
+        asked = data.get("whatif", {"huge": None, "defrag": "none"})
+        keys = (["huge_granted"] if asked["huge"] else []) + \
+            (["copied_bytes"] if asked["defrag"] != "none" else [])
+        expect(len(seen[state]["asked"]) == len(keys), f"{state}: {len(seen[state]['asked'])} charts")
+        for key, pixels in zip(keys, seen[state]["asked"]):
+            check_lines(pixels, policies, key, f"{state}, {key}")
         for nr, policy in enumerate(policies):
             where = f"{state}, policy {policy['policy']}"
             check_free(seen[state]["free"][nr], policy["series"], axis, where)
@@ -289,6 +332,7 @@ def check_report(path, folder):
     data = json.loads(blocks[0][1])
     check_cells(page, data)
     check_ledger(page, data)
+    check_asked(page, data)
     check_words(data)
     check_paint(page, data)
     for fact in ("path", "workload", "machine", "kernel"):

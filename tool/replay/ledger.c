@@ -100,6 +100,30 @@ static uint64_t end_pages_off(const struct replay *r, const struct snapshot *end
 	return off;
 }
 
+/* Of what the replay did of its own accord. */
+static void add_whatif(struct ledger *l, const struct replay *r)
+{
+	const struct loop_outcome *loop = &r->loop.outcome;
+
+	if (r->whatif.defrag != WHATIF_DEFRAG_NONE)
+		add(l, "inherited_moved", r->owner.moved_inherited, LEDGER_NOTE,
+		    "pages that were moved for being in a movable pageblock when the recording "
+		    "began: whether they could have been is not known");
+	if (!r->whatif.closed_loop)
+		return;
+	add(l, "reclaimed_pages",
+	    loop->reclaimed_cache + loop->reclaimed_slab + loop->reclaimed_unknown, LEDGER_NOTE,
+	    "pages that the replay reclaimed by its model, in use in the recording");
+	add(l, "reclaimed_unknown", loop->reclaimed_unknown,
+	    loop->reclaimed_unknown ? LEDGER_WARN : LEDGER_OK,
+	    "of these, pages in use since before the recording, of which nothing is known");
+	add(l, "oom_kills", loop->oom_kills, loop->oom_kills ? LEDGER_WARN : LEDGER_OK,
+	    "tasks whose memory the replay freed for want of any other, while the recorded task went "
+	    "on");
+	add(l, "unasked_requests", loop->unasked, loop->unasked ? LEDGER_WARN : LEDGER_OK,
+	    "recorded requests of these tasks that came later, not replayed");
+}
+
 void ledger_of_policy(struct ledger *l, const struct replay *r, const struct snapshot *end)
 {
 	const struct replay_outcome *out = &r->outcome;
@@ -126,6 +150,7 @@ void ledger_of_policy(struct ledger *l, const struct replay *r, const struct sna
 		     machine_count(m, PAGUS_COUNTER_fallback_claim_part) +
 		     machine_count(m, PAGUS_COUNTER_fallback_steal), rec->fallbacks,
 		     "requests served from pageblocks of another migratetype");
+	add_whatif(l, r);
 	if (end)
 		add(l, "end_free_pages_off", end_pages_off(r, end), LEDGER_NOTE,
 		    "free pages by which the orders' totals at the end differ from the recorded "

@@ -9,7 +9,7 @@
 
 #include "replay/replay.h"
 
-#define LEDGER_ROWS 16
+#define LEDGER_ROWS 20
 
 enum ledger_level { LEDGER_OK, LEDGER_NOTE, LEDGER_WARN };
 

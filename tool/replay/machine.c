@@ -157,7 +157,9 @@ static bool seed_rest(struct machine *m, const struct snapshot *snap, const stru
 
 			if (status != PAGUS_OK || info.kind != PAGUS_PAGE_RESERVED)
 				continue;
-			status = pagus_inherit(&m->pagus, pfn, 1, type);
+			status = m->moves && type == PAGUS_MOVABLE ?
+				pagus_seed_used(&m->pagus, pfn, 0, type) :
+				pagus_inherit(&m->pagus, pfn, 1, type);
 			if (status != PAGUS_OK) {
 				fail(err, path, "page in use at pfn", pfn, status);
 				return false;
@@ -320,8 +322,9 @@ static bool set_tunables(struct machine *m, const struct snapshot *snap, const c
 	return true;
 }
 
-struct machine *machine_build(const struct trace_meta *meta, const struct snapshot *start,
-			      const char *policy, uint32_t nr_cpus, struct trace_error *err)
+static struct machine *build(const struct trace_meta *meta, const struct snapshot *start,
+			     const char *policy, uint32_t nr_cpus, bool moves,
+			     struct trace_error *err)
 {
 	struct machine *m = calloc(1, sizeof(*m));
 	struct ranges ranges = { 0 };
@@ -334,6 +337,7 @@ struct machine *machine_build(const struct trace_meta *meta, const struct snapsh
 		return NULL;
 	}
 	m->port = pagus_sim_port;
+	m->moves = moves;
 	pagus_sim_init(&m->sim, nr_cpus);
 	ok = init_instance(m, start, policy, &ranges, meta->path, err) &&
 	     set_tunables(m, start, meta->path, err) && seed_all(m, start, meta->path, err);
@@ -346,6 +350,18 @@ struct machine *machine_build(const struct trace_meta *meta, const struct snapsh
 		m->baseline[c] = pagus_counter_read(&m->pagus, (enum pagus_counter)c);
 	pagus_sim_init(&m->sim, nr_cpus);
 	return m;
+}
+
+struct machine *machine_build(const struct trace_meta *meta, const struct snapshot *start,
+			      const char *policy, uint32_t nr_cpus, struct trace_error *err)
+{
+	return build(meta, start, policy, nr_cpus, false, err);
+}
+
+struct machine *machine_build_moving(const struct trace_meta *meta, const struct snapshot *start,
+				     const char *policy, uint32_t nr_cpus, struct trace_error *err)
+{
+	return build(meta, start, policy, nr_cpus, true, err);
 }
 
 void machine_free(struct machine *m)

@@ -27,6 +27,7 @@ struct machine {
 	uint64_t baseline[PAGUS_NR_COUNTERS]; /* counters when the machine was ready */
 	uint64_t inherited_pages;
 	uint32_t superpageblock_order; /* by the largest zone, also where the policy keeps none */
+	bool moves; /* see machine_build_moving */
 };
 
 /*
@@ -37,6 +38,14 @@ struct machine {
  */
 struct machine *machine_build(const struct trace_meta *meta, const struct snapshot *start,
 			      const char *policy, uint32_t nr_cpus, struct trace_error *err);
+
+/*
+ * The same for a machine whose pages are to move: inherited pages of movable pageblocks are blocks of
+ * order 0 in use, since the library knows no owner of inherited ones.
+ */
+struct machine *machine_build_moving(const struct trace_meta *meta, const struct snapshot *start,
+				     const char *policy, uint32_t nr_cpus,
+				     struct trace_error *err);
 void machine_free(struct machine *m);
 
 /* The machine of a port context, for calls that have been added. */

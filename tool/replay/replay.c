@@ -29,8 +29,10 @@ static void give_back(struct replay *r, uint64_t pfn, struct shadow_entry e)
 	enum pagus_status status = PAGUS_OK;
 
 	shadow_clear(&r->shadow, pfn);
-	if (e.ours == SHADOW_REFUSED || e.ours == SHADOW_TARGET)
+	r->loop.outcome.late_frees += e.ours == SHADOW_TAKEN;
+	if (!shadow_held(e))
 		return;
+	loop_death(r, e.ours, e.order);
 	status = pagus_free_pages(&r->machine->pagus, e.ours, e.order);
 	if (status != PAGUS_OK) {
 		/* The shadow and the instance disagree: reported with the event that showed it. */
@@ -48,11 +50,13 @@ static void split_entry(struct replay *r, uint64_t head, struct shadow_entry e, 
 	uint32_t ours = e.ours;
 
 	r->recorded.split_births++;
-	if (ours != SHADOW_REFUSED)
+	if (shadow_held(e)) {
 		pagus_split_pages(&r->machine->pagus, ours, from, order);
+		loop_split(r, ours, from, order);
+	}
 	e.order = (uint8_t)order;
 	for (uint32_t n = 0; n < nr; n++) {
-		e.ours = ours == SHADOW_REFUSED ? ours : ours + (n << order);
+		e.ours = ours < SHADOW_TAKEN ? ours + (n << order) : ours;
 		shadow_set(&r->shadow, head + ((uint64_t)n << order), e);
 	}
 }
@@ -73,16 +77,37 @@ static uint32_t free_within(struct replay *r, uint64_t pfn, uint32_t order)
 	return nr;
 }
 
-/* Pages inherited from before the recording have no order: they die as the recording frees them. */
+/* Is the page what it was when the recording began: at its place, of unknown order? */
+static bool is_untouched(const struct replay *r, uint64_t pfn)
+{
+	struct pagus_page_info page;
+
+	return shadow_get(&r->shadow, pfn).ours == pfn &&
+	       pagus_page_info(&r->machine->pagus, pfn, &page) == PAGUS_OK &&
+	       page.kind == PAGUS_PAGE_INHERITED;
+}
+
+/*
+ * Pages inherited from before the recording have no order: they die as the recording frees them.
+ * Where pages move, those that may are blocks of their own, and die one by one.
+ */
 static bool free_inherited(struct replay *r, uint64_t pfn, uint32_t order)
 {
 	struct shadow_entry first = shadow_get(&r->shadow, pfn);
+	bool untouched = true;
 
 	for (uint64_t p = pfn; p < pfn + (UINT64_C(1) << order); p++) {
 		struct shadow_entry e = shadow_get(&r->shadow, p);
 
-		if (!e.inherited || e.ours == SHADOW_NONE || e.ours != p)
+		if (!e.inherited || e.ours == SHADOW_NONE)
 			return false;
+		untouched &= is_untouched(r, p);
+	}
+	if (!untouched) {
+		if (!whatif_acts(&r->whatif))
+			return false;
+		free_within(r, pfn, order);
+		return true;
 	}
 	for (uint64_t p = pfn; p < pfn + (UINT64_C(1) << order); p++) {
 		struct shadow_entry e = shadow_get(&r->shadow, p);
@@ -91,6 +116,7 @@ static bool free_inherited(struct replay *r, uint64_t pfn, uint32_t order)
 		content_change(&r->content, p, 0, e.type, -1);
 		content_change(&r->content, p, 0, first.type, 1);
 		shadow_clear(&r->shadow, p);
+		loop_death(r, p, 0);
 	}
 	first.order = (uint8_t)order;
 	give_back(r, pfn, first);
@@ -138,6 +164,7 @@ static void death(struct replay *r, int32_t pid, uint64_t pfn, uint32_t order)
 struct birth {
 	uint64_t pfn, nodemask;
 	uint32_t order, gfp, node;
+	int32_t pid;
 };
 
 static enum pagus_status ask(struct replay *r, const struct birth *b, struct pagus_result *res)
@@ -160,7 +187,28 @@ static enum pagus_status ask(struct replay *r, const struct birth *b, struct pag
 	return res->status;
 }
 
-static void birth(struct replay *r, const struct birth *b)
+/*
+ * Something new is recorded to be at these pages: what is still live there, or covers them, was freed
+ * before without an event.
+ */
+static void free_over_live(struct replay *r, uint64_t pfn, uint32_t order)
+{
+	uint64_t head;
+	struct shadow_entry e = shadow_find(&r->shadow, pfn, &head);
+	bool any = false;
+
+	if (e.ours == SHADOW_TARGET)
+		return;
+	if (e.ours != SHADOW_NONE && head != pfn) {
+		give_back(r, head, e);
+		any = true;
+	}
+	any |= free_within(r, pfn, order) > 0;
+	r->recorded.births_over_live += any;
+}
+
+/* False: there is no memory for the books. */
+static bool birth(struct replay *r, const struct birth *b)
 {
 	struct shadow_entry e = { .ours = SHADOW_REFUSED, .order = (uint8_t)b->order };
 	uint32_t order = r->content.pageblock_order;
@@ -168,23 +216,29 @@ static void birth(struct replay *r, const struct birth *b)
 
 	if (!shadow_covers(&r->shadow, b->pfn)) {
 		r->recorded.outside++;
-		return;
+		return true;
 	}
 	r->recorded.births++;
-	if (shadow_get(&r->shadow, b->pfn).ours != SHADOW_TARGET &&
-	    free_within(r, b->pfn, b->order) > 0)
-		r->recorded.births_over_live++;
-	r->outcome.allocations++;
+	free_over_live(r, b->pfn, b->order);
 	e.type = (b->gfp >> 3 & 3) % 3;
+	if (loop_is_unasked(r, b->gfp, b->pid)) {
+		e.ours = SHADOW_TAKEN;
+		shadow_set(&r->shadow, b->pfn, e);
+		return true;
+	}
+	r->outcome.allocations++;
 	if (ask(r, b, &res) == PAGUS_OK) {
 		e.ours = (uint32_t)res.pfn;
 		content_change(&r->content, res.pfn, b->order, e.type, 1);
+		if (!loop_birth(r, res.pfn, b->order, b->gfp, b->pid))
+			return false;
 		r->outcome.same_page += res.pfn == b->pfn;
 		r->outcome.same_block += res.pfn >> order == b->pfn >> order;
 	} else {
 		r->outcome.refused++;
 	}
 	shadow_set(&r->shadow, b->pfn, e);
+	return true;
 }
 
 static uint32_t node_of_page(struct replay *r, uint64_t pfn)
@@ -227,17 +281,18 @@ static void push_pending(struct replay_cpu *cpu, const struct trace_event *ev)
 	};
 }
 
-static void on_alloc(struct replay *r, struct replay_cpu *cpu, const struct trace_event *ev)
+static bool on_alloc(struct replay *r, struct replay_cpu *cpu, const struct trace_event *ev)
 {
 	struct birth b = {
-		.pfn = ev->pfn, .order = ev->order, .gfp = ev->gfp, .node = PAGUS_NO_NODE
+		.pfn = ev->pfn, .order = ev->order, .gfp = ev->gfp, .node = PAGUS_NO_NODE,
+		.pid = ev->pid,
 	};
 	struct pending request;
 	bool known = pop_pending(cpu, ev, &request);
 
 	if (ev->pfn == UINT64_MAX) {
 		r->recorded.failed++;
-		return;
+		return true;
 	}
 	if (known && request.node >= 0) {
 		b.node = (uint32_t)request.node;
@@ -246,7 +301,7 @@ static void on_alloc(struct replay *r, struct replay_cpu *cpu, const struct trac
 		b.node = node_of_page(r, ev->pfn);
 		r->recorded.node_inferred++;
 	}
-	birth(r, &b);
+	return birth(r, &b);
 }
 
 /*
@@ -264,26 +319,29 @@ static bool on_isolate(struct replay *r, const struct trace_event *ev)
 		r->recorded.outside++;
 		return true;
 	}
-	if (!snapshot_type(trace_start(r->trace), (uint8_t)ev->mt, &type) || type != PAGUS_ISOLATE)
+	if (!snapshot_type(trace_start(r->trace), (uint8_t)ev->mt, &type) ||
+	    type != PAGUS_ISOLATE) {
+		free_over_live(r, ev->pfn, ev->order);
 		return moves_take(&r->moves, &r->shadow, ev->pid, ev->pfn, ev->order);
+	}
 	if (trace_start(r->trace)->nr_nodes > 1)
 		b.node = node_of_page(r, ev->pfn);
 	r->recorded.contig_blocks++;
-	birth(r, &b);
-	return true;
+	return birth(r, &b);
 }
 
-static void on_bulk_page(struct replay *r, const struct replay_cpu *cpu,
+static bool on_bulk_page(struct replay *r, const struct replay_cpu *cpu,
 			 const struct trace_event *ev)
 {
-	const struct birth b = { .pfn = ev->pfn, .gfp = cpu->bulk_gfp, .node = PAGUS_NO_NODE };
+	const struct birth b = { .pfn = ev->pfn, .gfp = cpu->bulk_gfp, .node = PAGUS_NO_NODE,
+				 .pid = ev->pid };
 
 	/* A page of the array that mm_page_alloc has announced already. */
 	if (shadow_get(&r->shadow, ev->pfn).ours != SHADOW_NONE &&
 	    !shadow_get(&r->shadow, ev->pfn).inherited)
-		return;
+		return true;
 	r->recorded.bulk_births++;
-	birth(r, &b);
+	return birth(r, &b);
 }
 
 /*
@@ -307,8 +365,7 @@ static bool apply(struct replay *r, const struct trace_event *ev)
 	pagus_sim_on(&r->machine->sim, ours % r->machine->sim.nr_cpus, ev->ts);
 	switch (ev->type) {
 	case TRACE_ALLOC:
-		on_alloc(r, cpu, ev);
-		break;
+		return on_alloc(r, cpu, ev);
 	case TRACE_FREE:
 	case TRACE_PUTBACK:
 		death(r, ev->pid, ev->pfn, ev->order);
@@ -326,8 +383,7 @@ static bool apply(struct replay *r, const struct trace_event *ev)
 		cpu->bulk_gfp = ev->gfp;
 		break;
 	case TRACE_BULK_PAGE:
-		on_bulk_page(r, cpu, ev);
-		break;
+		return on_bulk_page(r, cpu, ev);
 	case TRACE_ISOLATE_FREE:
 		return ev->x1 != 1 || on_isolate(r, ev);
 	case TRACE_ZONE_LOCKED:
@@ -372,18 +428,45 @@ static void adopt_inherited(struct replay *r, const struct snapshot *snap)
 				struct pagus_page_info info;
 
 				if (pagus_page_info(&r->machine->pagus, pfn, &info) != PAGUS_OK ||
-				    info.kind != PAGUS_PAGE_INHERITED ||
+				    (info.kind != PAGUS_PAGE_INHERITED &&
+				     info.kind != PAGUS_PAGE_ALLOCATED) ||
 				    shadow_get(&r->shadow, pfn).ours != SHADOW_NONE)
 					continue;
 				shadow_set(&r->shadow, pfn, e);
 				content_change(&r->content, pfn, 0, type, 1);
+				loop_inherit(r, pfn, type);
 			}
 		}
 	}
 }
 
+/* What acts besides the events has the machine's port. */
+static bool install(struct replay *r)
+{
+	r->machine->owner = r;
+	if (!whatif_acts(&r->whatif))
+		return true;
+	agenda_install(r);
+	if (r->whatif.defrag != WHATIF_DEFRAG_NONE)
+		owner_install(r);
+	return shadow_keep_theirs(&r->shadow) &&
+	       (!r->whatif.closed_loop || loop_install(r));
+}
+
+static struct machine *build_machine(const struct replay *r, const char *policy, uint32_t nr_cpus,
+				     struct trace_error *err)
+{
+	const struct snapshot *snap = trace_start(r->trace);
+	const struct trace_meta *meta = trace_meta(r->trace);
+
+	nr_cpus = nr_cpus ? nr_cpus : snap->nr_cpus;
+	return r->whatif.defrag != WHATIF_DEFRAG_NONE ?
+		machine_build_moving(meta, snap, policy, nr_cpus, err) :
+		machine_build(meta, snap, policy, nr_cpus, err);
+}
+
 static struct replay *replay_begin(struct trace *t, const char *policy, uint32_t nr_cpus,
-				   struct trace_error *err)
+				   const struct whatif *whatif, struct trace_error *err)
 {
 	const struct snapshot *snap = trace_start(t);
 	struct replay *r = calloc(1, sizeof(*r));
@@ -391,17 +474,17 @@ static struct replay *replay_begin(struct trace *t, const char *policy, uint32_t
 
 	if (ok) {
 		r->trace = t;
+		r->whatif = whatif ? *whatif : (struct whatif){ 0 };
 		r->by_pid = nr_cpus > snap->nr_cpus;
 		r->cpus = calloc(MAX_RECORDED_CPUS, sizeof(*r->cpus));
-		r->machine = machine_build(trace_meta(t), snap, policy,
-					   nr_cpus ? nr_cpus : snap->nr_cpus, err);
+		r->machine = build_machine(r, policy, nr_cpus, err);
 		if (!r->machine) {
 			replay_free(r);
 			return NULL;
 		}
 		ok = r->cpus &&
 		     shadow_init(&r->shadow, r->machine->first_pfn, r->machine->end_pfn) &&
-		     content_init(&r->content, r->machine, snap->pageblock_order);
+		     content_init(&r->content, r->machine, snap->pageblock_order) && install(r);
 	}
 	if (!ok) {
 		snprintf(err->text, sizeof(err->text), "%s: no memory for the replay",
@@ -441,7 +524,7 @@ static bool replay_batch(struct replay *r, const struct trace_event *events, int
 {
 	for (int n = 0; n < nr; n++) {
 		const struct trace_event *ev = &events[n];
-		const char *fault = event_fault(ev);
+		const char *fault = event_fault(ev), *problem;
 
 		if (fault)
 			return fail_at_event(r, fault, err);
@@ -451,8 +534,12 @@ static bool replay_batch(struct replay *r, const struct trace_event *events, int
 		if (r->recorded.events >= r->series.next &&
 		    !series_tick(&r->series, r->machine, &r->content, r->recorded.events, ev->ts))
 			return fail_at_event(r, "no memory", err);
+		problem = agenda_until(r, ev->ts);
+		if (problem)
+			return fail_at_event(r, problem, err);
 		if (!apply(r, ev))
 			return fail_at_event(r, "no memory", err);
+		agenda_work(r);
 		if (r->disagreement != PAGUS_OK)
 			return fail_at_event(r, pagus_status_text(r->disagreement), err);
 		if (ev->ts > r->recorded.last_ts)
@@ -462,16 +549,33 @@ static bool replay_batch(struct replay *r, const struct trace_event *events, int
 	return true;
 }
 
-struct replay *replay_run(struct trace *t, const char *policy, uint32_t nr_cpus,
-			  replay_progress *progress, void *ctx, struct trace_error *err)
+/* Nothing of the recording was lost or doubled on its way through moves and reclaim. */
+static bool check_end(const struct replay *r, struct trace_error *err)
 {
-	struct replay *r = replay_begin(t, policy, nr_cpus, err);
+	uint64_t where = 0;
+	const char *wrong = r->shadow.theirs ? owner_check(r, huge_held_pages(r), &where) : NULL;
+
+	if (wrong)
+		snprintf(err->text, sizeof(err->text), "%s: after the last event: %s (%#llx)",
+			 trace_meta(r->trace)->path, wrong, (unsigned long long)where);
+	return wrong == NULL;
+}
+
+struct replay *replay_run(struct trace *t, const char *policy, uint32_t nr_cpus,
+			  const struct whatif *whatif, replay_progress *progress, void *ctx,
+			  struct trace_error *err)
+{
+	struct replay *r = replay_begin(t, policy, nr_cpus, whatif, err);
 	const struct trace_event *batch;
 	bool ok = true;
 	int nr = 0;
 
 	if (!r)
 		return NULL;
+	if (r->agenda.timed && !agenda_clock(t, &r->agenda.ns_per_unit, err)) {
+		replay_free(r);
+		return NULL;
+	}
 	while (ok && (nr = trace_next(t, &batch, err)) > 0) {
 		ok = replay_batch(r, batch, nr, err);
 		if (progress)
@@ -481,6 +585,7 @@ struct replay *replay_run(struct trace *t, const char *policy, uint32_t nr_cpus,
 	    !series_end(&r->series, r->machine, &r->content, r->recorded.events,
 			r->recorded.last_ts))
 		ok = fail_at_event(r, "no memory", err);
+	ok = ok && (nr < 0 || check_end(r, err));
 	if (!ok || nr < 0) {
 		replay_free(r);
 		return NULL;
@@ -495,6 +600,8 @@ void replay_free(struct replay *r)
 	series_fini(&r->series);
 	content_fini(&r->content);
 	moves_fini(&r->moves);
+	loop_fini(&r->loop);
+	huge_fini(&r->huge);
 	shadow_fini(&r->shadow);
 	machine_free(r->machine);
 	free(r->cpus);

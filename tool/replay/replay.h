@@ -5,14 +5,23 @@
  * the recording's.
  *
  *     trace events -> births and deaths -> shadow (recorded pfn -> ours) -> libpagus -> content, series
+ *                     the agenda: huge pages asked for, workers that move and reclaim
+ *
+ * What else is asked of it (whatif.h) acts between the events; with a closed loop the machine also
+ * takes pages that the recording has not freed.
  */
 #ifndef REPLAY_REPLAY_H
 #define REPLAY_REPLAY_H
 
+#include "replay/agenda.h"
+#include "replay/huge.h"
+#include "replay/loop.h"
 #include "replay/machine.h"
 #include "replay/moves.h"
+#include "replay/owner.h"
 #include "replay/series.h"
 #include "replay/shadow.h"
+#include "replay/whatif.h"
 
 /* What the recording itself says: the same under every policy. */
 struct replay_recorded {
@@ -49,6 +58,11 @@ struct replay {
 	struct series series;
 	struct replay_recorded recorded;
 	struct replay_outcome outcome;
+	struct whatif whatif;
+	struct owner owner;
+	struct loop loop;
+	struct huge huge;
+	struct agenda agenda;
 	struct replay_cpu *cpus;           /* of the recording */
 	enum pagus_status disagreement;    /* of a free that the instance refused */
 	bool by_pid;                       /* more virtual CPUs than recorded: tasks are spread */
@@ -60,9 +74,11 @@ typedef void replay_progress(void *ctx, uint64_t events_done);
 /*
  * Replay a whole trace under one policy. NULL and *err on failure. `nr_cpus` 0: as recorded. With
  * fewer, recorded CPU c acts as c modulo nr_cpus; with more, a task acts on CPU pid modulo nr_cpus.
+ * `whatif` NULL: open loop, and nothing else is asked.
  */
 struct replay *replay_run(struct trace *t, const char *policy, uint32_t nr_cpus,
-			  replay_progress *progress, void *ctx, struct trace_error *err);
+			  const struct whatif *whatif, replay_progress *progress, void *ctx,
+			  struct trace_error *err);
 void replay_free(struct replay *r);
 
 #endif

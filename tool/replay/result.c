@@ -33,6 +33,8 @@ static json_t *series_json(const struct replay *r)
 	json_t *time = json_array(), *event = json_array(), *orders = json_array();
 	json_t *pcp = json_array(), *mixed = json_array();
 	json_t *tainted = json_array(), *empty = json_array();
+	json_t *copied = json_array(), *granted = json_array();
+	const uint32_t page_shift = trace_start(r->trace)->page_shift;
 
 	for (uint32_t n = 0; n < s->nr_samples; n++) {
 		const struct series_sample *sample = &s->samples[n];
@@ -47,11 +49,13 @@ static json_t *series_json(const struct replay *r)
 		json_array_append_new(mixed, number(sample->nr_mixed));
 		json_array_append_new(tainted, number(sample->nr_tainted));
 		json_array_append_new(empty, number(sample->nr_empty));
+		json_array_append_new(copied, number(sample->moved_pages << page_shift));
+		json_array_append_new(granted, number(sample->nr_granted));
 	}
-	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "time_ns", time, "event", event,
+	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "time_ns", time, "event", event,
 			 "free_pages_by_order", orders, "pcp_pages", pcp, "mixed_pageblocks",
 			 mixed, "tainted_superpageblocks", tainted, "empty_superpageblocks",
-			 empty);
+			 empty, "copied_bytes", copied, "huge_granted", granted);
 }
 
 /* A zone's pageblocks, as indices into the content, without holes at either end. */
@@ -295,6 +299,7 @@ bool result_take(struct result_set *set, const struct replay *r, const char *pol
 	snprintf(res->policy, sizeof(res->policy), "%s", policy);
 	take_rates(res, r);
 	take_end_state(res, r);
+	figures_take(&res->figures, r);
 	ledger_of_policy(&res->ledger, r, end);
 	res->details = json_pack("{s:o,s:o,s:o,s:o}", "locks", locks_json(m), "counters",
 				 counters_json(m), "series", series_json(r), "map", map_json(r));
@@ -406,6 +411,7 @@ static json_t *policy_json(const struct result *res)
 	json_object_set_new(object, "mixed_pageblocks", number(res->mixed_pageblocks));
 	json_object_set_new(object, "free_2mib_blocks", number(res->free_2mib_blocks));
 	json_object_set_new(object, "superpageblocks", superpageblocks_json(res));
+	figures_json(object, &res->figures);
 	json_object_set_new(object, "ledger", ledger_json(&res->ledger));
 	json_object_update(object, res->details);
 	return object;
@@ -424,7 +430,8 @@ json_t *result_json(const struct result_set *set)
 					      "events_per_second", (double)res->events_per_second));
 		json_array_append_new(policies, object);
 	}
-	return json_pack("{s:s,s:i,s:s,s:o,s:o,s:o}", "format", "pagus-replay", "version", 1,
-			 "pagus", PAGUS_VERSION, "trace", trace_json(set), "ledger",
+	return json_pack("{s:s,s:i,s:s,s:o,s:o,s:o,s:o}", "format", "pagus-replay", "version", 1,
+			 "pagus", PAGUS_VERSION, "trace", trace_json(set), "whatif",
+			 figures_asked_json(&set->results[0].figures.whatif), "ledger",
 			 ledger_json(&set->ledger), "policies", policies);
 }

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "replay/figures.h"
 #include "replay/ledger.h"
 
 #define RESULT_POLICIES 16 /* at the most in one set */
@@ -27,6 +28,7 @@ struct result {
 	uint64_t packing_per_mille, empty, obtainable;
 	uint64_t events_per_second;      /* measured, as is seconds, unlike everything else */
 	double seconds;
+	struct figures figures;
 	struct ledger ledger;
 	json_t *details;                 /* locks, series, map */
 };

@@ -45,9 +45,12 @@ static void take_sample(struct series *s, const struct machine *m, const struct 
 {
 	struct series_sample *sample = &s->samples[s->nr_samples++];
 
-	*sample = (struct series_sample){ .ts = ts, .event = event, .nr_mixed = c->nr_mixed,
-					   .nr_tainted = c->superpageblocks.nr_tainted,
-					   .nr_empty = c->superpageblocks.nr_empty };
+	*sample = (struct series_sample){
+		.ts = ts, .event = event, .nr_mixed = c->nr_mixed, .nr_granted = s->nr_granted,
+		.nr_tainted = c->superpageblocks.nr_tainted,
+		.nr_empty = c->superpageblocks.nr_empty,
+		.moved_pages = machine_count(m, PAGUS_COUNTER_pgmigrate_success),
+	};
 	for (uint32_t id = 0; id < pagus_nr_zones(&m->pagus); id++) {
 		struct pagus_zone_info info;
 

@@ -18,6 +18,7 @@ struct series_sample {
 	uint64_t nr_free[PAGUS_NR_ORDERS]; /* blocks */
 	uint64_t pcp_pages, nr_mixed;
 	uint64_t nr_tainted, nr_empty; /* superpageblocks */
+	uint64_t moved_pages, nr_granted; /* until then */
 };
 
 struct series_slice {
@@ -31,6 +32,7 @@ struct series {
 	uint32_t nr_samples, nr_slices, slice_room, nr_cells;
 	uint64_t sample_stride, slice_stride;
 	uint64_t next; /* event at which series_tick is due */
+	uint64_t nr_granted; /* huge pages until now: who asks for them counts them here */
 };
 
 void series_init(struct series *s, uint32_t nr_cells);

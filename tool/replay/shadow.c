@@ -10,6 +10,7 @@ bool shadow_init(struct shadow *s, uint64_t first_pfn, uint64_t end_pfn)
 {
 	s->first_pfn = first_pfn;
 	s->nr_pages = end_pfn - first_pfn;
+	s->theirs = NULL;
 	s->ours = malloc(s->nr_pages * sizeof(*s->ours));
 	s->what = calloc(s->nr_pages, 1);
 	if (!s->ours || !s->what) {
@@ -25,7 +26,20 @@ void shadow_fini(struct shadow *s)
 {
 	free(s->ours);
 	free(s->what);
+	free(s->theirs);
 	*s = (struct shadow){ 0 };
+}
+
+bool shadow_keep_theirs(struct shadow *s)
+{
+	s->theirs = malloc(s->nr_pages * sizeof(*s->theirs));
+	if (!s->theirs)
+		return false;
+	memset(s->theirs, 0xff, s->nr_pages * sizeof(*s->theirs));
+	for (uint64_t n = 0; n < s->nr_pages; n++)
+		if (s->ours[n] < SHADOW_TAKEN)
+			s->theirs[s->ours[n] - s->first_pfn] = (uint32_t)(s->first_pfn + n);
+	return true;
 }
 
 struct shadow_entry shadow_find(const struct shadow *s, uint64_t pfn, uint64_t *head)

@@ -116,12 +116,15 @@ static void print_policy_ledgers(FILE *out, const struct result_set *set)
 enum form { COUNT, PER_MILLE, TENTHS, HEX, HEADING };
 
 #define AT(field) offsetof(struct result, field)
+#define AT_COMPACTION(key) AT(figures.compactions[FIGURES_COMPACTION_##key])
 
-static const struct {
+struct measure {
 	const char *name;
 	enum form form;
 	size_t offset; /* of a uint64_t in struct result */
-} measures[] = {
+};
+
+static const struct measure measures[] = {
 	{ "allocations", COUNT, AT(allocations) },
 	{ "failures", COUNT, AT(failures) },
 	{ "served by pcp lists", PER_MILLE, AT(pcp_hits_per_mille) },
@@ -164,6 +167,46 @@ static const struct {
 	{ "events per second", COUNT, AT(events_per_second) },
 };
 
+static const struct measure moves[] = {
+	{ "pages moved", COUNT, AT(figures.moved_pages) },
+	{ "bytes copied", COUNT, AT(figures.copied_bytes) },
+	{ "pages not moved", COUNT, AT(figures.failed_pages) },
+	{ "compactions of a zone", HEADING, 0 },
+	{ "  success", COUNT, AT_COMPACTION(success) },
+	{ "  complete, in vain", COUNT, AT_COMPACTION(complete) },
+	{ "  partial, in vain", COUNT, AT_COMPACTION(partial_skipped) },
+	{ "  contended", COUNT, AT_COMPACTION(contended) },
+	{ "  needless", COUNT, AT_COMPACTION(needless) },
+	{ "  skipped", COUNT, AT_COMPACTION(skipped) },
+	{ "  deferred", COUNT, AT_COMPACTION(deferred) },
+	{ "  refused", COUNT, AT_COMPACTION(refused) },
+	{ "runs of kcompactd", COUNT, AT(figures.kcompactd_runs) },
+	{ "stalls", COUNT, AT(figures.stalls) },
+	{ "  that served", COUNT, AT(figures.stalls_served) },
+};
+
+static const struct measure huge_pages[] = {
+	{ "asked for", COUNT, AT(figures.asked) },
+	{ "granted", COUNT, AT(figures.granted) },
+	{ "failed", COUNT, AT(figures.failed) },
+	{ "held at the end", COUNT, AT(figures.held_at_end) },
+	{ "bytes copied for them", COUNT, AT(figures.huge_copied_bytes) },
+	{ "  for each one granted", COUNT, AT(figures.copied_per_granted) },
+	{ "stalls for them", COUNT, AT(figures.huge_stalls) },
+	{ "pages reclaimed for them", COUNT, AT(figures.huge_reclaimed_pages) },
+};
+
+static const struct measure closed_loop[] = {
+	{ "pages reclaimed", COUNT, AT(figures.reclaimed_pages) },
+	{ "  page cache", COUNT, AT(figures.reclaimed_cache) },
+	{ "  slab", COUNT, AT(figures.reclaimed_slab) },
+	{ "  of unknown birth", COUNT, AT(figures.reclaimed_unknown) },
+	{ "OOM kills", COUNT, AT(figures.oom_kills) },
+	{ "  pages freed", COUNT, AT(figures.killed_pages) },
+	{ "  requests not replayed", COUNT, AT(figures.unasked) },
+	{ "frees that came later", COUNT, AT(figures.late_frees) },
+};
+
 static const char *show(const struct result *res, size_t offset, enum form form,
 			char text[TEXT_SIZE])
 {
@@ -185,23 +228,84 @@ static const char *show(const struct result *res, size_t offset, enum form form,
 	}
 }
 
-static void print_table(FILE *out, const struct result_set *set)
+static void print_measures(FILE *out, const struct result_set *set, const struct measure *rows,
+			   size_t nr)
 {
 	char text[TEXT_SIZE];
 
-	print_heads(out, "Results", set);
-	fputc('\n', out);
-	for (size_t m = 0; m < sizeof(measures) / sizeof(measures[0]); m++) {
-		if (measures[m].form == HEADING) {
-			fprintf(out, "  %s\n", measures[m].name);
+	for (size_t m = 0; m < nr; m++) {
+		if (rows[m].form == HEADING) {
+			fprintf(out, "  %s\n", rows[m].name);
 			continue;
 		}
-		fprintf(out, "  %-*s", KEY_WIDTH, measures[m].name);
+		fprintf(out, "  %-*s", KEY_WIDTH, rows[m].name);
 		for (uint32_t n = 0; n < set->nr; n++)
 			fprintf(out, " %*s", COLUMN_WIDTH,
-				show(&set->results[n], measures[m].offset, measures[m].form, text));
+				show(&set->results[n], rows[m].offset, rows[m].form, text));
 		fputc('\n', out);
 	}
+}
+
+#define PRINT_TABLE(out, title, set, rows)                                                         \
+	do {                                                                                      \
+		print_heads(out, title, set);                                                     \
+		fputc('\n', out);                                                                 \
+		print_measures(out, set, rows, sizeof(rows) / sizeof((rows)[0]));                 \
+	} while (0)
+
+/* Why huge pages failed: the reasons that any policy had. */
+static void print_whys(FILE *out, const struct result_set *set)
+{
+	char name[32];
+
+	for (uint32_t why = 0; why < HUGE_WHYS; why++) {
+		const struct measure row = {
+			.form = COUNT, .offset = AT(figures.why) + why * sizeof(uint64_t),
+		};
+		bool any = false;
+		char text[TEXT_SIZE];
+
+		for (uint32_t n = 0; n < set->nr; n++)
+			any |= set->results[n].figures.why[why] != 0;
+		if (!any)
+			continue;
+		fprintf(out, "  failed: %-*s", KEY_WIDTH - 8, huge_why_name(why, name, sizeof(name)));
+		for (uint32_t n = 0; n < set->nr; n++)
+			fprintf(out, " %*s", COLUMN_WIDTH,
+				show(&set->results[n], row.offset, row.form, text));
+		fputc('\n', out);
+	}
+}
+
+static void print_whatif(FILE *out, const struct result_set *set)
+{
+	const struct whatif *w = &set->results[0].figures.whatif;
+	char title[64];
+
+	if (w->defrag != WHATIF_DEFRAG_NONE) {
+		snprintf(title, sizeof(title), "Pages moved: %s", whatif_defrag_name(w->defrag));
+		PRINT_TABLE(out, title, set, moves);
+	}
+	if (w->huge.every_ns) {
+		snprintf(title, sizeof(title), "Huge pages of order %u", w->huge.order);
+		PRINT_TABLE(out, title, set, huge_pages);
+		print_whys(out, set);
+	}
+	if (w->closed_loop)
+		PRINT_TABLE(out, "Reclaim", set, closed_loop);
+}
+
+/* What a closed loop assumes stands before its results. */
+static void print_assumptions(FILE *out, const struct result_set *set)
+{
+	if (!set->results[0].figures.whatif.closed_loop)
+		return;
+	fprintf(out, "The loop is closed: reclaim and the OOM killer act. It is assumed:\n");
+	for (uint32_t n = 0; loop_assumptions(n); n++) {
+		fprintf(out, "  - ");
+		print_wrapped(out, loop_assumptions(n), 4, 100);
+	}
+	fputc('\n', out);
 }
 
 void result_print(FILE *out, const struct result_set *set)
@@ -210,7 +314,9 @@ void result_print(FILE *out, const struct result_set *set)
 
 	fprintf(out, "%s\n  %s\n  %s on %s\n\n", meta->path, meta->kernel, meta->workload,
 		meta->machine);
+	print_assumptions(out, set);
 	print_trace_ledger(out, &set->ledger);
 	print_policy_ledgers(out, set);
-	print_table(out, set);
+	PRINT_TABLE(out, "Results", set, measures);
+	print_whatif(out, set);
 }

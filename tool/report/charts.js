@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The charts over time: free memory by order, and mixed pageblocks. */
+/* The charts over time: free memory by order, mixed pageblocks, and what was asked beyond the recording. */
 
 const DASHES = [[], [7, 3], [2, 2], [9, 3, 2, 3], [4, 4], [12, 4]];
 const END_LABELS_FROM_PX = 640;
@@ -160,9 +160,11 @@ const END_LABELS = {
 	},
 };
 
-function makeMixedChart(policies, plot, axis, range) {
+/* One line a policy. */
+function makeLines(policies, plot, axis, range, valuesOf) {
 	const options = baseOptions(axis, range);
 	const lines = colours("lines");
+	const values = policies.map(valuesOf);
 	const longest = Math.max(...policies.map(({ policy }) => policy.length));
 
 	options.interaction = { mode: "nearest", axis: "x", intersect: false };
@@ -181,7 +183,7 @@ function makeMixedChart(policies, plot, axis, range) {
 	};
 	const datasets = policies.map(({ policy, series }, at) => ({
 		label: policy, borderColor: lines[at % lines.length], borderDash: DASHES[at % DASHES.length],
-		data: sampleX(series, axis).map((x, i) => ({ x, y: series.mixed_pageblocks[i] })),
+		data: sampleX(series, axis).map((x, i) => ({ x, y: values[at][i] })),
 		borderWidth: 2, pointRadius: 0, pointHoverRadius: 3, fill: false, borderJoinStyle: "round",
 		clip: 3, /* a line along zero is shown in its whole width */
 	}));
@@ -202,6 +204,14 @@ class Charts {
 		this.mixedPlot = makePlot("", "mixed pageblocks over time, one line a policy", "mixed-line");
 		byId("free-charts").dataset.nr = this.plots.length;
 		byId("free-charts").append(...this.plots.map(({ figure }) => figure));
+		this.lines = askedLines(data);
+		this.linePlots = this.lines.map(({ id, caption, unit }) => {
+			const plot = makePlot(caption, `${caption.toLowerCase()} over time, one line a policy`, id);
+			plot.unit.append(unit);
+			return plot;
+		});
+		byId("asked-charts").dataset.nr = this.lines.length;
+		byId("asked-charts").append(...this.linePlots.map(({ figure }) => figure));
 		byId("mixed-chart").append(this.mixedPlot.canvas, this.mixedPlot.line);
 		this.mixedPlot.box = byId("mixed-chart");
 	}
@@ -225,8 +235,12 @@ class Charts {
 		this.plots.forEach(({ unit }) => unit.replaceChildren(scale.unit));
 		this.charts = policies.map((policy, at) =>
 			makeFreeChart(policy, this.plots[at], scale, this.axis, range));
-		this.charts.push(makeMixedChart(policies, this.mixedPlot, this.axis, range));
-		this.charts.forEach((chart, at) => this.follow(chart, this.plots[at] ?? this.mixedPlot));
+		this.charts.push(makeLines(policies, this.mixedPlot, this.axis, range,
+			({ series }) => series.mixed_pageblocks));
+		this.charts.push(...this.lines.map(({ values }, at) =>
+			makeLines(policies, this.linePlots[at], this.axis, range, values)));
+		const plots = [...this.plots, this.mixedPlot, ...this.linePlots];
+		this.charts.forEach((chart, at) => this.follow(chart, plots[at]));
 		this.legends();
 	}
 

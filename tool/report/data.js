@@ -74,6 +74,10 @@ function checkSeries(series, what) {
 	check(series.time_ns.length > 0, `${what} has no samples`);
 	for (const key of ["event", "free_pages_by_order", "pcp_pages", "mixed_pageblocks"])
 		checkList(series[key], series.time_ns.length, `${what}.${key}`);
+	/* Data of what was asked beyond the recording came later than the rest. */
+	for (const key of ["copied_bytes", "huge_granted"])
+		checkList(series[key] ?? (series[key] = series.time_ns.map(() => 0)), series.time_ns.length,
+			`${what}.${key}`);
 	series.free_pages_by_order.forEach((orders, at) =>
 		checkList(orders, NR_ORDERS, `${what}.free_pages_by_order[${at}]`));
 }
@@ -106,6 +110,8 @@ function readData(text) {
 	check(data.version === VERSION, `the data has version ${data.version}; this page reads ${VERSION}`);
 	check(data.trace !== null && typeof data.trace === "object", "trace is missing");
 	checkList(data.ledger, undefined, "ledger");
+	if (data.whatif)
+		checkList(data.whatif.assumptions, undefined, "whatif.assumptions");
 	checkList(data.policies, undefined, "policies");
 	check(data.policies.length > 0, "policies is empty");
 	data.policies.forEach((policy, at) => checkPolicy(policy, `policies[${at}]`));

@@ -47,6 +47,7 @@ function selfTest(charts, maps) {
 		lastX: charts.charts.map((chart) => chart.scales.x.max),
 		free: charts.charts.slice(0, nr).map((chart) => countColours(chart, LAYERS.map(layerColour))),
 		mixed: countColours(charts.charts[nr], colours("lines")),
+		asked: charts.charts.slice(nr + 1).map((chart) => countColours(chart, colours("lines"))),
 		maps: maps.maps.map((map) => map.readBack(readPixels(map.canvas))),
 	});
 	const started = performance.now();
@@ -90,6 +91,7 @@ function start() {
 	showHeader(data);
 	showLedger(data);
 	showComparison(data.policies, data.trace.page_bytes);
+	showAsked(data);
 	const charts = new Charts(data, (axis, x) => maps.goNear(axis, x));
 	const maps = new Maps(data, (timeNs, event) => charts.mark(timeNs, event));
 	const draw = () => {

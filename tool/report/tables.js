@@ -140,16 +140,21 @@ function measureRow(measure, policies) {
 		...measureCells(measure, policies.map((policy) => lookUp(policy, measure.key))));
 }
 
-function showComparison(policies, pageBytes) {
+/* The head of a table of measureRow's. */
+function comparisonHead(policies) {
 	const names = policies.flatMap((policy, at) => [
 		make("th", { class: "value policy", scope: "col" }, ...breakable(policy.policy)),
 		...(at ? [make("td", { class: "change" })] : [])]);
+
+	return make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "measure"),
+		make("th", { class: "unit", scope: "col" }, "unit"),
+		make("th", { class: "way", scope: "col" }, "better"), ...names));
+}
+
+function showComparison(policies, pageBytes) {
 	const several = policies.length > 1;
 
-	byId("comparison").append(
-		make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "measure"),
-			make("th", { class: "unit", scope: "col" }, "unit"),
-			make("th", { class: "way", scope: "col" }, "better"), ...names)),
+	byId("comparison").append(comparisonHead(policies),
 		make("tbody", {}, ...expandMeasures(policies).map((row) => measureRow(row, policies))));
 	byId("comparison-lead").append(several
 		? "Arrow: whether lower or higher is better; rows without one have no better side. Tinted: the best "
