@@ -96,7 +96,11 @@ size_t pagus_state_bytes(const struct pagus *p)
 
 uint64_t pagus_digest(const struct pagus *p)
 {
-	return pg_digest(p->state, p->state->digest_bytes);
+	const struct pagus_state *st = p->state;
+	uint64_t lists = pg_digest(pg_zonelists(st, *pg_zonelist_turn(st)),
+				   pg_zonelists_bytes(st->nr_nodes, st->nr_zones));
+
+	return pg_digest(st, st->digest_bytes) ^ lists * UINT64_C(0x9e3779b97f4a7c15);
 }
 
 int pagus_check(const struct pagus *p, pagus_pfn_t *where)
@@ -420,6 +424,9 @@ static bool sets_marks(enum pagus_tunable tunable)
 	case PAGUS_TUNABLE_compaction_proactiveness:
 	case PAGUS_TUNABLE_compact_rate:
 	case PAGUS_TUNABLE_compact_choice:
+	case PAGUS_TUNABLE_online_policy:
+	case PAGUS_TUNABLE_auto_movable_ratio:
+	case PAGUS_TUNABLE_auto_movable_numa_aware:
 		return false;
 	default:
 		return !sets_content(tunable);
@@ -446,6 +453,8 @@ enum pagus_status pagus_tunable_set(struct pagus *p, enum pagus_tunable tunable,
 	    (sets_content(tunable) && any_handed_over(p->state)))
 		return PAGUS_BUSY;
 	p->state->tunable[tunable] = value;
+	if (tunable == PAGUS_TUNABLE_min_free_kbytes)
+		p->state->user_min_free_kbytes = value;
 	pg_content_setup(p->state);
 	if (tunable == PAGUS_TUNABLE_compact_rate)
 		pg_rate_start(p->state);

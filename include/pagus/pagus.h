@@ -64,7 +64,8 @@ typedef uint64_t pagus_pfn_t;
 	X(BUSY, "page, zone or CPU is not in the state that this call needs")                     \
 	X(UNSUPPORTED, "the policy's store does not keep what this call needs")                    \
 	X(CANCELLED, "the caller's token ended it")                                               \
-	X(FULL, "the configuration has no room for one more")
+	X(FULL, "the configuration has no room for one more")                           \
+	X(VETOED, "a notifier has refused")
 
 enum pagus_status {
 #define PAGUS_X(NAME, text) PAGUS_##NAME,
@@ -156,6 +157,12 @@ struct pagus_range {
 	uint64_t nr_pages;
 	uint32_t node; /* 0 .. PAGUS_MAX_NODES-1 */
 	uint32_t zone; /* enum pagus_zone_type, or PAGUS_ZONE_BY_CEILING */
+	/*
+	 * Not there yet, and not any more: to be plugged by pagus_online (hotplug.h). BY_CEILING, in
+	 * a configuration without HighMem; begins with a pageblock and ends with a section. Its node
+	 * has zones Normal and Movable then, with memory or without, with room for all of the node's.
+	 */
+	bool offline;
 };
 
 /*
@@ -482,8 +489,9 @@ bool pagus_cpu_online(const struct pagus *p, uint32_t cpu);
  * batch of 1, and they are drained, so that what is freed goes on to the zone at once. One zone at
  * a time: the kernel holds a mutex in between, pcp_batch_high_lock. Whatever waits for it there is
  * BUSY here: another pagus_zone_pcp_disable, pagus_cpu_down and _up, pagus_boot_done,
- * pagus_seed_zone, and pagus_tunable_set of what marks depend on. Errors: BAD_VALUE for no such
- * zone; BUSY.
+ * pagus_seed_zone, pagus_online and pagus_offline, and pagus_tunable_set of what marks depend on.
+ * Both may be called at any time: what others had begun with the pcps ends first. After that only
+ * pagus_free_nolock leaves pages there. Errors: BAD_VALUE for no such zone; BUSY.
  */
 enum pagus_status pagus_zone_pcp_disable(struct pagus *p, uint32_t zone);
 enum pagus_status pagus_zone_pcp_enable(struct pagus *p, uint32_t zone);
@@ -525,7 +533,10 @@ const char *pagus_tunable_name(enum pagus_tunable tunable);
 
 uint64_t pagus_counter_read(const struct pagus *p, enum pagus_counter counter); /* sum of CPUs */
 
-/* Zone ids run from 0 to pagus_nr_zones-1, node by node, only zones with memory. */
+/*
+ * Zone ids run from 0 to pagus_nr_zones-1, node by node, only zones with memory, and those that may
+ * come to have some: they span nothing, and are in no zonelist.
+ */
 uint32_t pagus_nr_zones(const struct pagus *p);
 
 struct pagus_zone_info {
@@ -602,7 +613,8 @@ enum pagus_page_kind {
 	PAGUS_PAGE_TAIL,      /* further page of a block */
 	PAGUS_PAGE_DEFERRED,  /* first page of a freed block that waits for the zone's lock, or a pcp's */
 	PAGUS_PAGE_LEAKED,    /* first page of a block that was found bad, or has failed: nobody's */
-	PAGUS_PAGE_PCP_OWNED  /* as PCP, on a list of the CPU that owns the pageblock: may merge there */
+	PAGUS_PAGE_PCP_OWNED, /* as PCP, on a list of the CPU that owns the pageblock: may merge there */
+	PAGUS_PAGE_OFFLINE    /* not memory at present: to be plugged by pagus_online */
 };
 struct pagus_page_info {
 	enum pagus_page_kind kind;

@@ -142,8 +142,34 @@ enum pagus_moved {
 #define PAGUS_TRAIT_NEEDS_FS    0x2u /* moving it takes locks of a file system: requires __GFP_FS */
 #define PAGUS_TRAIT_WOULD_BLOCK 0x4u /* dirty or under writeback: moves in mode SYNC alone */
 #define PAGUS_TRAIT_UNEVICTABLE 0x8u /* locked in memory: vm.compact_unevictable_allowed */
-#define PAGUS_TRAIT_OFFLINE     0x10u /* a driver's that gives it up while its memory goes offline */
+#define PAGUS_TRAIT_OFFLINE     0x10u /* a driver's that gives it up while its memory goes offline;
+				       * also of reserved pages that `online_page` has kept */
 #define PAGUS_TRAIT_FIXED       0x20u /* not movable, although it was asked for as movable */
+
+/*
+ * What happens to memory: X(NAME, name), the kernel's names. Of GOING_ and of what begins for a node
+ * a notifier may refuse to have it; CANCEL_ tells that it does not come, also to who refused.
+ */
+#define PAGUS_MEMORY_EVENTS(X)                                                                     \
+	X(MEM_GOING_ONLINE, mem_going_online)                                                     \
+	X(MEM_CANCEL_ONLINE, mem_cancel_online)                                                   \
+	X(MEM_ONLINE, mem_online)                                                                 \
+	X(MEM_GOING_OFFLINE, mem_going_offline)                                                   \
+	X(MEM_CANCEL_OFFLINE, mem_cancel_offline)                                                 \
+	X(MEM_OFFLINE, mem_offline)                                                               \
+	X(NODE_ADDING_FIRST_MEMORY, node_adding_first_memory)                                     \
+	X(NODE_CANCEL_ADDING_FIRST_MEMORY, node_cancel_adding_first_memory)                       \
+	X(NODE_ADDED_FIRST_MEMORY, node_added_first_memory)                                       \
+	X(NODE_REMOVING_LAST_MEMORY, node_removing_last_memory)                                   \
+	X(NODE_CANCEL_REMOVING_LAST_MEMORY, node_cancel_removing_last_memory)                     \
+	X(NODE_REMOVED_LAST_MEMORY, node_removed_last_memory)
+
+enum pagus_memory_event {
+#define PAGUS_X(NAME, name) PAGUS_##NAME,
+	PAGUS_MEMORY_EVENTS(PAGUS_X)
+#undef PAGUS_X
+	PAGUS_NR_MEMORY_EVENTS
+};
 
 /* When the port is asked about a block's state. */
 enum pagus_check {
@@ -307,6 +333,22 @@ struct pagus_port {
 	enum pagus_moved (*move)(void *ctx, uint64_t from, uint64_t to, uint32_t order,
 				 const struct pagus_migrate *how);
 	void (*putback)(void *ctx, uint64_t pfn, uint32_t order);
+
+	/*
+	 * Memory is about to come or go, has, or does not (hotplug.h): [start, start + nr_pages) on
+	 * the node, in events about a node the range that it is about. False: it shall not; only
+	 * asked of MEM_GOING_, NODE_ADDING_ and NODE_REMOVING_. It may allocate and free, but not
+	 * plug. A port with several that want to know asks one after the other until one refuses,
+	 * and tells all of them the rest (pagus_notify_chain). NULL: nobody wants to know.
+	 */
+	bool (*memory_notify)(void *ctx, enum pagus_memory_event event, uint64_t start,
+			      uint64_t nr_pages, uint32_t node);
+
+	/*
+	 * 2^order pages that come online are about to be free, after all have agreed. False: they
+	 * are kept back, reserved, until pagus_boot_free gives them. NULL: none are.
+	 */
+	bool (*online_page)(void *ctx, uint64_t pfn, uint32_t order);
 
 	/*
 	 * Move pages so that a block of how->order becomes free. Not called where there is `move`:

@@ -22,10 +22,10 @@ static uint32_t next_empty(const pagus_pfn_t *pfns, uint32_t nr, uint32_t slot)
 static struct pg_zone *find_zone(const struct pg_call *c, const struct pg_plan *plan,
 				 uint32_t flags, uint32_t pages)
 {
-	const struct pg_zone *preferred = pg_zone(c->st, plan->zonelist[plan->preferred]);
+	const struct pg_zone *preferred = pg_plan_zone(c->st, plan, plan->preferred);
 
-	for (uint32_t n = plan->preferred; n <= plan->zonelist[0]; n++) {
-		struct pg_zone *z = pg_zone(c->st, plan->zonelist[n]);
+	for (uint32_t n = plan->preferred; n <= pg_plan_zones(plan); n++) {
+		struct pg_zone *z = pg_plan_zone(c->st, plan, n);
 		uint64_t mark = pg_mark(z, flags & PG_ALLOC_WMARK_MASK) + pages;
 
 		if (!pg_plan_allows(c->st, plan, n) ||

@@ -13,7 +13,7 @@
 /* Pages that may be reserved; 0 in a zone that is too small to reserve anything. */
 static uint64_t reserve_limit(const struct pagus_state *st, const struct pg_zone *z)
 {
-	uint64_t block_pages = UINT64_C(1) << st->pageblock_order, percent = z->managed / 100;
+	uint64_t block_pages = UINT64_C(1) << st->pageblock_order, percent = pg_read(z->managed) / 100;
 
 	if (pg_release(st)->reserve_one_more_block)
 		return percent + block_pages;
@@ -91,8 +91,8 @@ bool pg_highatomic_unreserve(struct pg_call *c, const struct pg_plan *plan, bool
 {
 	uint64_t keep = last ? 0 : UINT64_C(1) << c->st->pageblock_order;
 
-	for (uint32_t n = 1; n <= plan->zonelist[0]; n++) {
-		struct pg_zone *z = pg_zone(c->st, plan->zonelist[n]);
+	for (uint32_t n = 1; n <= pg_plan_zones(plan); n++) {
+		struct pg_zone *z = pg_plan_zone(c->st, plan, n);
 
 		if (pg_plan_allows(c->st, plan, n) && z->reserved_highatomic > keep &&
 		    pg_highatomic_unreserve_zone(c, z, plan->type))

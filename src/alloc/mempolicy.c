@@ -63,7 +63,7 @@ static bool binds(const struct pg_call *c, uint64_t nodes, uint32_t gfp)
 	for (uint32_t id = 0; id < c->st->nr_zones; id++) {
 		const struct pg_zone *z = pg_zone(c->st, id);
 
-		if (z->type == PAGUS_ZONE_MOVABLE)
+		if (z->type == PAGUS_ZONE_MOVABLE || !pg_zone_populated(z))
 			continue;
 		if (z->type > lowest)
 			lowest = z->type;

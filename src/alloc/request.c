@@ -29,14 +29,15 @@ static uint32_t nr_nodes_with_memory(const struct pagus_state *st)
 	uint32_t nr = 0;
 
 	for (uint32_t n = 0; n < st->nr_nodes; n++)
-		nr += st->node_online[n];
+		nr += pg_read(st->node_online[n]);
 	return nr;
 }
 
 static bool node_has_zone(const struct pagus_state *st, uint32_t node, uint32_t type)
 {
 	for (uint32_t id = 0; id < st->nr_zones; id++)
-		if (pg_zone(st, id)->node == node && pg_zone(st, id)->type == type)
+		if (pg_zone(st, id)->node == node && pg_zone(st, id)->type == type &&
+		    pg_zone_populated(pg_zone(st, id)))
 			return true;
 	return false;
 }
@@ -53,7 +54,7 @@ static uint32_t nofragment(const struct pagus_state *st, const struct pg_plan *p
 		return PG_ALLOC_NOFRAGMENT;
 	if (!(st->zone_types >> PAGUS_ZONE_DMA32 & 1) || plan->preferred == 0)
 		return 0;
-	preferred = pg_zone(st, plan->zonelist[plan->preferred]);
+	preferred = pg_plan_zone(st, plan, plan->preferred);
 	if (preferred->type != PAGUS_ZONE_NORMAL)
 		return 0;
 	if (nr_nodes_with_memory(st) > 1 && !node_has_zone(st, preferred->node, PAGUS_ZONE_DMA32))
@@ -113,7 +114,7 @@ uint32_t pg_plan_rights(const struct pg_plan *plan)
 void pg_plan_prefer(const struct pagus_state *st, struct pg_plan *plan)
 {
 	plan->preferred = 0;
-	for (uint32_t n = 1; n <= plan->zonelist[0] && plan->preferred == 0; n++)
+	for (uint32_t n = 1; n <= pg_plan_zones(plan) && plan->preferred == 0; n++)
 		if (pg_plan_allows(st, plan, n))
 			plan->preferred = n;
 }

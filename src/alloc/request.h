@@ -85,11 +85,26 @@ bool pg_cpuset_allows(const struct pg_call *c, const struct pg_plan *plan, uint3
 /* Is the node below its share of dirty pages? */
 bool pg_node_dirty_ok(const struct pg_call *c, uint32_t node, uint32_t task);
 
+/*
+ * How many zones the plan's zonelist has, and the one at a position from 1 on. Memory may come and
+ * go: who reads a list that is out of date finds zones all the same, and begins anew.
+ */
+static inline uint32_t pg_plan_zones(const struct pg_plan *plan)
+{
+	return pg_read(plan->zonelist[0]);
+}
+
+static inline struct pg_zone *pg_plan_zone(const struct pagus_state *st, const struct pg_plan *plan,
+					   uint32_t position)
+{
+	return pg_zone(st, pg_read(plan->zonelist[position]));
+}
+
 /* May the zone at this position of the plan's zonelist serve it? */
 static inline bool pg_plan_allows(const struct pagus_state *st, const struct pg_plan *plan,
 				  uint32_t position)
 {
-	const struct pg_zone *z = pg_zone(st, plan->zonelist[position]);
+	const struct pg_zone *z = pg_plan_zone(st, plan, position);
 
 	return z->type <= plan->highest && (!plan->nodemask || (plan->nodemask >> z->node & 1));
 }

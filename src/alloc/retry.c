@@ -36,8 +36,8 @@ static bool any_zone(const struct pg_call *c, const struct pg_slow *s, judge_zon
 {
 	const struct pg_plan *plan = &s->plan;
 
-	for (uint32_t n = 1; n <= plan->zonelist[0]; n++) {
-		const struct pg_zone *z = pg_zone(c->st, plan->zonelist[n]);
+	for (uint32_t n = 1; n <= pg_plan_zones(plan); n++) {
+		const struct pg_zone *z = pg_plan_zone(c->st, plan, n);
 
 		if (!pg_plan_allows(c->st, plan, n) ||
 		    ((s->flags & PG_ALLOC_CPUSET) && !pg_cpuset_allows(c, plan, z->node)))

@@ -15,6 +15,7 @@ struct pg_slow {
 	uint32_t compactions;     /* retried at this mode */
 	uint64_t progress;        /* pages that the last reclaim freed; 1 where the OOM killer acted */
 	uint64_t mems;            /* the task's nodes at the start */
+	uint32_t zonelists;       /* the turn of the zonelists at the start */
 	enum pagus_compact_mode mode;
 	enum pagus_compact_result compacted;
 	bool compact_first;

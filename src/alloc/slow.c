@@ -32,7 +32,8 @@ static uint32_t facts(const struct pg_call *c, const struct pg_slow *s)
 		[PG_FACT_BIT_VICTIM] = (plan->task & PAGUS_TASK_OOM_VICTIM) &&
 			((s->flags & PG_ALLOC_OOM) || (gfp & __GFP_NOMEMALLOC)),
 		[PG_FACT_BIT_NO_ZONE] = plan->preferred == 0,
-		[PG_FACT_BIT_CHANGED] = pg_slow_mems(c) != s->mems,
+		[PG_FACT_BIT_CHANGED] = pg_slow_mems(c) != s->mems ||
+			pg_atomic_load(pg_zonelist_turn(c->st)) != s->zonelists,
 		[PG_FACT_BIT_PLAIN] = c->st->tunable[PAGUS_TUNABLE_defrag_mode] &&
 			(s->flags & PG_ALLOC_NOFRAGMENT),
 		[PG_FACT_BIT_COMPACT_FIRST] = s->compact_first,
@@ -73,6 +74,9 @@ static bool restart(struct pg_call *c, struct pg_slow *s)
 {
 	const uint32_t needed = __GFP_DIRECT_RECLAIM | __GFP_IO;
 
+	s->zonelists = pg_atomic_load(pg_zonelist_turn(c->st));
+	s->plan.zonelist = pg_zonelist_of(c->st, s->zonelists, s->plan.node,
+					  s->plan.gfp & __GFP_THISNODE);
 	s->flags = s->plan.slow_flags;
 	s->plan.nodemask = s->plan.asked_nodemask;
 	pg_plan_prefer(c->st, &s->plan);
@@ -103,10 +107,10 @@ static bool wake(struct pg_call *c, struct pg_slow *s)
 
 	if (c->st->tunable[PAGUS_TUNABLE_defrag_mode] && order < c->st->pageblock_order)
 		order = c->st->pageblock_order;
-	for (uint32_t n = 1; n <= plan->zonelist[0]; n++) {
-		const struct pg_zone *z = pg_zone(c->st, plan->zonelist[n]);
+	for (uint32_t n = 1; n <= pg_plan_zones(plan); n++) {
+		const struct pg_zone *z = pg_plan_zone(c->st, plan, n);
 
-		if (!pg_plan_allows(c->st, plan, n) || z->managed == 0 || z->node == last)
+		if (!pg_plan_allows(c->st, plan, n) || pg_read(z->managed) == 0 || z->node == last)
 			continue;
 		last = z->node;
 		if (pg_cpuset_allows(c, plan, z->node))
@@ -150,9 +154,9 @@ static uint64_t nodes_of(const struct pagus_state *st, const struct pg_plan *pla
 {
 	uint64_t nodes = 0;
 
-	for (uint32_t n = 1; n <= plan->zonelist[0]; n++)
+	for (uint32_t n = 1; n <= pg_plan_zones(plan); n++)
 		if (pg_plan_allows(st, plan, n))
-			nodes |= UINT64_C(1) << pg_zone(st, plan->zonelist[n])->node;
+			nodes |= UINT64_C(1) << pg_plan_zone(st, plan, n)->node;
 	return nodes;
 }
 

@@ -27,7 +27,7 @@
 	X(RIGHTS, "who asks may use reserves without limit or as an OOM victim")                  \
 	X(VICTIM, "the task is an OOM victim that has used its right, or may use none")           \
 	X(NO_ZONE, "no zone may serve it")                                                        \
-	X(CHANGED, "the task's mems_allowed has changed since the start")                         \
+	X(CHANGED, "the task's mems_allowed, or the zonelists, have changed since the start")       \
 	X(PLAIN, "it avoids fragmentation by vm.defrag_mode")                                     \
 	X(COMPACT_FIRST, "its first round compacts and does not reclaim")                         \
 	X(EARLY_ONLY, "the release compacts before reclaim only once, in front of the rounds")     \

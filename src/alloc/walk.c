@@ -131,14 +131,14 @@ static bool would_leave(const struct pagus_state *st, const struct walk *w, cons
 	bool avoids = (w->flags & PG_ALLOC_NOFRAGMENT) && !st->tunable[PAGUS_TUNABLE_defrag_mode];
 
 	return (avoids || w->held_back) &&
-	       z->node != pg_zone(st, plan->zonelist[plan->preferred])->node;
+	       z->node != pg_plan_zone(st, plan, plan->preferred)->node;
 }
 
 /* The n-th zone of the zonelist: what it comes to, and the block that it gives. */
 static enum pagus_verdict visit(struct pg_call *c, struct walk *w, uint32_t n, uint32_t *i)
 {
 	const struct pg_plan *plan = w->plan;
-	struct pg_zone *z = pg_zone(c->st, plan->zonelist[n]);
+	struct pg_zone *z = pg_plan_zone(c->st, plan, n);
 
 	if (!pg_plan_allows(c->st, plan, n))
 		return PAGUS_VERDICT_OTHER_ZONE;
@@ -162,11 +162,11 @@ static uint32_t pass(struct pg_call *c, struct walk *w)
 	const struct pg_plan *plan = w->plan;
 	uint32_t i = PG_NONE;
 
-	for (uint32_t n = plan->preferred; n <= plan->zonelist[0]; n++) {
+	for (uint32_t n = plan->preferred; n <= pg_plan_zones(plan); n++) {
 		enum pagus_verdict verdict = visit(c, w, n, &i);
 
 		if (pg_event_wanted(c, PAGUS_EVENT_ZONE_TRIED))
-			pg_event_raise(c, PAGUS_EVENT_ZONE_TRIED, plan->zonelist[n],
+			pg_event_raise(c, PAGUS_EVENT_ZONE_TRIED, pg_read(plan->zonelist[n]),
 				       i == PG_NONE ? PAGUS_NO_PFN : pg_pfn(c->st, i), plan->order,
 				       plan->type, w->flags, verdict);
 		if (verdict == PAGUS_VERDICT_SERVED)

@@ -5,7 +5,8 @@
  * What they hold goes into the smallest free blocks that fit, as if it were allocated anew, but
  * that no block as large as the wanted one is broken up.
  *
- * A run that may not wait looks at a window of the zone, and the next run at the next.
+ * A run that may not wait looks at a window of the zone, and the next run at the next. Where no unit can
+ * be emptied in one go, one that may wait goes on with the scanners.
  */
 #include "contig/compact.h"
 
@@ -144,6 +145,16 @@ static uint32_t take_window(struct pg_compact *k, uint32_t *nr)
 	return first;
 }
 
+/* What takes several moves only the scanners find. */
+static enum pg_compacted none_left(struct pg_compact *k, bool whole)
+{
+	if (k->mode != PAGUS_MIGRATE_ASYNC)
+		return PG_COMPACTED_NO_PAGE;
+	if (k->direct)
+		pg_zone_set(k->z, PG_ZONE_HINTS_OLD);
+	return whole ? PG_COMPACTED_COMPLETE : PG_COMPACTED_PARTIAL;
+}
+
 enum pg_compacted pg_choice_run(struct pg_call *c, struct pg_compact *k)
 {
 	uint32_t nr, first = take_window(k, &nr);
@@ -151,11 +162,8 @@ enum pg_compacted pg_choice_run(struct pg_call *c, struct pg_compact *k)
 
 	for (uint32_t n = 0; n < MAX_UNITS && !pg_is_to_die(c, k->task); n++) {
 		k->unit = choose(c, k, first, nr).unit;
-		if (k->unit == PG_NONE) {
-			if (k->direct)
-				pg_zone_set(k->z, PG_ZONE_HINTS_OLD);
-			return whole ? PG_COMPACTED_COMPLETE : PG_COMPACTED_PARTIAL;
-		}
+		if (k->unit == PG_NONE)
+			return none_left(k, whole);
 		if (!evacuate(c, k, &memory) && !pg_compact_captured(c))
 			pg_block_set_skip(c->st, k->unit, true);
 		if (pg_compact_captured(c) || pg_compact_served_by(c, k))

@@ -23,7 +23,7 @@ static bool have_met(const struct pagus_state *st, const struct pg_compact *k)
 /* May a request of `type` claim a pageblock of another for the sake of a block of `order` in it? */
 static bool may_claim(const struct pagus_state *st, uint32_t order, uint32_t type)
 {
-	return order >= st->pageblock_order / 2 || type != PAGUS_MOVABLE || st->mobility_off;
+	return order >= st->pageblock_order / 2 || type != PAGUS_MOVABLE || pg_read(st->mobility_off);
 }
 
 /* Is there a block that the request could have? Marks do not count here. */
@@ -276,10 +276,13 @@ static enum pg_compacted run(struct pg_call *c, struct pg_compact *k)
 		.unevictable = c->st->tunable[PAGUS_TUNABLE_compact_unevictable_allowed],
 	};
 	k->targets.nr = k->targets.pages = 0;
+	k->stride = k->mode == PAGUS_MIGRATE_ASYNC ? PG_COMPACT_CLUSTER : 1;
 	k->began = true;
 	pg_hints_start(c, k);
 	blocks = blocks_of(c->st, k);
-	result = by_choice(c->st, k) ? pg_choice_run(c, k) : loop(c, k);
+	result = by_choice(c->st, k) ? pg_choice_run(c, k) : PG_COMPACTED_NO_PAGE;
+	if (result == PG_COMPACTED_NO_PAGE)
+		result = loop(c, k);
 	unused = pg_targets_release(c, k);
 	if (unused != PG_NONE)
 		pg_hints_free_again(c->st, k, unused);

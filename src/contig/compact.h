@@ -53,6 +53,7 @@ struct pg_compact {
 	uint32_t migrate, free;
 	bool contended;
 	bool finish;          /* the pageblock is scanned to its end, to be done with it */
+	uint32_t stride;      /* of the free scanner over what is in use, until it finds something */
 	uint32_t unit;        /* by choice: what is emptied; else PG_NONE */
 	bool cached;          /* the pageblock under scan has pages on pcps, */
 	bool blocked;         /* and others that stay */
@@ -116,7 +117,7 @@ static inline uint32_t pg_compact_unit(const struct pagus_state *st, const struc
 
 /*
  * In place of the scanners: empty the units of the zone that cost the least, one after the other,
- * until there is a block (vm.compact_choice).
+ * until there is a block (vm.compact_choice). NO_PAGE: none can be, and the scanners may try.
  */
 enum pg_compacted pg_choice_run(struct pg_call *c, struct pg_compact *k);
 

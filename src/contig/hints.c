@@ -5,7 +5,8 @@
  */
 #include "contig/compact.h"
 
-#define SAMPLE 8 /* every so many pages are looked at before a hint is cleared */
+/* Every so many pages are looked at before a hint is cleared: blocks of one order do not escape that. */
+#define SAMPLE 7
 
 bool pg_block_of_zone(const struct pagus_state *st, const struct pg_zone *z, uint32_t i)
 {

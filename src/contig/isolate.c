@@ -55,7 +55,7 @@ struct pg_zone *pg_range_zone(const struct pagus_state *st, pagus_pfn_t start, p
 	uint32_t first = start < end ? pg_index(st, start) : PG_NONE;
 	uint32_t zone = first == PG_NONE ? PG_NO_ZONE : pg_page_zone(st, first);
 
-	if (zone == PG_NO_ZONE || end > pg_zone(st, zone)->end_pfn)
+	if (zone == PG_NO_ZONE || end > pg_read(pg_zone(st, zone)->end_pfn))
 		return NULL;
 	for (pagus_pfn_t pfn = start; pfn < end; pfn++) {
 		uint32_t i = pg_index(st, pfn);

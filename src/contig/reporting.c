@@ -114,7 +114,7 @@ static void report(struct pass *pass)
 
 	pg_call_end(pass->c);
 	taken = device->report(device->ctx, pass->load, pass->nr);
-	*pass->c = pg_call_begin(pass->c->p);
+	pg_call_resume(pass->c);
 	device->nr_calls++;
 	for (uint32_t n = 0; taken && n < pass->nr; n++) {
 		device->reported_blocks++;

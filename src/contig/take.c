@@ -30,7 +30,9 @@ static void make_movable(struct pg_call *c, struct pg_zone *z, uint32_t i, uint3
 	uint32_t pages = 1u << c->st->pageblock_order, end = i + (1u << order);
 
 	for (i = pg_block_start(c->st, i); i < end; i += pages) {
-		if (!pg_type_mergeable(pg_block_type(c->st, i)))
+		const uint32_t type = pg_block_type(c->st, i);
+
+		if (!pg_type_mergeable(type) || type == pg_effective_type(c->st, PAGUS_MOVABLE))
 			continue;
 		pg_claim_move(c, z, i, pg_effective_type(c->st, PAGUS_MOVABLE));
 		pg_block_set_type(c, i, 0, PAGUS_MOVABLE);
@@ -47,7 +49,7 @@ int pg_take_free(struct pg_call *c, struct pg_zone *z, uint32_t i)
 		return -1;
 	type = pg_block_type(c->st, i);
 	if (type != PAGUS_ISOLATE &&
-	    !pg_watermark_ok(c->st, z, 0, z->wmark[PAGUS_WMARK_MIN] + (UINT64_C(1) << order), 0,
+	    !pg_watermark_ok(c->st, z, 0, pg_read(z->wmark[PAGUS_WMARK_MIN]) + (UINT64_C(1) << order), 0,
 			     PG_ALLOC_CMA))
 		return -1;
 	pg_buddy_cut(c, z, i, order, type);

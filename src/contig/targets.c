@@ -153,8 +153,7 @@ static uint32_t extent(const struct pagus_state *st, uint32_t i, uint32_t end)
  * Take what is free from *at on, to the end of a cluster, in one hold of the lock. False: the zone
  * may not give more.
  */
-static bool take_cluster(struct pg_call *c, struct pg_compact *k, uint32_t *at, uint32_t end,
-			 uint32_t stride)
+static bool take_cluster(struct pg_call *c, struct pg_compact *k, uint32_t *at, uint32_t end)
 {
 	uint32_t stop = (uint32_t)pg_min(end, *at + PG_COMPACT_CLUSTER), i = *at;
 	bool given = true;
@@ -164,7 +163,7 @@ static bool take_cluster(struct pg_call *c, struct pg_compact *k, uint32_t *at, 
 		int order;
 
 		if (!looks_free(c->st, k, i)) {
-			uint32_t pages = (uint32_t)pg_max(stride, extent(c->st, i, end));
+			uint32_t pages = (uint32_t)pg_max(k->stride, extent(c->st, i, end));
 
 			k->stats.free_scanned += pages;
 			i += pages;
@@ -185,7 +184,7 @@ static bool take_cluster(struct pg_call *c, struct pg_compact *k, uint32_t *at, 
 }
 
 /* Take from one pageblock, from `free` on, which moves on: did it give anything? */
-static bool scan_block(struct pg_call *c, struct pg_compact *k, uint32_t end, uint32_t stride)
+static bool scan_block(struct pg_call *c, struct pg_compact *k, uint32_t end)
 {
 	uint32_t before = k->targets.pages;
 
@@ -193,11 +192,11 @@ static bool scan_block(struct pg_call *c, struct pg_compact *k, uint32_t end, ui
 		uint32_t pages;
 
 		if (looks_free(c->st, k, k->free)) {
-			if (!take_cluster(c, k, &k->free, end, stride))
+			if (!take_cluster(c, k, &k->free, end))
 				break;
 			continue;
 		}
-		pages = (uint32_t)pg_max(stride, extent(c->st, k->free, end));
+		pages = (uint32_t)pg_max(k->stride, extent(c->st, k->free, end));
 		pages = (uint32_t)pg_min(pages, end - k->free);
 		k->stats.free_scanned += pages;
 		k->free += pages;
@@ -217,13 +216,12 @@ static void scan(struct pg_call *c, struct pg_compact *k)
 	struct pagus_state *st = c->st;
 	const uint32_t pages = block_pages(st), low = pg_block_start(st, k->migrate) + pages;
 	uint32_t start = pg_block_start(st, k->free);
-	uint32_t stride = k->mode == PAGUS_MIGRATE_ASYNC ? PG_COMPACT_CLUSTER : 1;
 
 	while (start >= low) {
 		if (!is_passed_over(st, k, start)) {
 			claim(c, start);
-			stride = scan_block(c, k, start + pages, stride) ? 1 :
-				 (uint32_t)pg_min(PG_COMPACT_CLUSTER, stride * 2);
+			k->stride = scan_block(c, k, start + pages) ? 1 :
+				    (uint32_t)pg_min(PG_COMPACT_CLUSTER, k->stride * 2);
 			if (k->free < start + pages)
 				return; /* as much as is wanted, or as may be had */
 			pg_hints_freed(st, k, start);

@@ -13,9 +13,12 @@ bool pg_absent(const struct pg_call *c, uint32_t head, const struct pg_view *loo
 {
 	if (mode != PAGUS_ISOLATE_MEM_OFFLINE)
 		return false;
-	return look->kind == PAGUS_PAGE_LEAKED ||
-	       (look->kind == PAGUS_PAGE_ALLOCATED &&
-		(traits(c, head, look->order) & PAGUS_TRAIT_OFFLINE));
+	if (look->kind == PAGUS_PAGE_LEAKED)
+		return true;
+	if (look->kind == PAGUS_PAGE_RESERVED && !c->p->port->online_page)
+		return false;
+	return (look->kind == PAGUS_PAGE_ALLOCATED || look->kind == PAGUS_PAGE_RESERVED) &&
+	       (traits(c, head, look->order) & PAGUS_TRAIT_OFFLINE);
 }
 
 /* A block in use: a pin or another reference may end before anybody wants to move it. */
@@ -40,9 +43,11 @@ bool pg_unmovable(const struct pg_call *c, const struct pg_zone *z, uint32_t i,
 	look = pg_view(c->st, head);
 	if (head + (1u << look.order) > i)
 		*step = head + (1u << look.order) - i;
+	if (pg_absent(c, head, &look, mode))
+		return false;
 	if (look.kind == PAGUS_PAGE_RESERVED || look.kind == PAGUS_PAGE_HOLE)
 		return true;
-	if (z->type == PAGUS_ZONE_MOVABLE || pg_absent(c, head, &look, mode))
+	if (z->type == PAGUS_ZONE_MOVABLE)
 		return false;
 	if (look.kind == PAGUS_PAGE_ALLOCATED)
 		return is_fixed(c, head, &look);

@@ -34,6 +34,25 @@ static inline pagus_pfn_t pg_pfn(const struct pagus_state *st, uint32_t i)
 	return (section << st->section_order) + (n & ((1u << st->section_order) - 1));
 }
 
+/* The range of the configuration that has the pfn; NULL if none has. */
+static inline const struct pg_range *pg_range_of(const struct pagus_state *st, pagus_pfn_t pfn)
+{
+	const struct pg_range *ranges = pg_ranges(st);
+	uint32_t low = 0, high = st->nr_ranges;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (pfn < ranges[mid].start_pfn)
+			high = mid;
+		else if (pfn >= ranges[mid].end_pfn)
+			low = mid + 1;
+		else
+			return &ranges[mid];
+	}
+	return NULL;
+}
+
 static inline uint32_t pg_buddy(uint32_t i, uint32_t order)
 {
 	return i ^ 1u << order;

@@ -20,7 +20,7 @@
 #define MAX_SECTIONS (1u << 24)
 #define MAX_RANGES   65536u
 
-/* The part of a range that belongs to one zone type; false if none does. */
+/* The part of a range that belongs to one zone type from the beginning; false if none does. */
 static bool range_part(const struct pagus_config *cfg, const struct pagus_range *range,
 		       uint32_t type, uint64_t *start, uint64_t *end)
 {
@@ -31,6 +31,8 @@ static bool range_part(const struct pagus_config *cfg, const struct pagus_range 
 
 	*start = range->start_pfn;
 	*end = range->start_pfn + range->nr_pages;
+	if (range->offline)
+		return false;
 	if (range->zone != PAGUS_ZONE_BY_CEILING)
 		return range->zone == type;
 	if (type == PAGUS_ZONE_MOVABLE)
@@ -38,6 +40,42 @@ static bool range_part(const struct pagus_config *cfg, const struct pagus_range 
 	*start = pg_max(*start, floor[type]);
 	*end = pg_min(*end, ceiling[type]);
 	return *start < *end;
+}
+
+/*
+ * The part of a range that may come to belong to a zone: where memory can be plugged into a node, all
+ * of the node's may to Normal and to Movable.
+ */
+static bool range_room(const struct pagus_config *cfg, const struct pagus_range *range, bool plugs,
+		       uint32_t type, uint64_t *start, uint64_t *end)
+{
+	bool part = range_part(cfg, range, type, start, end);
+
+	if (!plugs || (type != PAGUS_ZONE_NORMAL && type != PAGUS_ZONE_MOVABLE))
+		return part;
+	*start = range->start_pfn;
+	*end = range->start_pfn + range->nr_pages;
+	return true;
+}
+
+/* Memory comes in sections' ends, and begins with a pageblock; HighMem is never plugged. */
+static bool offline_valid(const struct pagus_config *cfg, const struct pagus_range *range)
+{
+	uint64_t end = range->start_pfn + range->nr_pages;
+
+	return !range->offline ||
+	       (range->zone == PAGUS_ZONE_BY_CEILING && !cfg->normal_ceiling &&
+		range->start_pfn % (UINT64_C(1) << cfg->pageblock_order) == 0 &&
+		end % (UINT64_C(1) << cfg->section_order) == 0);
+}
+
+/* The first range of memory; NULL if there is none. */
+static const struct pagus_range *first_memory(const struct pagus_config *cfg)
+{
+	for (uint32_t r = 0; r < cfg->nr_ranges; r++)
+		if (!cfg->ranges[r].offline)
+			return &cfg->ranges[r];
+	return NULL;
 }
 
 static bool config_valid(const struct pagus_config *cfg)
@@ -67,23 +105,27 @@ static bool config_valid(const struct pagus_config *cfg)
 
 		if (range->node >= PAGUS_MAX_NODES || range->zone > PAGUS_ZONE_BY_CEILING ||
 		    range->nr_pages == 0 || range->start_pfn < end ||
-		    range->start_pfn > UINT64_MAX / 2 || range->nr_pages > UINT64_MAX / 4)
+		    range->start_pfn > UINT64_MAX / 2 || range->nr_pages > UINT64_MAX / 4 ||
+		    !offline_valid(cfg, range))
 			return false;
 		end = range->start_pfn + range->nr_pages;
 	}
-	return true;
+	return first_memory(cfg);
 }
 
 static void find_zones(const struct pagus_config *cfg, struct pg_layout *l)
 {
 	uint64_t start, end;
 
+	for (uint32_t r = 0; r < cfg->nr_ranges; r++)
+		l->plugs |= (uint64_t)cfg->ranges[r].offline << cfg->ranges[r].node;
 	for (uint32_t n = 0; n < PAGUS_MAX_NODES; n++)
 		for (uint32_t t = 0; t < PAGUS_NR_ZONE_TYPES; t++)
 			l->zone_id[n][t] = PG_LAYOUT_NO_ZONE;
 	for (uint32_t r = 0; r < cfg->nr_ranges; r++)
 		for (uint32_t t = 0; t < PAGUS_NR_ZONE_TYPES; t++)
-			if (range_part(cfg, &cfg->ranges[r], t, &start, &end))
+			if (range_room(cfg, &cfg->ranges[r], l->plugs >> cfg->ranges[r].node & 1, t,
+				       &start, &end))
 				l->zone_id[cfg->ranges[r].node][t] = 0;
 	for (uint32_t n = 0; n < PAGUS_MAX_NODES; n++) {
 		for (uint32_t t = 0; t < PAGUS_NR_ZONE_TYPES; t++) {
@@ -130,30 +172,41 @@ static uint64_t nr_owns(const struct pagus_config *cfg, const struct pg_layout *
 	return 1 + (uint64_t)l->nr_zones * cfg->nr_cpus + (l->nr_pages >> cfg->pageblock_order);
 }
 
-/* How many aligned units of 2^order pages the memory of a zone spans; *first: number of the first. */
-static uint64_t span_units(const struct pagus_config *cfg, uint32_t node, uint32_t type,
-			   uint32_t order, uint64_t *first)
+/* The first and the last pfn that a zone has room for. */
+static void find_room(const struct pagus_config *cfg, uint64_t plugs, uint32_t node, uint32_t type,
+		      uint64_t *first, uint64_t *last)
 {
-	uint64_t last = 0, start, end;
+	uint64_t start, end;
 
 	*first = UINT64_MAX;
+	*last = 0;
 	for (uint32_t r = 0; r < cfg->nr_ranges; r++) {
 		if (cfg->ranges[r].node != node ||
-		    !range_part(cfg, &cfg->ranges[r], type, &start, &end))
+		    !range_room(cfg, &cfg->ranges[r], plugs >> node & 1, type, &start, &end))
 			continue;
-		*first = pg_min(*first, start >> order);
-		last = (end - 1) >> order;
+		*first = pg_min(*first, start);
+		*last = end - 1;
 	}
-	return last - *first + 1;
 }
 
-/* Pageblocks from a zone's first to its last, at most: not more than there are in all. */
-static uint64_t span_blocks(const struct pagus_config *cfg, uint32_t node, uint32_t type,
-			    uint64_t blocks)
+/* How many aligned units of 2^order pages a zone has room for; *first: number of the first. */
+static uint64_t span_units(const struct pagus_config *cfg, uint64_t plugs, uint32_t node,
+			   uint32_t type, uint32_t order, uint64_t *first)
+{
+	uint64_t last;
+
+	find_room(cfg, plugs, node, type, first, &last);
+	*first >>= order;
+	return (last >> order) - *first + 1;
+}
+
+/* Pageblocks of these, at most: not more than there are in all. */
+static uint64_t span_blocks(const struct pagus_config *cfg, uint64_t plugs, uint32_t node,
+			    uint32_t type, uint64_t blocks)
 {
 	uint64_t first;
 
-	return pg_min(span_units(cfg, node, type, cfg->pageblock_order, &first), blocks);
+	return pg_min(span_units(cfg, plugs, node, type, cfg->pageblock_order, &first), blocks);
 }
 
 static void place_maps(const struct pagus_config *cfg, struct pg_layout *l, uint64_t *at)
@@ -166,7 +219,8 @@ static void place_maps(const struct pagus_config *cfg, struct pg_layout *l, uint
 			if (l->zone_id[n][t] != PG_LAYOUT_NO_ZONE)
 				l->off_summaries[l->zone_id[n][t]] =
 					place(at, PG_NR_FREE_HEADS * 8 *
-						  pg_summary_words(span_blocks(cfg, n, t, blocks)));
+						  pg_summary_words(span_blocks(cfg, l->plugs, n, t,
+										   blocks)));
 	l->off_keeps = place(at, (uint64_t)l->nr_zones * cfg->nr_cpus * sizeof(struct pg_keep));
 }
 
@@ -181,7 +235,7 @@ static uint32_t superpageblock_order(const struct pagus_config *cfg, const struc
 	for (uint32_t n = 0; n < PAGUS_MAX_NODES; n++)
 		for (uint32_t t = 0; t < PAGUS_NR_ZONE_TYPES; t++)
 			if (l->zone_id[n][t] != PG_LAYOUT_NO_ZONE)
-				largest = pg_max(largest, span_units(cfg, n, t, 0, &first));
+				largest = pg_max(largest, span_units(cfg, l->plugs, n, t, 0, &first));
 	return pg_spb_choose_order(largest, least);
 }
 
@@ -198,7 +252,8 @@ static bool place_spbs(const struct pagus_config *cfg, struct pg_layout *l, uint
 
 			if (id == PG_LAYOUT_NO_ZONE)
 				continue;
-			nr = span_units(cfg, n, t, l->superpageblock_order, &l->first_spb[id]);
+			nr = span_units(cfg, l->plugs, n, t, l->superpageblock_order,
+					&l->first_spb[id]);
 			if (nr > PG_SPB_MAX)
 				return false;
 			l->nr_spbs[id] = (uint32_t)nr;
@@ -255,7 +310,6 @@ bool pg_layout_compute(const struct pagus_config *cfg, const struct pg_layout_wa
 	l->off_slot_section = place(&at, l->nr_slots * UINT64_C(4));
 	l->off_cpu_node = place(&at, cfg->nr_cpus * UINT64_C(4));
 	l->off_nodes = place(&at, l->nr_nodes * sizeof(struct pg_node));
-	l->off_zonelists = place(&at, l->nr_nodes * UINT64_C(2) * (l->nr_zones + 1));
 	l->off_zones = place(&at, l->nr_zones * sizeof(struct pg_zone));
 	l->off_pcps = place(&at, (uint64_t)l->nr_zones * cfg->nr_cpus * sizeof(struct pg_pcp));
 	if (!wants->maps)
@@ -265,11 +319,14 @@ bool pg_layout_compute(const struct pagus_config *cfg, const struct pg_layout_wa
 		l->off_owns = place(&at, nr_owns(cfg, l) * sizeof(struct pg_own));
 	if (wants->maps)
 		place_maps(cfg, l, &at);
-	if (wants->superpageblocks && !place_spbs(cfg, l, &at))
+	/* Of memory that is plugged later no superpageblock is known. */
+	if (wants->superpageblocks && (l->plugs || !place_spbs(cfg, l, &at)))
 		return false;
 	l->off_cmas = place(&at, cfg->nr_cma_areas * sizeof(struct pg_cma));
 	l->off_cma_bits = place(&at, cfg->nr_cma_areas ?
 				     pg_cma_pool(l->nr_pages, cfg->nr_cma_areas) * 8 : 0);
+	l->off_ranges = place(&at, cfg->nr_ranges * sizeof(struct pg_range));
+	l->off_zonelists = place(&at, 64 + 2 * pg_zonelists_bytes(l->nr_nodes, l->nr_zones));
 	l->off_counters = place(&at, (uint64_t)cfg->nr_cpus * PAGUS_NR_COUNTERS * 8);
 	l->off_cma_stats = place(&at, cfg->nr_cma_areas * sizeof(struct pg_cma_stats));
 	l->bytes = at;
@@ -300,9 +357,6 @@ static void build_sections(struct pagus_state *st, const struct pagus_config *cf
 
 static void make_present(struct pagus_state *st, struct pg_zone *z, uint32_t i)
 {
-	if (z->end_block == 0)
-		z->first_block = pg_block(st, i);
-	z->end_block = pg_block(st, i) + 1;
 	if (pg_mapped(st)) {
 		pg_map_present(st, i, z->id);
 		if (st->superpageblock_order)
@@ -323,10 +377,47 @@ static void build_spbs(const struct pagus_state *st, struct pg_zone *z, const st
 		pg_spb(st, z, n)->start_pfn = (z->first_spb + n) << st->superpageblock_order;
 }
 
+static void build_ranges(struct pagus_state *st, const struct pagus_config *cfg)
+{
+	struct pg_range *ranges = pg_at(st, st->off_ranges);
+
+	for (uint32_t r = 0; r < cfg->nr_ranges; r++)
+		ranges[r] = (struct pg_range){
+			.start_pfn = cfg->ranges[r].start_pfn,
+			.end_pfn = cfg->ranges[r].start_pfn + cfg->ranges[r].nr_pages,
+			.node = cfg->ranges[r].node, .boot = !cfg->ranges[r].offline,
+		};
+}
+
+/* A zone without memory so far. */
+static void build_zone(struct pagus_state *st, const struct pagus_config *cfg,
+		       const struct pg_layout *l, uint32_t node, uint32_t type)
+{
+	uint32_t id = l->zone_id[node][type];
+	struct pg_zone *z = pg_zone(st, id);
+	uint64_t first, last;
+
+	find_room(cfg, l->plugs, node, type, &first, &last);
+	z->first_block = pg_block(st, pg_index(st, first));
+	z->end_block = pg_block(st, pg_index(st, last)) + 1;
+	z->node = node;
+	z->type = type;
+	z->id = id;
+	z->off_summaries = l->off_summaries[id];
+	z->first_head = id * PG_NR_FREE_HEADS;
+	z->compact_order_failed = st->max_order + 1;
+	build_spbs(st, z, l);
+}
+
 static void build_zones(struct pagus_state *st, const struct pagus_config *cfg,
 			const struct pg_layout *l)
 {
 	uint64_t start, end;
+
+	for (uint32_t n = 0; n < PAGUS_MAX_NODES; n++)
+		for (uint32_t t = 0; t < PAGUS_NR_ZONE_TYPES; t++)
+			if (l->zone_id[n][t] != PG_LAYOUT_NO_ZONE)
+				build_zone(st, cfg, l, n, t);
 
 	for (uint32_t r = 0; r < cfg->nr_ranges; r++) {
 		for (uint32_t t = 0; t < PAGUS_NR_ZONE_TYPES; t++) {
@@ -336,18 +427,11 @@ static void build_zones(struct pagus_state *st, const struct pagus_config *cfg,
 			if (!range_part(cfg, &cfg->ranges[r], t, &start, &end))
 				continue;
 			z = pg_zone(st, id);
-			if (z->end_pfn == 0) {
+			if (z->end_pfn == 0)
 				z->start_pfn = start;
-				z->id = id;
-				build_spbs(st, z, l);
-			}
 			z->end_pfn = end;
 			z->present += end - start;
-			z->node = cfg->ranges[r].node;
-			z->type = t;
-			z->off_summaries = l->off_summaries[id];
-			z->first_head = id * PG_NR_FREE_HEADS;
-			z->compact_order_failed = st->max_order + 1;
+			z->present_early += end - start;
 			st->node_online[z->node] = 1;
 			for (uint64_t pfn = start; pfn < end; pfn++)
 				make_present(st, z, pg_index(st, pfn));
@@ -400,7 +484,7 @@ void pg_layout_build(struct pagus_state *st, const struct pagus_config *cfg,
 	uint32_t *cpu_node;
 
 	*st = (struct pagus_state){
-		.bytes = l->bytes, .digest_bytes = l->off_counters,
+		.bytes = l->bytes, .digest_bytes = l->off_zonelists,
 		.off_section_slot = l->off_section_slot, .off_slot_section = l->off_slot_section,
 		.off_cpu_node = l->off_cpu_node, .off_nodes = l->off_nodes,
 		.off_zonelists = l->off_zonelists,
@@ -408,6 +492,7 @@ void pg_layout_build(struct pagus_state *st, const struct pagus_config *cfg,
 		.off_blocks = l->off_blocks, .off_owns = l->off_owns, .off_maps = l->off_maps,
 		.off_keeps = l->off_keeps, .off_cmas = l->off_cmas, .off_cma_bits = l->off_cma_bits,
 		.off_cma_stats = l->off_cma_stats, .cma_room = cfg->nr_cma_areas,
+		.off_ranges = l->off_ranges, .nr_ranges = cfg->nr_ranges,
 		.off_counters = l->off_counters,
 		.nr_nodes = l->nr_nodes, .nr_cpus = cfg->nr_cpus, .nr_zones = l->nr_zones,
 		.max_order = cfg->max_order, .pageblock_order = cfg->pageblock_order,
@@ -419,13 +504,17 @@ void pg_layout_build(struct pagus_state *st, const struct pagus_config *cfg,
 		.grouping = cfg->grouping, .nr_pcp_lists = l->wants.nr_pcp_lists,
 	};
 	st->zone_types = configured_types(cfg);
+	for (uint32_t turn = 0; turn < 2; turn++)
+		st->off_turns[turn] = l->off_zonelists + 64 +
+				      turn * pg_zonelists_bytes(l->nr_nodes, l->nr_zones);
 	for (uint32_t n = 0; n < st->nr_nodes; n++)
 		pg_node(st, n)->wanted_highest = pg_node(st, n)->compact_wanted_highest =
 			PAGUS_NR_ZONE_TYPES;
 	cpu_node = pg_at(st, st->off_cpu_node);
 	for (uint32_t c = 0; c < cfg->nr_cpus; c++)
-		cpu_node[c] = cfg->cpu_node ? cfg->cpu_node[c] : cfg->ranges[0].node;
+		cpu_node[c] = cfg->cpu_node ? cfg->cpu_node[c] : first_memory(cfg)->node;
 	build_sections(st, cfg);
+	build_ranges(st, cfg);
 	if (pg_mapped(st))
 		pg_map_build(st);
 	else

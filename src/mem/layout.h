@@ -18,12 +18,14 @@ struct pg_layout {
 	uint64_t off_zones, off_pcps;
 	uint64_t off_pages, off_blocks, off_owns, off_maps, off_keeps, off_counters;
 	uint64_t off_cmas, off_cma_bits, off_cma_stats;
+	uint64_t off_ranges;
 	uint64_t bytes;
 	struct pg_layout_wants wants;
 	uint32_t nr_nodes, nr_zones, first_section, nr_sections, nr_slots, first_page, nr_pages;
 	uint64_t off_summaries[PG_MAX_ZONES]; /* of a zone */
 	uint64_t off_spbs[PG_MAX_ZONES], off_spb_sets[PG_MAX_ZONES], first_spb[PG_MAX_ZONES];
 	uint32_t nr_spbs[PG_MAX_ZONES], superpageblock_order;
+	uint64_t plugs; /* bit n: node n has a range that may be plugged */
 	uint8_t zone_id[PAGUS_MAX_NODES][PAGUS_NR_ZONE_TYPES]; /* PG_LAYOUT_NO_ZONE: no memory */
 };
 #define PG_LAYOUT_NO_ZONE 255

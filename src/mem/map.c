@@ -305,6 +305,23 @@ void pg_map_present(struct pagus_state *st, uint32_t i, uint32_t zone)
 	pg_map(st, i)->zone = (uint8_t)zone;
 }
 
+void pg_map_absent(struct pagus_state *st, uint32_t i)
+{
+	struct pg_map *m = pg_map(st, i);
+
+	PG_ASSERT(m->listed == 0 && pg_map_owner(m) == 0 && m->waiting == PG_MAP_ALONE);
+	/* Also of words that the pageblock does not use. */
+	for (uint32_t w = 0; w < PG_MAP_WORDS; w++) {
+		pg_word_store(&m->free[w], UINT64_MAX);
+		pg_word_store(&m->tail[w], UINT64_MAX);
+		pg_word_store(&m->low[w], 0);
+		pg_word_store(&m->high[w], 0);
+	}
+	m->nr_free = 0;
+	m->home = 0;
+	m->zone = PG_MAP_NO_ZONE;
+}
+
 /* ---- loans ----------------------------------------------------------------------------------- */
 
 uint64_t pg_map_single(const struct pg_map *m, uint32_t word)

@@ -214,6 +214,9 @@ void pg_map_leak(struct pagus_state *st, uint32_t i);
 void pg_map_build(struct pagus_state *st);
 void pg_map_present(struct pagus_state *st, uint32_t i, uint32_t zone);
 
+/* The pageblock that begins at i is a hole, as it was when its record was new. */
+void pg_map_absent(struct pagus_state *st, uint32_t i);
+
 /*
  * Is there a block of just this order handed out at i? False also where it would take longer to say,
  * which view does.

@@ -2,19 +2,20 @@
 /*
  * Every byte of an instance's state. The region that the caller provides holds, in this order:
  *
- *   struct pagus_state | section tables | CPU nodes | nodes | zonelists | zones | pcps | page records
- *   | block types | owner records, where CPUs own pageblocks | counters
+ *   struct pagus_state | section tables | CPU nodes | nodes | zones | pcps | page records
+ *   | block types | owner records, where CPUs own pageblocks | ranges | zonelists | counters
  *
  * or, in place of page and owner records, maps of pageblocks | summaries of them | keeps of pcps
  * | superpageblocks and sets of them, where the placement wants them.
  *
- * Everything before the counters is what pagus_digest covers. There is no pointer in it: page
+ * Everything before the zonelists is what pagus_digest covers, and those that are current. There is no pointer in it: page
  * records link by 32-bit index, and the offsets below are from the start of the region. Padding is
  * explicit and zero.
  *
  * Lock letters: Z the zone's lock, P the pcp's lock, I written only while the instance is set up or
- * otherwise idle, O the owner of the block (whoever holds it, without a lock), W the node's worker
- * (one at a time), A atomic, without a lock.
+ * otherwise idle, H then, and by the one call that plugs memory, while others read it (pg_read,
+ * pg_write), O the owner of the block (whoever holds it, without a lock), W the node's worker (one
+ * at a time), A atomic, without a lock.
  */
 #ifndef PG_MEM_STATE_H
 #define PG_MEM_STATE_H
@@ -73,28 +74,29 @@ static inline bool pg_kind_cached(uint32_t kind)
 #define PG_ZONE_HINTS_GO       0x10u /* and the next compaction clears them */
 
 struct pg_zone {
-	uint64_t start_pfn, end_pfn;               /* I: span, end exclusive */
-	uint64_t present, managed;                 /* I */
+	uint64_t start_pfn, end_pfn;               /* H: span, end exclusive; 0, 0 without memory */
+	uint64_t present, managed;                 /* H */
 	uint64_t handed_over;                      /* Z: pages handed over by boot, seed or inherit */
 	int64_t free_pages;                        /* Z: on free lists, ISOLATE left out */
 	int64_t unfolded;                          /* Z: of these in the CPUs' deltas: not seen by marks */
 	int64_t free_cma;                          /* Z: of these on CMA lists */
 	int64_t free_highatomic;                   /* Z: of these on HIGHATOMIC lists */
 	uint64_t nr_free[PAGUS_NR_ORDERS];         /* Z: blocks a list order, all types */
-	uint64_t wmark[PAGUS_NR_WMARKS];           /* I */
+	uint64_t wmark[PAGUS_NR_WMARKS];           /* H */
 	uint64_t boost;                            /* Z: pages added to each mark */
 	uint64_t boost_taken;                      /* W: of these, what kswapd pays back in this run */
 	uint64_t reserved_highatomic;              /* Z: pages of HIGHATOMIC pageblocks, free or not */
-	uint64_t lowmem_reserve[PAGUS_NR_ZONE_TYPES]; /* I */
+	uint64_t lowmem_reserve[PAGUS_NR_ZONE_TYPES]; /* H */
 	uint32_t node, type, id;                   /* I */
 	uint32_t first_head;                       /* I: record of the list of order 0, type 0 */
-	uint32_t pcp_high_min, pcp_high_max, pcp_batch; /* I */
+	uint32_t pcp_high_min, pcp_high_max, pcp_batch; /* H */
 	uint32_t flags;                            /* A */
 	uint32_t work;                             /* Z: list operations in this hold; 0 outside */
 	uint32_t stat_threshold;                   /* I: largest delta of a CPU; 0: counts are exact */
 	uint32_t deferred;                         /* A: first of the blocks that wait for the lock */
 	uint32_t leaked_pages;                     /* A: found bad, and nobody's for ever */
-	uint32_t first_block, end_block;           /* I: numbers of its pageblocks; end exclusive */
+	uint32_t first_block, end_block;           /* I: numbers of the pageblocks that it has room for; */
+	                                           /*    end exclusive */
 	uint64_t off_summaries;                    /* I: of its own, which its lock guards (map.h) */
 	uint32_t nr_isolated;                      /* Z: pageblocks that are isolated */
 	uint32_t pad;
@@ -120,6 +122,7 @@ struct pg_zone {
 	uint32_t spb_demand;                       /* Z: such, of a superpageblock's worth, in recent windows */
 	uint32_t spb_pad;
 	uint64_t cma_pages;                        /* I: of CMA areas that are active */
+	uint64_t present_early;                    /* I: of the present pages, those in ranges of the boot */
 };
 PG_STATIC_ASSERT(sizeof(struct pg_zone) % 8 == 0, "zone");
 
@@ -130,7 +133,7 @@ PG_STATIC_ASSERT(sizeof(struct pg_zone) % 8 == 0, "zone");
 struct pg_pcp {
 	uint32_t count;        /* P: pages on all lists */
 	uint32_t high;         /* P: pages above which a free drains; moves between the two below */
-	uint32_t high_min, high_max, batch; /* I */
+	uint32_t high_min, high_max, batch; /* H and P; read: P */
 	uint32_t alloc_factor; /* P: log2 of how many batches the next refill asks for */
 	uint32_t free_count;   /* P: pages freed since allocations last halved it */
 	uint32_t flags;        /* P */
@@ -184,6 +187,13 @@ struct pg_node {
 };
 PG_STATIC_ASSERT(sizeof(struct pg_node) == 88, "node");
 
+/* A range of the configuration: memory, or where memory may be plugged. In pfn order. */
+struct pg_range {
+	uint64_t start_pfn, end_pfn; /* I */
+	uint32_t node;               /* I */
+	uint32_t boot;               /* I: it is memory from the beginning */
+};
+
 /* Zone flags: true if any of them is set. */
 static inline bool pg_zone_has(const struct pg_zone *z, uint32_t flags)
 {
@@ -208,7 +218,7 @@ static inline bool pg_node_hopeless(const struct pg_node *node)
 
 struct pagus_state {
 	uint64_t bytes;          /* of the whole region that is in use */
-	uint64_t digest_bytes;   /* = off_counters */
+	uint64_t digest_bytes;   /* = off_zonelists */
 	uint64_t off_section_slot, off_slot_section, off_cpu_node, off_nodes, off_zonelists;
 	uint64_t off_zones, off_pcps;
 	uint64_t off_pages, off_blocks, off_owns, off_counters; /* off_owns: 0: CPUs own nothing */
@@ -222,7 +232,7 @@ struct pagus_state {
 	uint32_t pcp_orders;     /* bit o: order o goes through pcp lists */
 	uint32_t local_orders;   /* of these, those that a free puts onto its own CPU's list */
 	uint32_t nr_pcp_lists;   /* a pcp */
-	uint32_t mobility_off;   /* page_group_by_mobility_disabled: every page is unmovable */
+	uint32_t mobility_off;   /* H: page_group_by_mobility_disabled: every page is unmovable */
 	uint32_t thp;
 	uint32_t booted;         /* pagus_boot_done has run */
 	uint32_t tunable[PAGUS_NR_TUNABLES];
@@ -231,16 +241,21 @@ struct pagus_state {
 	uint32_t grouping;       /* enum pagus_grouping, as configured */
 	uint32_t counter_drift;  /* marks see free pages without the CPUs' deltas */
 	uint32_t cpu_coming;     /* I: 1 while a CPU comes online */
-	uint32_t pcp_disabled;   /* I: 1 + the zone whose pcps are off; 0: none */
+	uint32_t pcp_disabled;   /* A: 1 + the zone whose pcps are off; 0: none */
 	uint32_t content;        /* I, A: PG_CONTENT_* */
 	uint32_t pad[2 - (19 + PAGUS_NR_TUNABLES + 7) % 2];
 	uint64_t cpu_offline[PAGUS_MAX_CPUS / 64]; /* I: bit n of word m: CPU 64 m + n */
-	uint8_t node_online[PAGUS_MAX_NODES];
+	uint8_t node_online[PAGUS_MAX_NODES]; /* H: it has memory */
 	uint32_t superpageblock_order; /* 0: there are none */
 	uint32_t poison_note[PG_POISON_NOTES]; /* A: pages in use that have failed; 0: none */
 	uint32_t nr_poisoned;    /* A: pages that have failed, in use or leaked */
 	uint32_t hw_failed;      /* A: one of them not for a test */
 	uint32_t failing;        /* A: a call of failure.h is running */
+	uint32_t plugging;       /* A: a call of hotplug.h is running */
+	uint32_t pad_plugging;
+	uint64_t off_ranges, off_turns[2]; /* of the zonelists of even and odd turns */
+	uint32_t nr_ranges;
+	uint32_t user_min_free_kbytes; /* I: as set, 0 if it was not */
 	uint64_t off_cmas, off_cma_bits; /* CMA areas, and their bitmaps (area.h) */
 	uint64_t off_cma_stats;  /* behind the counters */
 	uint64_t cma_words_used; /* I: of the bitmaps' pool */
@@ -283,8 +298,19 @@ static inline uint64_t pg_nodes_with_memory(const struct pagus_state *st)
 	uint64_t nodes = 0;
 
 	for (uint32_t n = 0; n < PAGUS_MAX_NODES; n++)
-		nodes |= (uint64_t)st->node_online[n] << n;
+		nodes |= (uint64_t)pg_read(st->node_online[n]) << n;
 	return nodes;
+}
+
+static inline const struct pg_range *pg_ranges(const struct pagus_state *st)
+{
+	return pg_at(st, st->off_ranges);
+}
+
+/* Has the zone any memory? What a recording says of it need not be complete. */
+static inline bool pg_zone_populated(const struct pg_zone *z)
+{
+	return pg_read(z->present) > 0 || pg_read(z->managed) > 0;
 }
 
 static inline struct pg_pcp *pg_pcp(const struct pagus_state *st, uint32_t zone, uint32_t cpu)
@@ -302,11 +328,37 @@ static inline uint64_t *pg_counters(const struct pagus_state *st, uint32_t cpu)
 	return (uint64_t *)pg_at(st, st->off_counters) + (uint64_t)cpu * PAGUS_NR_COUNTERS;
 }
 
+/*
+ * Zonelists are there twice: the current ones, and those that are built next. The word in front of
+ * both, A, counts how often they were built; its last bit says which are current. So who has found
+ * a zonelist, and sees later that the count is another, has seen one that is out of date.
+ */
+static inline uint32_t *pg_zonelist_turn(const struct pagus_state *st)
+{
+	return pg_at(st, st->off_zonelists);
+}
+
+/* All of a turn, of which `bytes` are in use; 0 to the end. */
+static inline uint64_t pg_zonelists_bytes(uint32_t nr_nodes, uint32_t nr_zones)
+{
+	return ((uint64_t)nr_nodes * 2 * (nr_zones + 1) + 63) / 64 * 64;
+}
+
+static inline uint8_t *pg_zonelists(const struct pagus_state *st, uint32_t turn)
+{
+	return pg_at(st, st->off_turns[turn & 1]);
+}
+
 /* Zonelist of a node: the first byte is the number of zone ids that follow. */
+static inline uint8_t *pg_zonelist_of(const struct pagus_state *st, uint32_t turn, uint32_t node,
+				      bool this_node_only)
+{
+	return pg_zonelists(st, turn) + (uint64_t)(node * 2 + this_node_only) * (st->nr_zones + 1);
+}
+
 static inline uint8_t *pg_zonelist(const struct pagus_state *st, uint32_t node, bool this_node_only)
 {
-	return (uint8_t *)pg_at(st, st->off_zonelists) +
-	       (uint64_t)(node * 2 + this_node_only) * (st->nr_zones + 1);
+	return pg_zonelist_of(st, pg_atomic_load(pg_zonelist_turn(st)), node, this_node_only);
 }
 
 #endif

@@ -43,7 +43,7 @@ enum pagus_status pg_cpu_down(struct pg_call *c, uint32_t cpu)
 
 	if (cpu >= st->nr_cpus)
 		return PAGUS_BAD_VALUE;
-	if (cpu == c->cpu || !pg_cpu_online(st, cpu) || st->pcp_disabled)
+	if (cpu == c->cpu || !pg_cpu_online(st, cpu) || pg_atomic_load(&st->pcp_disabled))
 		return PAGUS_BUSY;
 	st->cpu_offline[cpu / 64] |= UINT64_C(1) << cpu % 64;
 	for (uint32_t id = 0; id < st->nr_zones; id++) {
@@ -60,7 +60,7 @@ enum pagus_status pg_cpu_up(struct pg_call *c, uint32_t cpu)
 
 	if (cpu >= st->nr_cpus)
 		return PAGUS_BAD_VALUE;
-	if (pg_cpu_online(st, cpu) || st->pcp_disabled)
+	if (pg_cpu_online(st, cpu) || pg_atomic_load(&st->pcp_disabled))
 		return PAGUS_BUSY;
 	/* The limits are computed before the CPU is one of its node's. */
 	st->cpu_coming = 1;
@@ -73,20 +73,74 @@ enum pagus_status pg_cpu_up(struct pg_call *c, uint32_t cpu)
 	return PAGUS_OK;
 }
 
+/* Who works on the pcp reads its limits under its lock: all of one set. */
+static void set_limits(struct pg_call *c, struct pg_pcp *pcp, uint32_t high_min, uint32_t high_max,
+		       uint32_t batch)
+{
+	pg_pcp_lock(c, pcp, PAGUS_REASON_PCP_DRAIN);
+	pg_write(pcp->high_min, high_min);
+	pg_write(pcp->high_max, high_max);
+	pg_write(pcp->batch, batch);
+	pg_pcp_unlock(c, pcp);
+}
+
+static void publish_limits(struct pg_call *c, struct pg_zone *z)
+{
+	for (uint32_t cpu = 0; cpu < c->st->nr_cpus; cpu++)
+		set_limits(c, pg_pcp(c->st, z->id, cpu), z->pcp_high_min, z->pcp_high_max,
+			   z->pcp_batch);
+}
+
+void pg_pcp_publish_limits(struct pg_call *c)
+{
+	for (uint32_t id = 0; id < c->st->nr_zones; id++)
+		publish_limits(c, pg_zone(c->st, id));
+}
+
+/* Each turn in vain is an exchange that failed without a cause. */
+static bool hold_limits(struct pagus_state *st, uint32_t as)
+{
+	uint32_t none = 0;
+
+	while (!pg_atomic_replace(&st->pcp_disabled, &none, as))
+		if (none)
+			return false;
+	return true;
+}
+
+bool pg_pcp_hold_limits(struct pagus_state *st)
+{
+	return hold_limits(st, UINT32_MAX);
+}
+
+void pg_pcp_release_limits(struct pagus_state *st)
+{
+	pg_atomic_store(&st->pcp_disabled, 0);
+}
+
+void pg_pcp_revive(struct pg_call *c, const struct pg_zone *z)
+{
+	for (uint32_t cpu = 0; cpu < c->st->nr_cpus; cpu++) {
+		struct pg_pcp *pcp = pg_pcp(c->st, z->id, cpu);
+
+		pg_pcp_lock(c, pcp, PAGUS_REASON_PCP_DRAIN);
+		if (pg_cpu_online(c->st, cpu))
+			revive(c->st, z->id, cpu);
+		pg_pcp_unlock(c, pcp);
+	}
+}
+
 enum pagus_status pg_pcp_disable(struct pg_call *c, uint32_t zone)
 {
 	struct pagus_state *st = c->st;
 
 	if (zone >= st->nr_zones)
 		return PAGUS_BAD_VALUE;
-	if (st->pcp_disabled)
+	if (!hold_limits(st, zone + 1))
 		return PAGUS_BUSY;
-	st->pcp_disabled = zone + 1;
+	/* What was begun with the old limits ends before they change, and its pages are drained. */
 	for (uint32_t cpu = 0; cpu < st->nr_cpus; cpu++) {
-		struct pg_pcp *pcp = pg_pcp(st, zone, cpu);
-
-		pcp->high_min = pcp->high_max = 0;
-		pcp->batch = 1;
+		set_limits(c, pg_pcp(st, zone, cpu), 0, 0, 1);
 		retire(c, pg_zone(st, zone), cpu);
 	}
 	return PAGUS_OK;
@@ -99,12 +153,10 @@ enum pagus_status pg_pcp_enable(struct pg_call *c, uint32_t zone)
 
 	if (zone >= st->nr_zones)
 		return PAGUS_BAD_VALUE;
-	if (st->pcp_disabled != zone + 1)
+	if (pg_atomic_load(&st->pcp_disabled) != zone + 1)
 		return PAGUS_BUSY;
-	st->pcp_disabled = 0;
-	for (uint32_t cpu = 0; cpu < st->nr_cpus; cpu++)
-		if (pg_cpu_online(st, cpu))
-			revive(st, zone, cpu);
-	pg_watermark_set_pcp_limits(st, z, z->pcp_high_min, z->pcp_high_max, z->pcp_batch);
+	pg_pcp_revive(c, z);
+	publish_limits(c, z);
+	pg_pcp_release_limits(st);
 	return PAGUS_OK;
 }

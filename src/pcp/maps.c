@@ -132,7 +132,7 @@ static bool waits_too_much(struct pg_call *c, const struct pg_zone *z, uint32_t 
 	uint32_t *deferred = &pg_keep(c->st, pcp)->deferred;
 
 	if (pg_atomic_add(deferred, 1u << order) + (1u << order) <
-	    pg_max(pg_maps_limit(z, pcp), pcp->batch))
+	    pg_max(pg_maps_limit(z, pcp), pg_read(pcp->batch)))
 		return false;
 	pg_atomic_store(deferred, 0);
 	return true;

@@ -150,10 +150,11 @@ uint32_t pg_maps_drain(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp,
 /* Pages that a CPU may keep to itself; few in a zone that is short of them. */
 uint32_t pg_maps_limit(const struct pg_zone *z, const struct pg_pcp *pcp)
 {
-	uint32_t high = (uint32_t)pg_clamp(pg_read(pcp->high), pcp->high_min, pcp->high_max);
+	uint32_t high = (uint32_t)pg_clamp(pg_read(pcp->high), pg_read(pcp->high_min),
+					   pg_read(pcp->high_max));
 
 	if (pg_maps_short(z))
-		return (uint32_t)pg_min(high, UINT64_C(4) * pcp->batch);
+		return (uint32_t)pg_min(high, UINT64_C(4) * pg_read(pcp->batch));
 	return high;
 }
 

@@ -258,6 +258,20 @@ static inline void pg_pcp_retyped(struct pg_call *c, uint32_t i, uint32_t type)
 
 enum pagus_status pg_cpu_down(struct pg_call *c, uint32_t cpu);
 enum pagus_status pg_cpu_up(struct pg_call *c, uint32_t cpu);
+/*
+ * Nobody else changes what limits pcps, or switches them off, until it is released. False: somebody
+ * does. pg_pcp_disable holds it too.
+ */
+bool pg_pcp_hold_limits(struct pagus_state *st);
+void pg_pcp_release_limits(struct pagus_state *st);
+
+/* All pcps get the limits that their zones have, each under its lock. Those are held. */
+void pg_pcp_publish_limits(struct pg_call *c);
+
+/* The zone's pcps, which were off, may be used again as soon as they have limits. */
+void pg_pcp_revive(struct pg_call *c, const struct pg_zone *z);
+
+/* Others may allocate and free meanwhile. No lock may be held. */
 enum pagus_status pg_pcp_disable(struct pg_call *c, uint32_t zone);
 enum pagus_status pg_pcp_enable(struct pg_call *c, uint32_t zone);
 

@@ -124,7 +124,8 @@ bool pg_claim_inside(const struct pagus_state *st, const struct pg_zone *z, uint
 {
 	pagus_pfn_t pfn = pg_pfn(st, start);
 
-	return pfn >= z->start_pfn && pfn + (1u << st->pageblock_order) <= z->end_pfn;
+	return pfn >= pg_read(z->start_pfn) &&
+	       pfn + (1u << st->pageblock_order) <= pg_read(z->end_pfn);
 }
 
 bool pg_claim_whole(const struct pagus_state *st, const struct pg_zone *z, uint32_t start)
@@ -146,7 +147,7 @@ bool pg_claimable(const struct pg_call *c, const struct pg_zone *z, uint32_t sta
 	content = count_content(st, z, start);
 	if (content.shared)
 		return false;
-	if (st->mobility_off)
+	if (pg_read(st->mobility_off))
 		return true;
 	if (c->p->port->may_claim)
 		verdict = c->p->port->may_claim(c->p->port_ctx, pg_pfn(st, start), type);

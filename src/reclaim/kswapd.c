@@ -22,7 +22,7 @@ static struct pg_zone *zone_of_run(const struct pagus_state *st, uint32_t id, ui
 {
 	struct pg_zone *z = pg_zone(st, id);
 
-	return z->node == node && z->type <= highest && z->managed ? z : NULL;
+	return z->node == node && z->type <= highest && pg_read(z->managed) ? z : NULL;
 }
 
 /* With vm.defrag_mode only whole pageblocks count for requests of higher order. */

@@ -6,7 +6,7 @@ bool pg_compact_room(const struct pagus_state *st, const struct pg_zone *z, uint
 {
 	mark += pg_compact_gap(order);
 	if (order > PG_COMPACT_COSTLY)
-		mark += z->wmark[PAGUS_WMARK_LOW] - z->wmark[PAGUS_WMARK_MIN];
+		mark += pg_mark_gap(z);
 	return pg_watermark_ok_with(st, z, 0, mark, highest, PG_ALLOC_CMA, free);
 }
 

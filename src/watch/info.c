@@ -231,6 +231,8 @@ enum pagus_status pagus_page_info(const struct pagus *p, pagus_pfn_t pfn,
 		.block_type = (enum pagus_migratetype)pg_block_type(st, i),
 		.owner = pg_owner(st, i),
 	};
+	if (view.kind == PAGUS_PAGE_HOLE && pg_range_of(st, pfn))
+		info->kind = PAGUS_PAGE_OFFLINE;
 	info->poisoned = pg_poison_noted(st, i) || pg_poison_leaked(st, i);
 	info->reported = view.kind == PAGUS_PAGE_FREE && pg_store_is_reported(st, i);
 	if (view.kind != PAGUS_PAGE_FREE && view.kind != PAGUS_PAGE_LEAKED)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Names and texts of everything that the tables declare. */
 #include <pagus/explain.h>
+#include <pagus/hotplug.h>
 
 #define NAME_OF(table, n) ((size_t)(n) < sizeof(table) / sizeof((table)[0]) ? (table)[n] : "?")
 
@@ -68,6 +69,17 @@ const char *pagus_lock_reason_name(enum pagus_lock_reason reason)
 	};
 
 	return NAME_OF(names, reason);
+}
+
+const char *pagus_memory_event_name(enum pagus_memory_event event)
+{
+	static const char *const names[] = {
+#define PAGUS_X(NAME, name) #name,
+		PAGUS_MEMORY_EVENTS(PAGUS_X)
+#undef PAGUS_X
+	};
+
+	return NAME_OF(names, event);
 }
 
 const char *pagus_refusal_name(enum pagus_refusal refusal)

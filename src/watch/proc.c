@@ -21,6 +21,8 @@ void pagus_text_buddyinfo(const struct pagus *p, struct pagus_text *t)
 	for (uint32_t id = 0; id < p->state->nr_zones; id++) {
 		const struct pg_zone *z = pg_zone(p->state, id);
 
+		if (!pg_zone_populated(z))
+			continue;
 		put_zone(t, z);
 		for (uint32_t o = 0; o <= p->state->max_order; o++) {
 			pg_put_number(t, z->nr_free[o], 6);
@@ -59,6 +61,8 @@ static void put_indices(const struct pagus *p, struct pagus_text *t, zone_index 
 			uint32_t width)
 {
 	for (uint32_t id = 0; id < p->state->nr_zones; id++) {
+		if (!pg_zone_populated(pg_zone(p->state, id)))
+			continue;
 		put_zone(t, pg_zone(p->state, id));
 		for (uint32_t o = 0; o <= p->state->max_order; o++)
 			put_thousandths(t, index(p, id, o), width);
@@ -174,6 +178,11 @@ static void put_type_names(const struct pagus_state *st, struct pagus_text *t)
 	pg_put(t, "\n");
 }
 
+static bool lists_zone(const struct pagus_state *st, uint32_t id, uint32_t node)
+{
+	return pg_zone(st, id)->node == node && pg_zone_populated(pg_zone(st, id));
+}
+
 static void put_node_types(const struct pagus *p, struct pagus_text *t, uint32_t node)
 {
 	const struct pagus_state *st = p->state;
@@ -181,11 +190,11 @@ static void put_node_types(const struct pagus *p, struct pagus_text *t, uint32_t
 	put_type_header(st, t);
 	for (uint32_t id = 0; id < st->nr_zones; id++)
 		for (uint32_t type = 0; type < PAGUS_NR_MIGRATETYPES; type++)
-			if (pg_zone(st, id)->node == node && pg_text_lists_type(st, type))
+			if (lists_zone(st, id, node) && pg_text_lists_type(st, type))
 				put_free_of_type(p, t, pg_zone(st, id), type);
 	put_type_names(st, t);
 	for (uint32_t id = 0; id < st->nr_zones; id++)
-		if (pg_zone(st, id)->node == node)
+		if (lists_zone(st, id, node))
 			put_block_types(st, t, pg_zone(st, id));
 }
 

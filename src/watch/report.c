@@ -17,7 +17,7 @@ static bool shows_node(const struct scope *scope, uint32_t node)
 
 static bool shows_zone(const struct scope *scope, const struct pg_zone *z)
 {
-	return z->type <= scope->highest && shows_node(scope, z->node);
+	return z->type <= scope->highest && shows_node(scope, z->node) && pg_zone_populated(z);
 }
 
 static uint64_t pages_to_kib(uint64_t pages)

@@ -9,7 +9,7 @@
 static void note_delta(const struct pg_call *c, struct pg_zone *z, int64_t pages)
 {
 	struct pg_pcp *pcp = pg_pcp(c->st, z->id, c->cpu);
-	int64_t delta = pcp->free_delta + pages, threshold = z->stat_threshold;
+	int64_t delta = pcp->free_delta + pages, threshold = pg_read(z->stat_threshold);
 
 	pg_write(z->unfolded, z->unfolded - pcp->free_delta);
 	pcp->free_delta = delta > threshold || delta < -threshold ? 0 : (int32_t)delta;
@@ -25,7 +25,7 @@ void pg_account(const struct pg_call *c, struct pg_zone *z, int64_t pages, uint3
 		pg_write(z->free_cma, z->free_cma + pages);
 	else if (type == PAGUS_HIGHATOMIC)
 		pg_write(z->free_highatomic, z->free_highatomic + pages);
-	if (z->stat_threshold)
+	if (pg_read(z->stat_threshold))
 		note_delta(c, z, pages);
 }
 

@@ -44,7 +44,7 @@ void pg_block_set_skip(struct pagus_state *st, uint32_t i, bool skip)
 
 uint32_t pg_effective_type(const struct pagus_state *st, uint32_t type)
 {
-	return st->mobility_off && pg_type_mergeable(type) ? (uint32_t)PAGUS_UNMOVABLE : type;
+	return pg_read(st->mobility_off) && pg_type_mergeable(type) ? (uint32_t)PAGUS_UNMOVABLE : type;
 }
 
 void pg_block_init(struct pagus_state *st)
@@ -67,6 +67,25 @@ void pg_mobility_setup(struct pagus_state *st)
 		sum += pg_zone(st, id)->present;
 	st->mobility_off = st->grouping == PAGUS_GROUPING_NEVER ||
 			   (st->grouping == PAGUS_GROUPING_BY_SIZE && sum < least);
+}
+
+void pg_mobility_update(struct pagus_state *st)
+{
+	uint64_t least = (uint64_t)pg_release(st)->nr_migratetypes << st->pageblock_order, sum = 0;
+
+	for (uint32_t id = 0; id < st->nr_zones; id++) {
+		const struct pg_zone *z = pg_zone(st, id);
+		uint64_t high = pg_mark(z, PAGUS_WMARK_HIGH);
+
+		sum += z->managed > high ? z->managed - high : 0;
+	}
+	if (st->grouping == PAGUS_GROUPING_BY_SIZE)
+		pg_write(st->mobility_off, sum < least);
+}
+
+void pg_block_reset(struct pagus_state *st, uint32_t i, uint32_t type)
+{
+	pg_write(*block_byte(st, i), (uint8_t)type);
 }
 
 uint32_t pg_block_zone(const struct pagus_state *st, uint32_t start)

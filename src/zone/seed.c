@@ -35,14 +35,16 @@ static enum pagus_status range_is(const struct pagus_state *st, pagus_pfn_t pfn,
 /* Pages leave the reserver: they are part of the zone from now on, and nobody's. */
 static void hand_over(struct pagus_state *st, uint32_t i, uint32_t nr)
 {
+	struct pg_zone *z = pg_zone_of(st, i);
+
 	for (uint32_t k = 0; k < nr; k++) {
 		if (pg_mapped(st))
 			pg_map_take(st, i + k, 0);
 		else
 			pg_page(st, i + k)->kind = PAGUS_PAGE_TAIL;
 	}
-	pg_zone_of(st, i)->handed_over += nr;
-	pg_zone_of(st, i)->managed += nr;
+	z->handed_over += nr;
+	pg_write(z->managed, z->managed + nr);
 }
 
 /* Pages from record i on that belong to its zone, at most 2^order. */
@@ -54,6 +56,21 @@ static uint64_t pages_in_zone(const struct pagus_state *st, uint32_t i, uint32_t
 	       pg_page_zone(st, i + (uint32_t)nr) == pg_page_zone(st, i))
 		nr++;
 	return nr;
+}
+
+static void release(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order)
+{
+	hand_over(c->st, i, 1u << order);
+	if (pg_read(c->st->content))
+		pg_content_free(c, i, order);
+	pg_buddy_free(c, z, i, order, PG_TAIL);
+}
+
+void pg_seed_release(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order)
+{
+	pg_zone_lock(c, z, PAGUS_REASON_HAND_OVER);
+	release(c, z, i, order);
+	pg_zone_unlock(c, z);
 }
 
 enum pagus_status pg_seed_boot_free(struct pg_call *c, pagus_pfn_t start, uint64_t nr_pages)
@@ -82,12 +99,7 @@ enum pagus_status pg_seed_boot_free(struct pg_call *c, pagus_pfn_t start, uint64
 			room = pg_min(room, area->base - start);
 		while (UINT64_C(1) << order > room)
 			order--;
-		pg_zone_lock(c, z, PAGUS_REASON_HAND_OVER);
-		hand_over(st, i, 1u << order);
-		if (pg_read(st->content))
-			pg_content_free(c, i, order);
-		pg_buddy_free(c, z, i, order, PG_TAIL);
-		pg_zone_unlock(c, z);
+		pg_seed_release(c, z, i, order);
 		start += UINT64_C(1) << order;
 	}
 	return PAGUS_OK;
@@ -179,11 +191,8 @@ void pg_seed_release_block(struct pg_call *c, uint32_t i, uint32_t order, uint32
 	struct pg_zone *z = pg_zone_of(c->st, i);
 
 	pg_zone_lock(c, z, PAGUS_REASON_HAND_OVER);
-	hand_over(c->st, i, 1u << order);
 	pg_block_set_type(c, i, order, type);
-	if (c->st->content)
-		pg_content_free(c, i, order);
-	pg_buddy_free(c, z, i, order, PG_TAIL);
+	release(c, z, i, order);
 	pg_zone_unlock(c, z);
 }
 
@@ -242,7 +251,8 @@ enum pagus_status pg_seed_free(struct pg_call *c, pagus_pfn_t pfn, uint32_t orde
 struct pg_zone *pg_seed_find_zone(const struct pagus_state *st, uint32_t node, uint32_t type)
 {
 	for (uint32_t id = 0; id < st->nr_zones; id++)
-		if (pg_zone(st, id)->node == node && pg_zone(st, id)->type == type)
+		if (pg_zone(st, id)->node == node && pg_zone(st, id)->type == type &&
+		    pg_zone_populated(pg_zone(st, id)))
 			return pg_zone(st, id);
 	return NULL;
 }

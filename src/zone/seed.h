@@ -26,6 +26,8 @@ enum pagus_status pg_seed_take_block(struct pagus_state *st, pagus_pfn_t pfn, ui
  * The reserved block i, all in one zone, is free from now on, and its pageblocks are of `type`.
  */
 void pg_seed_release_block(struct pg_call *c, uint32_t i, uint32_t order, uint32_t type);
+/* The block i of `order`, reserved so far, becomes free. Takes the zone's lock. */
+void pg_seed_release(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order);
 
 /* The zone of a type on a node; NULL if it has no memory. */
 struct pg_zone *pg_seed_find_zone(const struct pagus_state *st, uint32_t node, uint32_t type);

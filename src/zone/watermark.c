@@ -21,17 +21,20 @@ static bool shares_min(const struct pagus_state *st, const struct pg_zone *z)
 	       (z->type == PAGUS_ZONE_MOVABLE && pg_release(st)->movable_shares_min);
 }
 
-/* Pages of low memory above the high marks, over the zones of index <= Normal. */
-static uint64_t free_buffer_pages(const struct pagus_state *st, uint32_t *nr_populated)
+/*
+ * Pages of low memory, over the zones of index <= Normal; with `marks`, above the high marks as they
+ * are.
+ */
+static uint64_t free_buffer_pages(const struct pagus_state *st, bool marks, uint32_t *nr_populated)
 {
 	uint64_t sum = 0;
 
 	*nr_populated = 0;
 	for (uint32_t id = 0; id < st->nr_zones; id++) {
 		const struct pg_zone *z = pg_zone(st, id);
-		uint64_t high = pg_mark(z, PAGUS_WMARK_HIGH);
+		uint64_t high = marks ? pg_mark(z, PAGUS_WMARK_HIGH) : 0;
 
-		if (z->type > PAGUS_ZONE_NORMAL)
+		if (z->type > PAGUS_ZONE_NORMAL || !pg_zone_populated(z))
 			continue;
 		*nr_populated += 1;
 		sum += z->managed > high ? z->managed - high : 0;
@@ -52,31 +55,33 @@ static void setup_marks(struct pagus_state *st)
 		uint64_t scale = st->tunable[PAGUS_TUNABLE_watermark_scale_factor];
 		uint64_t gap = pg_max(share / 4, pg_mult_frac(z->managed, scale, 10000));
 
-		z->wmark[PAGUS_WMARK_MIN] = shares_min(st, z) ? share :
-			(uint64_t)pg_clamp((int64_t)(z->managed / 1024), 32, 128);
-		for (uint32_t w = PAGUS_WMARK_LOW; w < PAGUS_NR_WMARKS; w++)
-			z->wmark[w] = z->wmark[w - 1] + gap;
+		if (!shares_min(st, z))
+			share = (uint64_t)pg_clamp((int64_t)(z->managed / 1024), 32, 128);
+		for (uint32_t w = PAGUS_WMARK_MIN; w < PAGUS_NR_WMARKS; w++)
+			pg_write(z->wmark[w], share + w * gap);
 		pg_write(z->boost, 0);
 	}
 }
 
 /*
- * Square-root rule, clamped to 128 KiB .. 256 MiB. With huge pages, khugepaged then raises it to 11
+ * Square-root rule, clamped to 128 KiB .. 256 MiB; what was set wins where it is more. With huge
+ * pages, khugepaged then raises it to 11
  * pageblocks a zone, so that migratetypes need not mix, up to 5 % of low memory above the marks as
  * they are by then.
  */
-static void choose_min_free_kbytes(struct pagus_state *st)
+static void choose_min_free_kbytes(struct pagus_state *st, bool marks)
 {
 	uint32_t *kbytes = &st->tunable[PAGUS_TUNABLE_min_free_kbytes], nr_populated;
-	uint64_t root = pg_isqrt(16 * 4 * free_buffer_pages(st, &nr_populated)), pages;
+	uint64_t root = pg_isqrt(16 * 4 * free_buffer_pages(st, marks, &nr_populated)), pages;
 
-	*kbytes = (uint32_t)pg_clamp((int64_t)root, 128, 262144);
+	if (!st->user_min_free_kbytes || root > st->user_min_free_kbytes)
+		pg_write(*kbytes, (uint32_t)pg_clamp((int64_t)root, 128, 262144));
 	if (!st->thp)
 		return;
 	setup_marks(st);
 	pages = (UINT64_C(11) * nr_populated) << st->pageblock_order;
-	pages = pg_min(pages, free_buffer_pages(st, &nr_populated) / 20);
-	*kbytes = (uint32_t)pg_max(*kbytes, pages * 4);
+	pages = pg_min(pages, free_buffer_pages(st, true, &nr_populated) / 20);
+	pg_write(*kbytes, (uint32_t)pg_max(*kbytes, pages * 4));
 }
 
 /*
@@ -95,7 +100,7 @@ static void setup_lowmem_reserve(struct pagus_state *st)
 				above[pg_zone(st, o)->type] = pg_zone(st, o)->managed;
 		for (uint32_t j = 0; j < PAGUS_NR_ZONE_TYPES; j++) {
 			sum += j > z->type ? above[j] : 0;
-			z->lowmem_reserve[j] = ratio && z->managed ? sum / ratio : 0;
+			pg_write(z->lowmem_reserve[j], ratio && z->managed ? sum / ratio : 0);
 		}
 	}
 }
@@ -103,7 +108,7 @@ static void setup_lowmem_reserve(struct pagus_state *st)
 /* min(125, 2 fls(CPUs) (1 + fls(managed pages in units of 128 MiB))) */
 uint32_t pg_watermark_stat_threshold(const struct pagus_state *st, const struct pg_zone *z)
 {
-	uint32_t memory = pg_fls(z->managed >> 15), cpus = pg_fls(pg_cpu_count(st, PAGUS_NO_NODE));
+	uint32_t memory = pg_fls(pg_read(z->managed) >> 15), cpus = pg_fls(pg_cpu_count(st, PAGUS_NO_NODE));
 
 	return (uint32_t)pg_min(2 * cpus * (1 + memory), 125);
 }
@@ -112,15 +117,17 @@ uint64_t pg_watermark_drift_mark(const struct pagus_state *st, const struct pg_z
 {
 	uint64_t most = (uint64_t)pg_cpu_count(st, PAGUS_NO_NODE) *
 			pg_watermark_stat_threshold(st, z);
-	uint64_t gap = z->wmark[PAGUS_WMARK_LOW] - z->wmark[PAGUS_WMARK_MIN];
+	uint64_t gap = pg_mark_gap(z);
 
+	if (!pg_zone_populated(z))
+		return 0;
 	return most > gap ? pg_mark(z, PAGUS_WMARK_HIGH) + most : 0;
 }
 
 /* min(125, max(1, (low - min) / CPUs)) */
 static uint32_t pressure_threshold(const struct pagus_state *st, const struct pg_zone *z)
 {
-	uint64_t gap = z->wmark[PAGUS_WMARK_LOW] - z->wmark[PAGUS_WMARK_MIN];
+	uint64_t gap = pg_mark_gap(z);
 
 	return (uint32_t)pg_min(pg_max(gap / pg_cpu_count(st, PAGUS_NO_NODE), 1), 125);
 }
@@ -132,8 +139,8 @@ void pg_watermark_set_thresholds(struct pagus_state *st, uint32_t node, bool pre
 
 		if (node != PAGUS_NO_NODE && z->node != node)
 			continue;
-		z->stat_threshold = pressure && pg_watermark_drift_mark(st, z) ?
-			pressure_threshold(st, z) : pg_watermark_stat_threshold(st, z);
+		pg_write(z->stat_threshold, pressure && pg_watermark_drift_mark(st, z) ?
+			 pressure_threshold(st, z) : pg_watermark_stat_threshold(st, z));
 	}
 }
 
@@ -157,8 +164,8 @@ uint64_t pg_watermark_totalreserve(const struct pagus_state *st, uint32_t node)
 		if (node != PAGUS_NO_NODE && z->node != node)
 			continue;
 		for (uint32_t j = z->type; j < PAGUS_NR_ZONE_TYPES; j++)
-			most = pg_max(most, z->lowmem_reserve[j]);
-		sum += pg_min(most + pg_mark(z, PAGUS_WMARK_HIGH), z->managed);
+			most = pg_max(most, pg_read(z->lowmem_reserve[j]));
+		sum += pg_min(most + pg_mark(z, PAGUS_WMARK_HIGH), pg_read(z->managed));
 	}
 	return sum;
 }
@@ -188,17 +195,24 @@ static void publish_pcp_limits(struct pagus_state *st, struct pg_zone *z)
 	}
 }
 
-void pg_watermark_pcp_limits(struct pagus_state *st, struct pg_zone *z)
+static void compute_pcp_limits(const struct pagus_state *st, struct pg_zone *z)
 {
 	uint32_t fraction = st->tunable[PAGUS_TUNABLE_percpu_pagelist_high_fraction];
 
 	z->pcp_batch = batch_size(z);
-	if (fraction) {
+	if (!pg_zone_populated(z)) {
+		z->pcp_high_min = z->pcp_high_max = 0;
+	} else if (fraction) {
 		z->pcp_high_min = z->pcp_high_max = high_size(st, z, z->managed / fraction);
 	} else {
 		z->pcp_high_min = high_size(st, z, pg_mark(z, PAGUS_WMARK_LOW));
 		z->pcp_high_max = high_size(st, z, z->managed / 8);
 	}
+}
+
+void pg_watermark_pcp_limits(struct pagus_state *st, struct pg_zone *z)
+{
+	compute_pcp_limits(st, z);
 	publish_pcp_limits(st, z);
 }
 
@@ -214,11 +228,21 @@ void pg_watermark_set_pcp_limits(struct pagus_state *st, struct pg_zone *z, uint
 void pg_watermark_setup(struct pagus_state *st)
 {
 	if (st->tunable[PAGUS_TUNABLE_min_free_kbytes] == 0)
-		choose_min_free_kbytes(st);
+		choose_min_free_kbytes(st, true);
 	setup_marks(st);
 	setup_lowmem_reserve(st);
 	for (uint32_t id = 0; id < st->nr_zones; id++)
 		pg_watermark_pcp_limits(st, pg_zone(st, id));
+	pg_watermark_set_thresholds(st, PAGUS_NO_NODE, false);
+}
+
+void pg_watermark_replan(struct pagus_state *st)
+{
+	choose_min_free_kbytes(st, false);
+	setup_marks(st);
+	setup_lowmem_reserve(st);
+	for (uint32_t id = 0; id < st->nr_zones; id++)
+		compute_pcp_limits(st, pg_zone(st, id));
 	pg_watermark_set_thresholds(st, PAGUS_NO_NODE, false);
 }
 
@@ -260,12 +284,12 @@ void pg_watermark_boost(const struct pg_call *c, struct pg_zone *z, uint32_t fla
 {
 	uint64_t block_pages = UINT64_C(1) << c->st->pageblock_order;
 	uint64_t factor = c->st->tunable[PAGUS_TUNABLE_watermark_boost_factor];
-	uint64_t most = pg_mult_frac(z->wmark[PAGUS_WMARK_HIGH], factor, 10000);
+	uint64_t most = pg_mult_frac(pg_read(z->wmark[PAGUS_WMARK_HIGH]), factor, 10000);
 
 	/*
 	 * In a small zone a boost would be most of it; before marks are set it would mean nothing.
 	 */
-	if (z->managed < 4 * block_pages || most == 0)
+	if (pg_read(z->managed) < 4 * block_pages || most == 0)
 		return;
 	pg_write(z->boost, pg_min(z->boost + block_pages, pg_max(most, block_pages)));
 	pg_count(c, PAGUS_COUNTER_boost, 1);
@@ -279,7 +303,7 @@ struct pg_weight pg_watermark_weigh(const struct pagus_state *st, const struct p
 {
 	struct pg_weight w = {
 		.free = free, .unusable = unusable_pages(st, z, order, flags), .min = (int64_t)mark,
-		.reserve = (int64_t)z->lowmem_reserve[highest],
+		.reserve = (int64_t)pg_read(z->lowmem_reserve[highest]),
 	};
 
 	if (flags & PG_ALLOC_MIN_RESERVE) {
@@ -319,7 +343,7 @@ static bool allowed_unboosted(const struct pagus_state *st, const struct pg_zone
 {
 	return order == 0 && (flags & PG_ALLOC_MIN_RESERVE) && pg_read(z->boost) &&
 	       (flags & PG_ALLOC_WMARK_MASK) == PAGUS_WMARK_MIN &&
-	       pg_watermark_ok(st, z, 0, z->wmark[PAGUS_WMARK_MIN], highest, flags);
+	       pg_watermark_ok(st, z, 0, pg_read(z->wmark[PAGUS_WMARK_MIN]), highest, flags);
 }
 
 bool pg_zone_visit(const struct pagus_state *st, struct pg_zone *z, uint32_t order,

@@ -112,6 +112,15 @@ void pg_block_unisolate(struct pg_call *c, uint32_t i);
 void pg_mobility_setup(struct pagus_state *st);
 
 /*
+ * The same when memory has come or gone and zonelists are built: by managed pages above the high
+ * marks (nr_free_zone_pages).
+ */
+void pg_mobility_update(struct pagus_state *st);
+
+/* The pageblock of page i, which is no memory any more, is as it was before it was. */
+void pg_block_reset(struct pagus_state *st, uint32_t i, uint32_t type);
+
+/*
  * The type that a request or a block really gets: with mobility grouping off, everything ordinary
  * is unmovable.
  */
@@ -156,6 +165,13 @@ void pg_buddy_move(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t fr
 
 /* Recompute min_free_kbytes unless set, the marks, reserves and pcp limits of all zones. */
 void pg_watermark_setup(struct pagus_state *st);
+
+/*
+ * The same after memory has come or gone, while others read them: min_free_kbytes is chosen anew,
+ * unless what was set is more (init_per_zone_wmark_min), from all managed pages, as at first. What pcps are to be limited by is computed
+ * and not published: pg_pcp_publish_limits.
+ */
+void pg_watermark_replan(struct pagus_state *st);
 
 /* pcp limits alone: from the marks as they are, or as given. */
 void pg_watermark_pcp_limits(struct pagus_state *st, struct pg_zone *z);
@@ -218,7 +234,15 @@ bool pg_zone_visit(const struct pagus_state *st, struct pg_zone *z, uint32_t ord
 
 static inline uint64_t pg_mark(const struct pg_zone *z, uint32_t which)
 {
-	return z->wmark[which] + pg_read(z->boost);
+	return pg_read(z->wmark[which]) + pg_read(z->boost);
+}
+
+/* From the min to the low mark. While both are set anew they may be the wrong way round: 0. */
+static inline uint64_t pg_mark_gap(const struct pg_zone *z)
+{
+	uint64_t min = pg_read(z->wmark[PAGUS_WMARK_MIN]), low = pg_read(z->wmark[PAGUS_WMARK_LOW]);
+
+	return low > min ? low - min : 0;
 }
 
 /*
@@ -253,7 +277,7 @@ uint64_t pg_free_in_blocks(const struct pagus_state *st, const struct pg_zone *z
 
 /* ---- zonelist.c ---------------------------------------------------------------------------- */
 
-/* Build both zonelists of every node. */
+/* Build both zonelists of every node, of zones with memory. Others may walk the former ones. */
 void pg_zonelist_build(struct pg_call *c);
 
 #endif

@@ -45,18 +45,23 @@ static uint32_t next_node(const struct pg_call *c, uint32_t node, uint64_t used,
 static void append_node(struct pagus_state *st, uint8_t *list, uint32_t node)
 {
 	for (uint32_t id = st->nr_zones; id-- > 0;)
-		if (pg_zone(st, id)->node == node)
+		if (pg_zone(st, id)->node == node && pg_zone_populated(pg_zone(st, id)))
 			list[++list[0]] = (uint8_t)id;
 }
 
-static void build_node(const struct pg_call *c, uint32_t node, uint32_t *load)
+/* Who still reads what was there, two turns ago, finds one byte or the other. */
+static void store_list(uint8_t *to, const uint8_t *list, uint32_t nr)
 {
-	uint8_t *fallback = pg_zonelist(c->st, node, false);
-	uint8_t *own = pg_zonelist(c->st, node, true);
+	for (uint32_t n = 0; n < nr; n++)
+		pg_write(to[n], list[n]);
+}
+
+static void build_node(const struct pg_call *c, uint32_t turn, uint32_t node, uint32_t *load)
+{
+	uint8_t fallback[PG_MAX_ZONES + 1] = { 0 }, own[PG_MAX_ZONES + 1] = { 0 };
 	uint32_t previous = node;
 	uint64_t used = 0;
 
-	fallback[0] = own[0] = 0;
 	append_node(c->st, own, node);
 	for (uint32_t n = 0; n < c->st->nr_nodes; n++) {
 		uint32_t next = next_node(c, node, used, load);
@@ -69,12 +74,16 @@ static void build_node(const struct pg_call *c, uint32_t node, uint32_t *load)
 		used |= UINT64_C(1) << next;
 		previous = next;
 	}
+	store_list(pg_zonelist_of(c->st, turn, node, false), fallback, c->st->nr_zones + 1);
+	store_list(pg_zonelist_of(c->st, turn, node, true), own, c->st->nr_zones + 1);
 }
 
 void pg_zonelist_build(struct pg_call *c)
 {
 	uint32_t load[PAGUS_MAX_NODES] = { 0 };
+	uint32_t turn = pg_atomic_load(pg_zonelist_turn(c->st)) + 1;
 
 	for (uint32_t node = 0; node < c->st->nr_nodes; node++)
-		build_node(c, node, load);
+		build_node(c, turn, node, load);
+	pg_atomic_store(pg_zonelist_turn(c->st), turn);
 }

@@ -9,7 +9,6 @@
 #include "contig/oracle.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define PAGES  65536u
 #define BLOCKS (PAGES / 512)
@@ -64,7 +63,8 @@ static void age(struct machine *m, uint32_t most_pages, uint32_t rounds)
 			continue;
 		fill_slot(m, slot);
 		if (lab_random(&m->seed, 100) == 0 && m->nr_fixed < PAGES / 50 &&
-		    pagus_alloc_pages(&m->l.lab.p, GFP_KERNEL, 0, &m->fixed[m->nr_fixed]) == PAGUS_OK)
+		    pagus_alloc_pages(&m->l.lab.p, GFP_KERNEL, 0,
+				      &m->fixed[m->nr_fixed]) == PAGUS_OK)
 			m->nr_fixed++;
 	}
 	while (m->used_pages > most_pages) {
@@ -76,44 +76,66 @@ static void age(struct machine *m, uint32_t most_pages, uint32_t rounds)
 	pagus_drain_all(&m->l.lab.p);
 }
 
-static void ask(struct machine *m, const char *policy, uint32_t percent)
+struct tally {
+	uint64_t nr, copied, least; /* blocks gained, and pages */
+	uint64_t had;               /* that were free as they were asked for */
+	uint64_t several;           /* that no emptying of one pageblock would have given */
+	uint64_t in_vain;           /* pages copied otherwise */
+};
+
+/* A pageblock is free already, or wholly on a pcp. */
+static bool has_whole(struct machine *m)
 {
-	uint64_t copied = 0, least = 0, nr = 0, had = 0;
+	for (uint32_t n = 0; n < BLOCKS; n++)
+		if (oracle_look(&m->l.lab.p, n * 512, 9).free[9])
+			return true;
+	return compact_free_blocks(&m->l, 9) > 0;
+}
+
+static struct tally ask(struct machine *m)
+{
+	struct tally t = { 0 };
+	uint64_t before = m->l.owner.moved_pages;
 
 	for (;;) {
-		uint64_t before = m->l.owner.moved_pages;
-		bool whole = compact_free_blocks(&m->l, 9) > 0;
-		uint32_t minimum = oracle_minimum(&m->l.lab.p, 0, BLOCKS, 9);
+		const bool whole = has_whole(m);
+		const uint32_t least = oracle_minimum(&m->l.lab.p, 0, BLOCKS, 9);
+		uint64_t copied = m->l.owner.moved_pages;
 		pagus_pfn_t pfn;
 
 		if (pagus_alloc_pages(&m->l.lab.p, GFP_TRANSHUGE, 9, &pfn) != PAGUS_OK)
 			break;
-		if (whole) {
-			had++;
+		copied = m->l.owner.moved_pages - copied;
+		t.had += whole;
+		t.several += !whole && least == ORACLE_NEVER;
+		if (whole || least == ORACLE_NEVER)
 			continue;
-		}
-		if (getenv("VERBOSE"))
-			printf("moved %lu least %u free %lu\n", m->l.owner.moved_pages - before, minimum, unit_zone(&m->l.lab, 0).free_pages);
-		nr++;
-		copied += m->l.owner.moved_pages - before;
-		least += minimum;
+		t.nr++;
+		t.copied += copied;
+		t.least += least;
 	}
-	printf("%-16s %3u %%: %4lu blocks were free, %4lu gained; copied %6lu, least %6lu, ratio %.2f; "
-	       "oracle left %d; in vain %lu\n", policy, percent, (unsigned long)had, (unsigned long)nr,
-	       (unsigned long)copied, (unsigned long)least, least ? (double)copied / (double)least : 0,
-	       (int)oracle_minimum(&m->l.lab.p, 0, BLOCKS, 9),
-	       (unsigned long)(m->l.owner.moved_pages - copied));
-	contig_check(&m->l);
+	t.in_vain = m->l.owner.moved_pages - before - t.copied;
+	return t;
+}
+
+static void print(const char *policy, uint32_t choice, uint32_t percent, const struct tally *t)
+{
+	printf("%-16s choice %u, %u %% in use: %3lu blocks were free, %3lu gained, %2lu in several steps; "
+	       "copied %6lu pages, least %6lu, ratio %.2f; else copied %lu\n", policy, choice, percent,
+	       (unsigned long)t->had, (unsigned long)t->nr, (unsigned long)t->several,
+	       (unsigned long)t->copied, (unsigned long)t->least,
+	       t->least ? (double)t->copied / (double)t->least : 0.0, (unsigned long)t->in_vain);
 }
 
 int main(int argc, char **argv)
 {
 	static const struct pagus_range range = { .nr_pages = PAGES, .zone = PAGUS_ZONE_BY_CEILING };
 	const char *policy = argc > 1 ? argv[1] : "linux";
+	uint32_t choice = argc > 2 ? (uint32_t)atoi(argv[2]) : 0;
 	uint32_t percent = argc > 3 ? (uint32_t)atoi(argv[3]) : 70;
 	struct pagus_config cfg = lab_config(&range, 1, policy);
-	uint32_t choice = argc > 2 ? (uint32_t)atoi(argv[2]) : 0;
 	struct machine *m = calloc(1, sizeof(*m));
+	struct tally t;
 
 	m->seed = lab_env("PAGUS_SEED", 1);
 	contig_boot(&m->l, &cfg, PAGES, PAGES);
@@ -121,6 +143,8 @@ int main(int argc, char **argv)
 	age(m, PAGES / 100 * percent, 1000000);
 	m->l.lab.p.port = &pagus_sim_owner_port;
 	pagus_tunable_set(&m->l.lab.p, PAGUS_TUNABLE_compact_choice, choice);
-	ask(m, policy, percent);
-	return 0;
+	t = ask(m);
+	print(policy, choice, percent, &t);
+	contig_check(&m->l);
+	return choice && t.copied * 2 > t.least * 3;
 }

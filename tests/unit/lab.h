@@ -80,14 +80,15 @@ static inline enum pagus_status lab_open(struct lab *lab, const struct pagus_con
 	return status;
 }
 
-/* All memory handed over as free. */
+/* All memory that is there handed over as free. */
 static inline enum pagus_status lab_hand_over(struct lab *lab, const struct pagus_config *cfg)
 {
 	enum pagus_status status = PAGUS_OK;
 
 	for (uint32_t r = 0; r < cfg->nr_ranges && status == PAGUS_OK; r++)
-		status = pagus_boot_free(&lab->p, cfg->ranges[r].start_pfn,
-					 cfg->ranges[r].nr_pages);
+		if (!cfg->ranges[r].offline)
+			status = pagus_boot_free(&lab->p, cfg->ranges[r].start_pfn,
+						 cfg->ranges[r].nr_pages);
 	return status == PAGUS_OK ? pagus_boot_done(&lab->p) : status;
 }
 
