@@ -53,7 +53,8 @@ static void look_into(const struct pg_call *c, struct pg_compact *k, uint32_t st
 	const uint32_t end = start + (1u << c->st->pageblock_order);
 	const uint32_t unit = pg_compact_unit(c->st, k);
 
-	if (!pg_block_of_zone(c->st, k->z, start) || !pg_source_suits(c->st, k, start) ||
+	if (!pg_block_of_zone(c->st, k->z, start) || pg_barren_end(c->st, k->z, start) > start ||
+	    !pg_source_suits(c->st, k, start) ||
 	    (!k->ignore_hints && pg_block_skip(c->st, start)))
 		return;
 	for (uint32_t i = start; i < end; i += unit) {

@@ -156,6 +156,14 @@ static inline uint32_t pg_block_first(const struct pagus_state *st, uint32_t blo
 }
 bool pg_block_of_zone(const struct pagus_state *st, const struct pg_zone *z, uint32_t i);
 
+/*
+ * The first page behind the superpageblock of page i, if there is nothing to move in it, as it is
+ * tainted and holds nothing movable; or nothing may be moved there, as what is free of it is its
+ * reserve's. Else i. As it looks.
+ */
+uint32_t pg_barren_end(const struct pagus_state *st, const struct pg_zone *z, uint32_t i);
+uint32_t pg_kept_end(const struct pagus_state *st, const struct pg_zone *z, uint32_t i);
+
 /* Where the run begins; it may turn out to be one over the whole zone. */
 void pg_hints_start(struct pg_call *c, struct pg_compact *k);
 

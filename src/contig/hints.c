@@ -5,6 +5,8 @@
  */
 #include "contig/compact.h"
 
+#include "mem/superpageblock.h"
+
 /* Every so many pages are looked at before a hint is cleared: blocks of one order do not escape that. */
 #define SAMPLE 7
 
@@ -13,6 +15,22 @@ bool pg_block_of_zone(const struct pagus_state *st, const struct pg_zone *z, uin
 	uint32_t last = i + (1u << st->pageblock_order) - 1;
 
 	return pg_peek(st, i).zone == z->id && pg_peek(st, last).zone == z->id;
+}
+
+uint32_t pg_barren_end(const struct pagus_state *st, const struct pg_zone *z, uint32_t i)
+{
+	const struct pg_spb *s = pg_spb_of(st, z, i);
+
+	if (!s || !pg_spb_is(s, PG_SPB_TAINTED) || pg_read(s->nr_hold[PG_HOLD_MOVABLE]) > 0)
+		return i;
+	return pg_block_first(st, s->end_block);
+}
+
+uint32_t pg_kept_end(const struct pagus_state *st, const struct pg_zone *z, uint32_t i)
+{
+	const struct pg_spb *s = pg_spb_of(st, z, i);
+
+	return s && pg_spb_is_kept(s) ? pg_block_first(st, s->end_block) : i;
 }
 
 static bool sync(const struct pg_compact *k)

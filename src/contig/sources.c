@@ -222,7 +222,12 @@ enum pg_scan pg_sources_scan(struct pg_call *c, struct pg_compact *k)
 
 	while (pg_block_start(c->st, k->migrate) < limit) {
 		uint32_t start = pg_block_start(c->st, k->migrate);
+		uint32_t behind = pg_barren_end(c->st, k->z, start);
 
+		if (k->migrate == start && behind > start) {
+			k->migrate = (uint32_t)pg_min(behind, limit);
+			continue;
+		}
 		if (k->migrate > start || enter(c, k, start)) {
 			scan_block(c, k, start);
 			return k->m.nr > 0 ? PG_SCAN_SOME : PG_SCAN_NONE;

@@ -169,6 +169,10 @@ static bool take_cluster(struct pg_call *c, struct pg_compact *k, uint32_t *at, 
 			i += pages;
 			continue;
 		}
+		if (pg_kept_end(c->st, k->z, i) > i) {
+			i = end;
+			break;
+		}
 		order = pg_take_free(c, k->z, i);
 		given = order >= 0;
 		if (!given)
@@ -207,6 +211,7 @@ static bool scan_block(struct pg_call *c, struct pg_compact *k, uint32_t end)
 static bool is_passed_over(const struct pagus_state *st, const struct pg_compact *k, uint32_t start)
 {
 	return !pg_block_of_zone(st, k->z, start) || !is_suitable(st, k, start) ||
+	       pg_kept_end(st, k->z, start) > start ||
 	       (!k->ignore_hints && pg_block_skip(st, start));
 }
 
@@ -276,6 +281,12 @@ static uint32_t search_list(const struct pagus_state *st, const struct pg_compac
 	uint32_t i = list_start(st, k, order, type);
 
 	for (uint32_t n = 0; i != PG_NONE && n < PG_COMPACT_CLUSTER; n++) {
+		uint32_t behind = pg_kept_end(st, k->z, i);
+
+		if (behind > i) {
+			i = pg_bitmap_from(st, k->z, pg_block(st, behind), order, type);
+			continue;
+		}
 		if (is_elsewhere(st, k, i))
 			return i;
 		i = list_next(st, k->z, i, order, type);

@@ -170,6 +170,17 @@ uint32_t pg_map_used(const struct pagus_state *st, const struct pg_map *m, uint3
 	return used;
 }
 
+static bool bit_of(const uint64_t *words, uint32_t bit)
+{
+	return pg_word_load(&words[bit / 64]) >> (bit & 63) & 1;
+}
+
+static bool is_hole(const struct pagus_state *st, const struct pg_map *m, uint32_t bit)
+{
+	return pg_read(m->nr_present) < 1u << st->pageblock_order && bit_of(m->free, bit) &&
+	       bit_of(m->tail, bit);
+}
+
 /* ---- changes --------------------------------------------------------------------------------- */
 
 struct bits {
@@ -301,8 +312,11 @@ void pg_map_build(struct pagus_state *st)
 
 void pg_map_present(struct pagus_state *st, uint32_t i, uint32_t zone)
 {
+	struct pg_map *m = pg_map(st, i);
+
+	pg_write(m->nr_present, m->nr_present + is_hole(st, m, pg_map_bit(st, i)));
 	set_pages(st, i, 0, (struct bits){ .low = true, .high = true });
-	pg_map(st, i)->zone = (uint8_t)zone;
+	m->zone = (uint8_t)zone;
 }
 
 void pg_map_absent(struct pagus_state *st, uint32_t i)
@@ -317,6 +331,7 @@ void pg_map_absent(struct pagus_state *st, uint32_t i)
 		pg_word_store(&m->low[w], 0);
 		pg_word_store(&m->high[w], 0);
 	}
+	pg_write(m->nr_present, 0);
 	m->nr_free = 0;
 	m->home = 0;
 	m->zone = PG_MAP_NO_ZONE;
@@ -357,11 +372,6 @@ void pg_map_unlend(const struct pagus_state *st, struct pg_map *m)
 
 /* ---- looks ----------------------------------------------------------------------------------- */
 
-static bool bit_of(const uint64_t *words, uint32_t bit)
-{
-	return pg_word_load(&words[bit / 64]) >> (bit & 63) & 1;
-}
-
 static struct pg_view view_free(const struct pagus_state *st, const struct pg_map *m, uint32_t i)
 {
 	uint32_t bit = pg_map_bit(st, i), order = pg_map_order(st, m, bit);
@@ -393,7 +403,7 @@ struct pg_view pg_map_view(const struct pagus_state *st, uint32_t i)
 	if (is_free && tail && type) {
 		look.kind = PAGUS_PAGE_LEAKED;
 		look.type = 1;
-	} else if (is_free && tail) {
+	} else if (is_hole(st, m, bit)) {
 		look.kind = PAGUS_PAGE_HOLE;
 		look.zone = PG_NO_ZONE;
 	} else if (bit_of(m->remote, bit)) {

@@ -9,7 +9,8 @@
  *      0    1     0    a further page of such a block
  *      0    1    1-3   inherited: in use since before the hand-over, migratetype + 1
  *      1    0     0    free: the owner's, or the zone's
- *      1    1     0    a hole: not memory
+ *      1    1     0    a hole: not memory. Only in a pageblock that has such: else somebody is changing
+ *                      more than one bit of the page
  *      1    1     1    leaked: its memory has failed
  *
  * A handed-out single page is all zeroes, so that handing it out and taking it back each change one
@@ -53,7 +54,8 @@ struct pg_map {
 	uint16_t spb_free;   /* Z: its free pages in the zone, as its superpageblock counts them, and */
 	uint8_t spb_holds;   /* Z: what it holds, PG_HOLD_* (superpageblock.h) */
 	uint8_t reported;    /* Z: 1: the free block that begins here has been reported (reporting.h) */
-	uint32_t pad[7];
+	uint32_t nr_present; /* pages that are no holes: I, but while memory comes */
+	uint32_t pad[6];
 };
 PG_STATIC_ASSERT(sizeof(struct pg_map) == 384, "pageblock map");
 

@@ -102,6 +102,15 @@ static inline uint32_t pg_spb_index(const struct pg_zone *z, const struct pagus_
 	return (uint32_t)(s - pg_spb(st, z, 0));
 }
 
+/* The superpageblock of page i; NULL where it is not the zone's, or has none. */
+static inline struct pg_spb *pg_spb_of(const struct pagus_state *st, const struct pg_zone *z,
+				       uint32_t i)
+{
+	if (z->nr_spbs == 0 || pg_map(st, i)->zone != z->id)
+		return NULL;
+	return pg_spb(st, z, pg_spb_number(st, z, i));
+}
+
 /* Pageblocks that a superpageblock without gaps has. */
 static inline uint32_t pg_spb_slots(const struct pagus_state *st)
 {
@@ -111,6 +120,13 @@ static inline uint32_t pg_spb_slots(const struct pagus_state *st)
 static inline bool pg_spb_is(const struct pg_spb *s, uint32_t set)
 {
 	return s->state >> (set - PG_SPB_TAINTED) & 1;
+}
+
+/* Tainted, and movable pages may not take more of it: what is free is its reserve's. */
+static inline bool pg_spb_is_kept(const struct pg_spb *s)
+{
+	return pg_spb_is(s, PG_SPB_TAINTED) && pg_read(s->reserve_pages) > 0 &&
+	       !pg_spb_is(s, PG_SPB_ABOVE);
 }
 
 /* Into a set, or out of it. */

@@ -121,9 +121,11 @@ static void count_types(struct pagus_state *st, uint32_t start, uint32_t old, ui
 static uint32_t retype(struct pg_call *c, uint32_t start, uint32_t type)
 {
 	uint8_t *byte = block_byte(c->st, start);
-	uint32_t old = *byte & TYPE_BITS, under = type == PAGUS_ISOLATE ? old : 0;
+	uint32_t was = pg_read(*byte), old = was & TYPE_BITS;
+	uint32_t under = type == PAGUS_ISOLATE ? old : 0;
 
-	pg_write(*byte, (uint8_t)(type | (*byte & SKIP_BIT) | under << UNDER_SHIFT));
+	/* A skip hint that comes in between is lost, as hints may be. */
+	pg_write(*byte, (uint8_t)(type | (was & SKIP_BIT) | under << UNDER_SHIFT));
 	count_types(c->st, start, old, type);
 	pg_count(c, PAGUS_COUNTER_pageblock_retype, 1);
 	pg_event(c, PAGUS_EVENT_RETYPE, start, c->st->pageblock_order, type, old, 0);

@@ -145,6 +145,7 @@ int main(int argc, char **argv)
 	pagus_tunable_set(&m->l.lab.p, PAGUS_TUNABLE_compact_choice, choice);
 	t = ask(m);
 	print(policy, choice, percent, &t);
-	contig_check(&m->l);
+	contig_close(&m->l);
+	free(m);
 	return choice && t.copied * 2 > t.least * 3;
 }

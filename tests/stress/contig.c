@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Threads over one instance of port/posix for a given time: some use blocks behind handles, some
- * take and give back blocks that stay where they are, while others move what can be moved.
+ * take and give back blocks that stay where they are, while others move what can be moved, take
+ * whole ranges, and isolate pageblocks.
  *
  * usage: contig [--seconds N] [--policy NAME] [--seed N]
  *
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #include <pagus/compact.h>
+#include <pagus/contig.h>
 #include <pagus/handle.h>
 #include <pagus/posix.h>
 
@@ -28,7 +30,7 @@
 #define NR_PAGES    16384u
 #define BLOCK_ORDER 9u
 #define NR_HANDLES  6144u
-#define NR_BLOCKS   1024u
+#define NR_BLOCKS   256u
 #define STRIDE      64u /* words of a page: every so many has a value */
 
 enum { FREE, HELD };
@@ -230,6 +232,39 @@ static bool turn_blocks(void)
 	return true;
 }
 
+/* ---- ranges ---------------------------------------------------------------------------------- */
+
+/* What happens to be there is moved away, unless some of it stays, or another has a part of it. */
+static bool turn_ranges(void)
+{
+	pagus_pfn_t start = chance(NR_PAGES - 2048);
+	uint64_t nr = 1 + chance(chance(4) ? 200 : 2048), first = chance((uint32_t)nr);
+	enum pagus_status status = pagus_alloc_contig_range(all.p, start, nr, false, GFP_KERNEL);
+
+	if (status == PAGUS_BUSY || status == PAGUS_NO_MEMORY || status == PAGUS_BAD_RANGE)
+		return false;
+	must(status, "contiguous range");
+	granted(start, nr);
+	given_up(start, nr);
+	if (first > 0)
+		must(pagus_free_contig_range(all.p, start, first), "free of the first part");
+	must(pagus_free_contig_range(all.p, start + first, nr - first), "free of the second part");
+	return true;
+}
+
+/* Isolated pageblocks take what is freed into them, and give nothing. */
+static bool turn_isolation(void)
+{
+	pagus_pfn_t start = chance(NR_PAGES - 2048), bad;
+	uint64_t nr = 1 + chance(2048);
+
+	if (pagus_isolate_range(all.p, start, nr, PAGUS_ISOLATE_OTHER, NULL) != PAGUS_OK)
+		return false;
+	pagus_test_isolated(all.p, start, nr, PAGUS_ISOLATE_OTHER, &bad);
+	must(pagus_unisolate_range(all.p, start, nr), "end of an isolation");
+	return true;
+}
+
 /* ---- moving ---------------------------------------------------------------------------------- */
 
 static bool turn_compact(void)
@@ -246,6 +281,81 @@ static bool turn_compact(void)
 		how.order = PAGUS_COMPACT_WHOLE;
 	pagus_compact_zone(all.p, &how, &stats);
 	return stats.moved > 0;
+}
+
+/* ---- ranges ---------------------------------------------------------------------------------- */
+
+static void expect_free(pagus_pfn_t start, uint64_t nr_pages)
+{
+	for (uint64_t n = 0; n < nr_pages; n++)
+		if (__atomic_load_n(&all.pages[start + n], __ATOMIC_ACQUIRE) != FREE)
+			broken("page %llu of a range that tested free is held",
+			       (unsigned long long)(start + n));
+}
+
+/* A range that has been tested stays free for as long as it is isolated. */
+static bool turn_isolate(void)
+{
+	uint64_t pages = (1u + chance(3)) << BLOCK_ORDER;
+	pagus_pfn_t start = (pagus_pfn_t)chance((NR_PAGES - (uint32_t)pages) >> BLOCK_ORDER)
+			    << BLOCK_ORDER;
+	bool is_free;
+
+	usleep(chance(2000));
+	if (pagus_isolate_range(all.p, start, pages, PAGUS_ISOLATE_MEM_OFFLINE, NULL) != PAGUS_OK)
+		return false;
+	pagus_drain_all(all.p);
+	usleep(chance(2000));
+	is_free = pagus_test_isolated(all.p, start, pages, PAGUS_ISOLATE_MEM_OFFLINE, NULL) ==
+		  PAGUS_OK;
+	for (uint32_t n = 0; n < 3 && is_free; n++) {
+		expect_free(start, pages);
+		usleep(chance(500));
+	}
+	must(pagus_unisolate_range(all.p, start, pages), "unisolate");
+	return true;
+}
+
+static void use_range(pagus_pfn_t start, uint64_t nr_pages)
+{
+	granted(start, nr_pages);
+	for (uint64_t n = 0; n < nr_pages; n++)
+		memset(pagus_posix_pointer(all.x, start + n), 0x5a, 64);
+	usleep(chance(500));
+	given_up(start, nr_pages);
+	must(pagus_free_contig_range(all.p, start, nr_pages), "free of a range");
+}
+
+/* Just these pages, wherever they begin and end. */
+static bool turn_range(void)
+{
+	uint64_t pages = 1u + chance(chance(4) ? 1024 : 4096);
+	pagus_pfn_t start = chance(NR_PAGES - (uint32_t)pages);
+	enum pagus_status status;
+
+	usleep(chance(2000));
+	status = pagus_alloc_contig_range(all.p, start, pages, false, GFP_KERNEL);
+	if (status == PAGUS_OK)
+		use_range(start, pages);
+	else if (status != PAGUS_BUSY && status != PAGUS_NO_MEMORY)
+		must(status, "a range");
+	return status == PAGUS_OK;
+}
+
+static bool turn_anywhere(void)
+{
+	static const uint32_t gfps[] = { GFP_KERNEL, GFP_KERNEL | __GFP_COMP, GFP_NOWAIT };
+	uint64_t pages = UINT64_C(1) << (6 + chance(6));
+	enum pagus_status status;
+	pagus_pfn_t start;
+
+	usleep(chance(5000));
+	status = pagus_alloc_contig_pages(all.p, pages, gfps[chance(3)], PAGUS_NO_NODE, 0, &start);
+	if (status == PAGUS_OK)
+		use_range(start, pages);
+	else if (status != PAGUS_NO_MEMORY)
+		must(status, "a range anywhere");
+	return status == PAGUS_OK;
 }
 
 /* ---- looking --------------------------------------------------------------------------------- */
@@ -280,8 +390,15 @@ static struct role {
 	{ "handles", turn_handles, true },
 	{ "blocks", turn_blocks, true },
 	{ "blocks", turn_blocks, true },
+	{ "ranges", turn_ranges, true },
+	{ "ranges", turn_ranges, true },
+	{ "isolation", turn_isolation, true },
 	{ "compact", turn_compact, true },
 	{ "compact", turn_compact, true },
+	{ "isolate", turn_isolate, true },
+	{ "range", turn_range, true },
+	{ "range", turn_range, true },
+	{ "anywhere", turn_anywhere, true },
 	{ "check", turn_check, true },
 };
 #define NR_ROLES (sizeof(roles) / sizeof(roles[0]))

@@ -3,6 +3,7 @@
  * Superpageblocks that are emptied: the checks of the specification's section (a), by their numbers,
  * on 1 GiB in superpageblocks of 64 MiB whose movable pages have an owner.
  */
+#include <pagus/compact.h>
 #include <pagus/contig.h>
 #include <pagus/evacuate.h>
 
@@ -21,6 +22,7 @@ struct host {
 	struct contig_lab l;
 	uint32_t nr_slots; /* that have been filled */
 	uint64_t seed;
+	pagus_pfn_t kernel[SPB]; /* pages in use that cannot move, of those who note them */
 };
 
 static void boot(struct host *h)
@@ -336,6 +338,91 @@ static void test_check_20(void **context)
 	contig_close(&h.l);
 }
 
+/* Every second page of the lowest superpageblock cannot move, and of all others holds what can. */
+static void alternate(struct host *h)
+{
+	uint32_t nr;
+
+	while (fill_one(h))
+		;
+	nr = h->nr_slots;
+	for (uint32_t slot = 0; slot < nr; slot++)
+		if (h->l.owner.slot[slot].pfn < SPB)
+			contig_empty(&h->l, slot);
+	pagus_drain_all(&h->l.lab.p);
+	for (uint32_t n = 0; n < SPB; n++) {
+		pagus_pfn_t pfn = unit_alloc(&h->l.lab, GFP_KERNEL, 0);
+
+		assert_true(pfn < SPB);
+		h->kernel[n] = pfn;
+	}
+	for (uint32_t n = 0; n < SPB; n += 2)
+		unit_free(&h->l.lab, h->kernel[n], 0);
+	for (uint32_t slot = 0; slot < nr; slot += 2)
+		if (h->l.owner.slot[slot].pfn != PAGUS_NO_PFN)
+			contig_empty(&h->l, slot);
+	pagus_drain_all(&h->l.lab.p);
+	assert_int_equal(nr_tainted(h), 1);
+}
+
+static struct pagus_compaction compact(struct host *h)
+{
+	const struct pagus_compact_zone how = {
+		.order = PAGUS_COMPACT_WHOLE, .migratetype = PAGUS_MOVABLE, .gfp = GFP_KERNEL,
+		.mode = PAGUS_MIGRATE_SYNC, .ignore_hints = true,
+	};
+	struct pagus_compaction stats;
+
+	assert_int_equal(pagus_compact_zone(&h->l.lab.p, &how, &stats), PAGUS_COMPACT_COMPLETE);
+	return stats;
+}
+
+/* Where nothing is movable nothing is looked at; with one movable page at its end, all of it is. */
+static void test_compaction_passes_over_what_holds_nothing_movable(void **context)
+{
+	uint64_t scanned[2];
+
+	(void)context;
+	for (uint32_t more = 0; more < 2; more++) {
+		struct host h;
+		uint32_t slot = 0;
+
+		boot(&h);
+		alternate(&h);
+		if (more) {
+			while (h.l.owner.slot[slot].pfn != PAGUS_NO_PFN)
+				slot++;
+			pagus_sim_fill(&h.l.owner, slot, h.kernel[SPB - 1], 0);
+			assert_int_equal(pagus_set_movable(&h.l.lab.p, h.kernel[SPB - 1], 0, true), PAGUS_OK);
+		}
+		scanned[more] = compact(&h).migrate_scanned;
+		contig_close(&h.l);
+	}
+	assert_in_range(scanned[1] - scanned[0], SPB - 1024, SPB + 1024);
+}
+
+/* What the tainted one keeps is no place to move to, although the scanner comes there first. */
+static void test_compaction_leaves_the_reserve(void **context)
+{
+	struct pagus_superpageblock_info before, after;
+	struct host h;
+	uint32_t n;
+
+	(void)context;
+	boot(&h);
+	crowd(&h);
+	n = tainted_one(&h);
+	assert_int_equal(n, NR_SPBS - 1);
+	do {
+		unit_alloc(&h.l.lab, GFP_KERNEL, 0);
+		before = look(&h, n);
+	} while (before.free_pages >= before.reserve_pages);
+	assert_true(compact(&h).moved > SPB);
+	after = look(&h, n);
+	assert_true(after.free_pages >= before.free_pages);
+	contig_close(&h.l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +431,8 @@ int main(void)
 		cmocka_unit_test(test_check_15),
 		cmocka_unit_test(test_check_16),
 		cmocka_unit_test(test_check_20),
+		cmocka_unit_test(test_compaction_leaves_the_reserve),
+		cmocka_unit_test(test_compaction_passes_over_what_holds_nothing_movable),
 		cmocka_unit_test(test_ready),
 		cmocka_unit_test(test_requests_make_room),
 	};

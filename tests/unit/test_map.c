@@ -372,12 +372,41 @@ static void a_loan_types_its_free_pages(void **state)
 	}
 }
 
+/*
+ * While several bits of a page change, who looks without the lock may see those of a hole: it is
+ * none, where the pageblock has no holes.
+ */
+static void a_page_is_no_hole_at_any_moment(void **context)
+{
+	struct pagus_range range = { .nr_pages = 512 + 500, .zone = PAGUS_ZONE_BY_CEILING };
+	struct pagus_config cfg = lab_config(&range, 1, "pcpbuddy-bitmap");
+	struct pg_map *m;
+
+	(void)context;
+	unit_boot(&lab, &cfg);
+	st = lab.p.state;
+	m = pg_map(st, st->first_page);
+	assert_int_equal(m->nr_present, 512);
+	m->tail[0] |= 1;
+	m->free[0] |= 1;
+	assert_int_not_equal(pg_view(st, st->first_page).kind, PAGUS_PAGE_HOLE);
+	assert_int_equal(pg_page_zone(st, st->first_page), 0);
+	m->tail[0] &= ~UINT64_C(1);
+	m = pg_map(st, st->first_page + 512);
+	assert_int_equal(m->nr_present, 500);
+	assert_int_equal(pg_page_zone(st, st->first_page + 512 + 499), 0);
+	assert_int_equal(pg_page_zone(st, st->first_page + 512 + 500), PG_NO_ZONE);
+	assert_int_equal(pg_view(st, st->first_page + 512 + 500).kind, PAGUS_PAGE_HOLE);
+	unit_close(&lab);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(maps_tell_what_an_array_of_pages_tells),
 		cmocka_unit_test(a_word_is_absorbed_once),
 		cmocka_unit_test(a_loan_types_its_free_pages),
+		cmocka_unit_test(a_page_is_no_hole_at_any_moment),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

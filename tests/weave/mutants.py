@@ -71,10 +71,6 @@ MAPS = (
      "uint64_t before = pg_word_load(&m->remote[w]);\n\n\t\tpg_word_store(&m->remote[w], before | mask);", ()),
     ("the bits of a word are read, then cleared",
      "mem/map.c", "pages = pg_word_exchange(&m->remote[word], 0);", "pg_word_store(&m->remote[word], 0);", ()),
-    ("a block's first page is a tail for a moment",
-     "mem/map.c", "\tfor (uint32_t k = 0; k < order; k++)\n"
-     "\t\tset_pages(st, i + (1u << k), k, (struct bits){ .tail = true });\n",
-     "\tset_pages(st, i, order, (struct bits){ .tail = true });\n", ()),
     ("a CPU frees to itself what it has just lost",
      "pcp/maps.c", "if (pg_map_owner(m) != c->cpu + 1) {", "if (0) {", ()),
     ("an isolated pageblock stays owned",
