@@ -41,9 +41,11 @@ static inline bool shadow_held(struct shadow_entry e)
 	return e.ours < SHADOW_TAKEN;
 }
 
-static inline bool shadow_covers(const struct shadow *s, uint64_t pfn)
+/* Do all pages of the block lie within the machine? */
+static inline bool shadow_covers(const struct shadow *s, uint64_t pfn, uint32_t order)
 {
-	return pfn - s->first_pfn < s->nr_pages;
+	return pfn >= s->first_pfn && (UINT64_C(1) << order) <= s->nr_pages &&
+	       pfn - s->first_pfn <= s->nr_pages - (UINT64_C(1) << order);
 }
 
 static inline struct shadow_entry shadow_get(const struct shadow *s, uint64_t pfn)
@@ -51,7 +53,7 @@ static inline struct shadow_entry shadow_get(const struct shadow *s, uint64_t pf
 	struct shadow_entry e = { .ours = SHADOW_NONE };
 	uint8_t what;
 
-	if (!shadow_covers(s, pfn))
+	if (!shadow_covers(s, pfn, 0))
 		return e;
 	what = s->what[pfn - s->first_pfn];
 	e.ours = s->ours[pfn - s->first_pfn];
@@ -71,7 +73,7 @@ static inline void shadow_forget(struct shadow *s, uint64_t pfn, uint32_t ours)
 
 static inline void shadow_set(struct shadow *s, uint64_t pfn, struct shadow_entry e)
 {
-	if (!shadow_covers(s, pfn))
+	if (!shadow_covers(s, pfn, 0))
 		return;
 	shadow_forget(s, pfn, s->ours[pfn - s->first_pfn]);
 	s->ours[pfn - s->first_pfn] = e.ours;
@@ -83,7 +85,7 @@ static inline void shadow_set(struct shadow *s, uint64_t pfn, struct shadow_entr
 
 static inline void shadow_clear(struct shadow *s, uint64_t pfn)
 {
-	if (!shadow_covers(s, pfn))
+	if (!shadow_covers(s, pfn, 0))
 		return;
 	shadow_forget(s, pfn, s->ours[pfn - s->first_pfn]);
 	s->ours[pfn - s->first_pfn] = SHADOW_NONE;
@@ -92,7 +94,7 @@ static inline void shadow_clear(struct shadow *s, uint64_t pfn)
 /* The recorded first pfn for which our block that begins at `ours` stands, or SHADOW_NONE. */
 static inline uint32_t shadow_theirs(const struct shadow *s, uint64_t ours)
 {
-	return shadow_covers(s, ours) ? s->theirs[ours - s->first_pfn] : SHADOW_NONE;
+	return shadow_covers(s, ours, 0) ? s->theirs[ours - s->first_pfn] : SHADOW_NONE;
 }
 
 /*
