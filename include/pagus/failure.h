@@ -6,8 +6,8 @@
  *     page in use  -> noted; when it is freed it is leaked, and the other pages of its block are freed
  *
  * What a failure means to who uses the page is the caller's business: to kill, to drop or to move.
- * May be called at any time, from any CPU, one such call at a time: another finds it BUSY. While a page in use is poisoned, no pageblock is lent
- * (loan.h).
+ * May be called at any time, from any CPU, one such call at a time: another finds it BUSY. While a page
+ * in use is poisoned, no cache is open (cache.h).
  */
 #ifndef PAGUS_FAILURE_H
 #define PAGUS_FAILURE_H

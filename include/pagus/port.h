@@ -192,11 +192,10 @@ struct pagus_node_usage {
 };
 
 /*
- * Calls up to `loan_end` may not re-enter the instance. Those below it are made with no lock held
+ * Calls up to `cache_open` may not re-enter the instance. Those below it are made with no lock held
  * but OOM's, and with the CPU not pinned: they may free, and they may allocate as PF_MEMALLOC does
  * (task_flags says so, or the request's `task` has to). Each may be NULL, as its line says.
  */
-struct pagus_loan;
 struct pagus_port {
 	/*
 	 * Keep the caller on its CPU until cpu_unpin and return that CPU's number, 0 .. nr_cpus-1.
@@ -273,19 +272,24 @@ struct pagus_port {
 	uint32_t (*traits)(void *ctx, uint64_t pfn, uint32_t order);
 
 	/*
-	 * Loans (loan.h). begin: what runs on loan->cpu may change the words from now on; false:
-	 * it will not. end: from its return on nothing that runs on `cpu` changes the words of the
-	 * loan that it has of `zone`. Both are called with the pcp's lock held, from any CPU; an
-	 * end follows each begin. NULL: there are no loans.
+	 * Caches (cache.h). CPU `cpu` may keep blocks of the zone from now on, of up to `pages` pages
+	 * all together; false: it will not. Called with the pcp's lock held, by pagus_cache_open
+	 * alone. NULL: there are no caches.
 	 */
-	bool (*loan_begin)(void *ctx, uint32_t zone, const struct pagus_loan *loan);
-	void (*loan_end)(void *ctx, uint32_t zone, uint32_t cpu);
+	bool (*cache_open)(void *ctx, uint32_t zone, uint32_t cpu, uint32_t pages);
 
 	/*
 	 * A worker of a node has work: see to it that pagus_work is called, soon and not from here.
 	 * NULL: there are no workers, and nothing is ever woken.
 	 */
 	void (*wake)(void *ctx, enum pagus_worker worker, uint32_t node);
+
+	/*
+	 * CPU `cpu` keeps no blocks of the zone until its next cache_open: what it has, it spills
+	 * before this returns. A fill that had begun before is spilled in the end. Called from any
+	 * CPU, also where nothing is open, and by several at once. NULL: there are no caches.
+	 */
+	void (*cache_close)(void *ctx, uint32_t zone, uint32_t cpu);
 
 	/*
 	 * The calling task's word of PAGUS_TASK_* flags. The library sets MEMALLOC in it around

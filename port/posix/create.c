@@ -159,7 +159,7 @@ static enum pagus_status hand_over(struct pagus_posix *x, const struct pagus_pos
 	if (status == PAGUS_OK)
 		status = pagus_boot_done(&x->p);
 	if (status == PAGUS_OK)
-		px_hot_settle(x, ranges[0].start_pfn);
+		px_hot_settle(x);
 	return status;
 }
 

@@ -18,6 +18,9 @@ static void prepare(void)
 {
 	px_lock_take(&instances_lock);
 	has_closed = px_gate_close();
+	/* A sequence makes two stores, of which the child might have one. */
+	for (struct pagus_posix *x = instances; x; x = x->next)
+		px_hot_stop(x);
 }
 
 static void go_on_in_parent(void)
@@ -34,6 +37,8 @@ static void go_on_in_child(void)
 	for (struct pagus_posix *x = instances; x; x = x->next) {
 		x->locks[x->first_lock[PAGUS_LOCK_OOM]].lock.word = 0;
 		x->foreign |= x->backing == PAGUS_POSIX_MEMFD;
+		if (x->foreign)
+			px_hot_destroy(x);
 		px_handles_renew(x);
 		px_workers_renew(x);
 	}

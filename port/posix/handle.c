@@ -177,15 +177,15 @@ enum pagus_status pagus_handle_close(struct pagus_posix *x, pagus_handle_t handl
 
 /* ---- get and free ---------------------------------------------------------------------------- */
 
-/* Single pages by way of the CPU's borrowed pageblock. */
+/* As an address, from the CPU's cache; where there is none, why. */
 static enum pagus_status get_block(struct pagus_posix *x, uint32_t gfp, uint32_t order,
 				   pagus_pfn_t *pfn)
 {
-	void *page = order == 0 ? pagus_posix_get(x, gfp, 0) : NULL;
+	void *block = pagus_posix_get(x, gfp, order);
 
-	if (!page)
+	if (!block)
 		return pagus_alloc_pages(&x->p, gfp, order, pfn);
-	*pfn = pagus_posix_pfn(x, page);
+	*pfn = pagus_posix_pfn(x, block);
 	return PAGUS_OK;
 }
 

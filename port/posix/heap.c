@@ -2,62 +2,106 @@
 /* Blocks by address. */
 #include "gate.h"
 
-#include <pagus/loan.h>
-
 #include "cs.h"
 
-/* May pages be borrowed for this request? A listener is told of every page. */
+/* May a cache serve this request? A listener is told of every block. */
 static inline bool is_hot(const struct pagus_posix *x, uint32_t gfp, uint32_t order)
 {
-	return x->hot && order == 0 && px_hot_serves(gfp) && !x->p.listener_mask;
+	return x->hot && order < PX_HOT_ORDERS && px_hot_serves(gfp) && !x->p.listener_mask;
+}
+
+/* The block is the caller's alone, and so is its byte. */
+static inline void *hand_out(struct pagus_posix *x, uint32_t page, uint32_t stack)
+{
+	__atomic_store_n(&x->page_stack[page], stack + 1, __ATOMIC_RELAXED);
+	return x->base + ((uint64_t)page << PX_PAGE_BITS);
+}
+
+static __attribute__((noinline)) void *get_by_call(struct pagus_posix *x, uint32_t gfp,
+						    uint32_t order)
+{
+	pagus_pfn_t pfn;
+	uint32_t page;
+
+	if (x->foreign)
+		return NULL;
+	if (is_hot(x, gfp, order)) {
+		page = px_hot_fill(x, px_hot_stack_of(gfp, order), gfp);
+		if (page != PX_HOT_NO_PAGE)
+			return hand_out(x, page, px_hot_stack_of(gfp, order));
+	}
+	/* What other CPUs keep is the last that there is. */
+	if (pagus_alloc_pages(&x->p, gfp, order, &pfn) != PAGUS_OK &&
+	    (!px_hot_stop(x) || pagus_alloc_pages(&x->p, gfp, order, &pfn) != PAGUS_OK))
+		return NULL;
+	return x->base + (pfn << PX_PAGE_BITS);
 }
 
 void *pagus_posix_get(struct pagus_posix *x, uint32_t gfp, uint32_t order)
 {
-	pagus_pfn_t pfn;
-	void *page;
+	uint32_t stack, page;
 
-	if (px_unlikely(x->foreign))
-		return NULL;
 	if (is_hot(x, gfp, order)) {
-		page = px_cs_take(x->hot, x->nr_cpus, px_hot_type(gfp));
-		if (page)
-			return page;
+		stack = px_hot_stack_of(gfp, order);
+		page = px_cs_pop(x->hot, x->nr_cpus, stack);
+		if (page != PX_HOT_NO_PAGE)
+			return hand_out(x, page, stack);
 	}
-	if (pagus_alloc_pages(&x->p, gfp, order, &pfn) != PAGUS_OK)
-		return NULL;
-	if (is_hot(x, gfp, order))
-		px_hot_missed(x, pfn, gfp);
-	return x->base + (pfn << PX_PAGE_BITS);
+	return get_by_call(x, gfp, order);
 }
 
-static enum pagus_status free_single(struct pagus_posix *x, pagus_pfn_t pfn)
+/* A block that is free is no stack's: else it could be pushed once more. */
+static enum pagus_status free_by_call(struct pagus_posix *x, pagus_pfn_t pfn, uint32_t order)
 {
+	uint8_t *byte = x->hot ? &x->page_stack[pfn] : NULL;
+	uint8_t was = byte ? __atomic_load_n(byte, __ATOMIC_RELAXED) : 0;
 	enum pagus_status status;
 
-	px_gate_enter();
-	status = pagus_loan_free(&x->p, pfn);
-	px_gate_leave();
-	if (status == PAGUS_OK)
-		px_hot_put_missed(x, pfn);
+	if (was & PX_HOT_CACHED)
+		return PAGUS_DOUBLE_FREE;
+	if (was)
+		__atomic_store_n(byte, 0, __ATOMIC_RELAXED);
+	status = pagus_free_pages(&x->p, pfn, order);
+	if (was && status != PAGUS_OK)
+		__atomic_store_n(byte, was, __ATOMIC_RELAXED);
 	return status;
 }
 
-enum pagus_status pagus_posix_put(struct pagus_posix *x, void *address, uint32_t order)
+static __attribute__((noinline)) enum pagus_status put_by_call(struct pagus_posix *x, void *address,
+							       uint32_t order)
 {
 	pagus_pfn_t pfn;
 
-	if (px_unlikely(x->foreign))
+	if (x->foreign)
 		return PAGUS_BUSY;
-	if (is_hot(x, 0, order) && (uintptr_t)address % PX_PAGE_BYTES == 0 &&
-	    px_cs_put(x->hot, x->nr_cpus, address))
-		return PAGUS_OK;
 	pfn = pagus_posix_pfn(x, address);
 	if (pfn == PAGUS_NO_PFN)
 		return PAGUS_BAD_RANGE;
 	if ((uintptr_t)address % PX_PAGE_BYTES)
 		return PAGUS_BAD_ALIGN;
-	if (is_hot(x, 0, order))
-		return free_single(x, pfn);
-	return pagus_free_pages(&x->p, pfn, order);
+	return free_by_call(x, pfn, order);
+}
+
+/* Other nodes' blocks are not kept: they would not be handed out here. */
+static inline bool is_near(const struct pagus_posix *x, uint64_t page)
+{
+	return x->nr_nodes == 1 || px_hot_is_near(x, page);
+}
+
+enum pagus_status pagus_posix_put(struct pagus_posix *x, void *address, uint32_t order)
+{
+	/* Rotated, so that what is no page's address is past the end. */
+	uint64_t offset = (uint64_t)((uintptr_t)address - (uintptr_t)x->base);
+	uint64_t page = offset >> PX_PAGE_BITS | offset << (64 - PX_PAGE_BITS);
+	uint32_t stack;
+
+	if (px_unlikely(!x->hot || page >= x->span >> PX_PAGE_BITS))
+		return put_by_call(x, address, order);
+	stack = __atomic_load_n(&x->page_stack[page], __ATOMIC_RELAXED) - 1u;
+	if (px_unlikely(stack >> 2 != order || x->p.listener_mask || !is_near(x, page)))
+		return put_by_call(x, address, order);
+	__atomic_store_n(&x->page_stack[page], (stack + 1) | PX_HOT_CACHED, __ATOMIC_RELAXED);
+	if (px_unlikely(!px_cs_push(x->hot, x->nr_cpus, stack, (uint32_t)page)))
+		px_hot_spill(x, stack, (uint32_t)page);
+	return PAGUS_OK;
 }

@@ -1,39 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Borrowing and giving back. A loan is published by the store of `free`, and withdrawn by storing
- * NULL there; after that no sequence that has read the old value may finish. One on another CPU is
- * made to begin anew by membarrier; on this CPU no other thread is in the middle of one: it has been
- * preempted, and begins anew by that.
+ * Opening, filling, spilling and closing. A cache is closed by taking `most` from all its stacks;
+ * after that no sequence that has read the old value may finish. One on another CPU is made to begin
+ * anew by membarrier; on this CPU no other thread is in the middle of one: it has been preempted,
+ * and begins anew by that. Then the stacks are the closer's.
  */
 #include "gate.h"
 
 #include <errno.h>
 #include <linux/membarrier.h>
-#include <pagus/loan.h>
-#include <string.h>
+#include <pagus/cache.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cs.h"
 
-/* Calls in a row before a pageblock is borrowed: a loan costs as much as some calls. */
-#define WANTED 2
-#define PUT    4
-
-/* Without an atomic: a count may be lost. */
-static uint32_t bump(uint32_t *count)
-{
-	uint32_t now = __atomic_load_n(count, __ATOMIC_RELAXED) + 1;
-
-	__atomic_store_n(count, now, __ATOMIC_RELAXED);
-	return now;
-}
+#define BATCH     32u /* blocks, at most, that a fill brings besides the one, and a spill takes */
+#define SHARE     64u /* of the pages that a CPU may keep, one in so many in each stack; */
+#define ONE_SHARE 16u /* and one block that is no more than one in so many */
+#define RETRY     64u /* fills between two attempts to open, after one was refused */
 
 static bool barrier_registered(void)
 {
 	return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ, 0, 0) == 0;
 }
+
+/* ---- life ------------------------------------------------------------------------------------ */
 
 void px_hot_create(struct pagus_posix *x, const uint32_t *cpu_node)
 {
@@ -42,32 +35,32 @@ void px_hot_create(struct pagus_posix *x, const uint32_t *cpu_node)
 	    x->nr_cpus < (uint32_t)sysconf(_SC_NPROCESSORS_CONF) || !barrier_registered())
 		return;
 	x->hot = px_map_own(x->nr_cpus * sizeof(*x->hot));
-	if (!x->hot)
+	x->page_stack = px_map_own(x->span >> PX_PAGE_BITS);
+	if (!x->hot || !x->page_stack) {
+		px_hot_destroy(x);
 		return;
-	x->port.loan_begin = px_hot_begin;
-	x->port.loan_end = px_hot_end;
+	}
+	x->port.cache_open = px_hot_open;
+	x->port.cache_close = px_hot_close;
 	for (uint32_t cpu = 0; cpu < x->nr_cpus; cpu++)
 		x->hot[cpu].zone = cpu_node[cpu];
 }
 
-/* Pages may not be kept in maps, so that there is nothing to borrow. */
-void px_hot_settle(struct pagus_posix *x, pagus_pfn_t first)
+/* Where pages are not kept in maps no cache is ever open. */
+void px_hot_settle(struct pagus_posix *x)
 {
-	struct pagus_pcp_info info;
-
-	if (x->hot && pagus_lend(&x->p, first, PAGUS_MOVABLE) == PAGUS_UNSUPPORTED)
+	if (x->hot && pagus_cache_open(&x->p, 0) == PAGUS_UNSUPPORTED)
 		px_hot_destroy(x);
-	for (uint32_t cpu = 0; x->hot && cpu < x->nr_cpus; cpu++) {
-		pagus_pcp_info(&x->p, x->hot[cpu].zone, cpu, &info);
-		x->hot[cpu].most_waiting = info.high_max / 2 + info.batch;
-	}
 }
 
 void px_hot_destroy(struct pagus_posix *x)
 {
 	if (x->hot)
 		munmap(x->hot, x->nr_cpus * sizeof(*x->hot));
+	if (x->page_stack)
+		munmap(x->page_stack, x->span >> PX_PAGE_BITS);
 	x->hot = NULL;
+	x->page_stack = NULL;
 }
 
 void px_hot_renew(void)
@@ -75,29 +68,48 @@ void px_hot_renew(void)
 	barrier_registered();
 }
 
-bool px_hot_begin(void *ctx, uint32_t zone, const struct pagus_loan *loan)
+/* ---- open and close -------------------------------------------------------------------------- */
+
+static uint16_t most_of(uint32_t order, uint32_t pages)
+{
+	uint32_t most = pages / SHARE >> order;
+
+	if (most == 0 && pages / ONE_SHARE >> order)
+		most = 1;
+	return (uint16_t)(most < PX_HOT_SLOTS ? most : PX_HOT_SLOTS);
+}
+
+/* Under the pcp's lock: who closes meanwhile is not waited for. */
+bool px_hot_open(void *ctx, uint32_t zone, uint32_t cpu, uint32_t pages)
 {
 	struct pagus_posix *x = ctx;
-	struct px_hot *hot = &x->hot[loan->cpu];
+	struct px_hot *hot = x->hot ? &x->hot[cpu] : NULL;
 
-	if (zone != hot->zone || __atomic_load_n(&px_gate_closed, __ATOMIC_ACQUIRE))
+	if (!hot || zone != hot->zone || __atomic_load_n(&px_gate_closed, __ATOMIC_ACQUIRE) ||
+	    !px_lock_try(&hot->lock))
 		return false;
-	hot->base = pagus_posix_pointer(x, loan->start_pfn);
-	hot->word = 0;
-	hot->remote = loan->remote;
-	memcpy(hot->single, loan->single, sizeof(hot->single));
-	hot->type = loan->type;
-	__atomic_store_n(&hot->free, loan->free, __ATOMIC_RELEASE);
+	for (uint32_t n = 0; n < PX_HOT_STACKS; n++)
+		if (n % 4 < 3)
+			__atomic_store_n(&hot->stack[n].most, most_of(n / 4, pages),
+					 __ATOMIC_RELEASE);
+	px_lock_release(&hot->lock);
 	return true;
 }
 
-void px_hot_end(void *ctx, uint32_t zone, uint32_t cpu)
+static bool shut(struct px_hot *hot)
 {
-	struct pagus_posix *x = ctx;
+	bool was_open = false;
+
+	for (uint32_t n = 0; n < PX_HOT_STACKS; n++)
+		was_open |= __atomic_exchange_n(&hot->stack[n].most, 0, __ATOMIC_SEQ_CST) > 0;
+	return was_open;
+}
+
+/* From its return on no sequence of the CPU that had begun before it stores. */
+static void abort_sequences(uint32_t cpu)
+{
 	int saved = errno;
 
-	(void)zone;
-	__atomic_store_n(&x->hot[cpu].free, NULL, __ATOMIC_SEQ_CST);
 	/* Before Linux 5.10 it cannot be told which CPU: then all are. */
 	if (px_cpu_now() != cpu &&
 	    syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ,
@@ -106,47 +118,134 @@ void px_hot_end(void *ctx, uint32_t zone, uint32_t cpu)
 	errno = saved;
 }
 
-void px_hot_stop(struct pagus_posix *x)
+/* Free blocks that are in no cache any more. */
+static void spill(struct pagus_posix *x, uint32_t stack, const uint32_t *pages, uint32_t nr)
 {
-	for (uint32_t cpu = 0; x->hot && cpu < x->nr_cpus; cpu++)
-		pagus_loan_end(&x->p, x->hot[cpu].zone, cpu);
+	pagus_pfn_t pfns[PX_HOT_SLOTS];
+
+	for (uint32_t n = 0; n < nr; n++) {
+		pfns[n] = pages[n];
+		__atomic_store_n(&x->page_stack[pages[n]], 0, __ATOMIC_RELAXED);
+	}
+	pagus_cache_spill(&x->p, pfns, nr, stack / 4);
 }
 
-void px_hot_missed(struct pagus_posix *x, pagus_pfn_t pfn, uint32_t gfp)
+/* True: it was open. */
+static bool empty(struct pagus_posix *x, uint32_t cpu)
+{
+	struct px_hot *hot = &x->hot[cpu];
+	bool was_open;
+
+	/* Who closes the gate takes the lock: with it held nobody may wait there. */
+	px_gate_enter();
+	px_lock_take(&hot->lock);
+	was_open = shut(hot);
+	if (was_open)
+		abort_sequences(cpu);
+	for (uint32_t n = 0; n < PX_HOT_STACKS && was_open; n++) {
+		uint32_t nr = hot->stack[n].nr;
+
+		hot->stack[n].nr = 0;
+		if (nr)
+			spill(x, n, hot->page[n], nr);
+	}
+	px_lock_release(&hot->lock);
+	px_gate_leave();
+	return was_open;
+}
+
+void px_hot_close(void *ctx, uint32_t zone, uint32_t cpu)
+{
+	struct pagus_posix *x = ctx;
+
+	if (x->hot && zone == x->hot[cpu].zone)
+		empty(x, cpu);
+}
+
+bool px_hot_stop(struct pagus_posix *x)
+{
+	bool any = false;
+
+	for (uint32_t cpu = 0; x->hot && cpu < x->nr_cpus; cpu++)
+		any |= empty(x, cpu);
+	return any;
+}
+
+bool px_hot_is_near(const struct pagus_posix *x, uint64_t page)
 {
 	uint32_t cpu = px_cpu_now();
-	struct px_hot *hot;
 
-	if (cpu >= x->nr_cpus || x->p.listener_mask)
-		return;
-	hot = &x->hot[cpu];
-	if (bump(&hot->wanted) < WANTED)
-		return;
-	/* What has used up one pageblock is given the next at once. */
-	if (pagus_lend(&x->p, pfn, (enum pagus_migratetype)px_hot_type(gfp)) == PAGUS_OK)
-		__atomic_store_n(&hot->wanted, WANTED - 1, __ATOMIC_RELAXED);
-	else
-		__atomic_store_n(&hot->wanted, 0, __ATOMIC_RELAXED);
+	return cpu < x->nr_cpus &&
+	       x->node_of_gib[page >> (PX_GIB_BITS - PX_PAGE_BITS)] == x->hot[cpu].zone;
 }
 
-void px_hot_put_missed(struct pagus_posix *x, pagus_pfn_t pfn)
+/* ---- fill and spill -------------------------------------------------------------------------- */
+
+/* How many blocks the stack has room for; it is opened if that is due. */
+static uint32_t room_of(struct pagus_posix *x, uint32_t stack, uint32_t *zone)
 {
-	uint32_t cpu = px_cpu_now(), block = (uint32_t)(pfn >> (PX_HUGE_BITS - PX_PAGE_BITS));
+	uint32_t cpu = px_cpu_now(), refused;
 	struct px_hot *hot;
 
 	if (cpu >= x->nr_cpus)
-		return;
+		return 0;
 	hot = &x->hot[cpu];
-	/* Of the counts little depends: two threads may have taken turns on the CPU. */
-	if (bump(&hot->waiting) >= hot->most_waiting) {
-		__atomic_store_n(&hot->waiting, 0, __ATOMIC_RELAXED);
-		for (uint32_t zone = 0; zone < x->nr_nodes; zone++)
-			pagus_loan_end(&x->p, zone, cpu);
+	*zone = hot->zone;
+	if (__atomic_load_n(&hot->stack[1].most, __ATOMIC_RELAXED) == 0) {
+		/* A thread that was moved may count for another CPU, which does no harm. */
+		refused = __atomic_load_n(&hot->refused, __ATOMIC_RELAXED);
+		__atomic_store_n(&hot->refused, (refused + 1) % RETRY, __ATOMIC_RELAXED);
+		if (refused || pagus_cache_open(&x->p, hot->zone) != PAGUS_OK)
+			return 0;
+		__atomic_store_n(&hot->refused, 0, __ATOMIC_RELAXED);
 	}
-	if (__atomic_load_n(&hot->put_block, __ATOMIC_RELAXED) != block) {
-		__atomic_store_n(&hot->put_block, block, __ATOMIC_RELAXED);
-		__atomic_store_n(&hot->put, 0, __ATOMIC_RELAXED);
-	} else if (bump(&hot->put) == PUT) {
-		pagus_lend(&x->p, pfn, PAGUS_NR_MIGRATETYPES);
+	return __atomic_load_n(&hot->stack[stack].most, __ATOMIC_RELAXED);
+}
+
+static uint32_t fill(struct pagus_posix *x, uint32_t stack, uint32_t gfp)
+{
+	struct pagus_request req = { .gfp = gfp, .order = stack / 4, .node = PAGUS_NO_NODE };
+	uint32_t room = room_of(x, stack, &req.node), nr, kept, pages[BATCH + 1];
+	pagus_pfn_t pfns[BATCH + 1];
+
+	if (room == 0)
+		return PX_HOT_NO_PAGE;
+	nr = pagus_cache_fill(&x->p, &req, 1 + (room / 2 < BATCH ? room / 2 : BATCH), pfns);
+	if (nr == 0)
+		return PX_HOT_NO_PAGE;
+	/* The first is handed out first, so that addresses rise. */
+	for (uint32_t n = 0; n < nr; n++) {
+		pages[n] = (uint32_t)pfns[nr - 1 - n];
+		__atomic_store_n(&x->page_stack[pages[n]], (stack + 1) | PX_HOT_CACHED,
+				 __ATOMIC_RELAXED);
 	}
+	nr--;
+	kept = nr ? px_cs_push_many(x->hot, x->nr_cpus, stack, pages, nr) : 0;
+	if (kept < nr)
+		spill(x, stack, pages + kept, nr - kept);
+	return pages[nr];
+}
+
+uint32_t px_hot_fill(struct pagus_posix *x, uint32_t stack, uint32_t gfp)
+{
+	uint32_t page;
+
+	/* So that whoever closes the gate finds no block on its way. */
+	px_gate_enter();
+	page = fill(x, stack, gfp);
+	px_gate_leave();
+	return page;
+}
+
+void px_hot_spill(struct pagus_posix *x, uint32_t stack, uint32_t page)
+{
+	uint32_t pages[BATCH + 1], nr;
+
+	px_gate_enter();
+	nr = px_cs_pop_many(x->hot, x->nr_cpus, stack, pages, BATCH);
+	/* With those gone there is room for what was put last, which is used again first. */
+	if (nr == 0 || !px_cs_push(x->hot, x->nr_cpus, stack, page))
+		pages[nr++] = page;
+	spill(x, stack, pages, nr);
+	px_gate_leave();
 }

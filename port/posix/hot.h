@@ -1,50 +1,72 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hot pageblock of each CPU: lent by the library (loan.h), its pages are handed out and taken
- * back by restartable sequences, without a lock or an atomic. The sequences themselves are in cs.h,
- * of which there is one for each processor that has them, and one for all others.
+ * The cache of each CPU (pagus/cache.h): stacks of blocks, one for each order and migratetype, from
+ * which a block is popped, and onto which it is pushed, by a restartable sequence without a lock or
+ * an atomic. The sequences themselves are in cs.h, of which there is one for each processor that has
+ * them, and one for all others.
+ *
+ * Beside them there is a byte for each page. For the first page of a block that went through a
+ * cache it says which stack it belongs to, and whether it is on one: so a block that is put twice,
+ * or with another order, is not pushed.
  */
 #ifndef PX_HOT_H
 #define PX_HOT_H
 
 #include "posix.h"
 
-/* cs.h knows the offsets of the first eight. */
+#define PX_HOT_ORDERS  10u /* 0 to the pageblock's */
+#define PX_HOT_STACKS  (PX_HOT_ORDERS * 4) /* order * 4 + migratetype */
+#define PX_HOT_SLOTS   128u
+#define PX_HOT_NO_PAGE UINT32_MAX
+
+/* Of a page's byte: stack + 1 of a block that is handed out, the same with this of one in a cache. */
+#define PX_HOT_CACHED 0x80u
+
+/* Only sequences write `nr`; `most` is zero where nothing may be pushed or popped. */
+struct px_hot_stack {
+	uint16_t nr, most;
+};
+
+/* cs.h knows where the stacks and the pages are, and the size. */
 struct px_hot {
-	_Alignas(128) uint64_t *free; /* of the loan; NULL: there is none */
-	char *base;                   /* address of its first page */
-	uint64_t word;                /* where pages are looked for first */
-	const uint64_t *remote;       /* of the loan */
-	uint64_t single[8];           /* the same */
-	uint32_t type;                /* the same */
-	uint32_t wanted;              /* single pages asked for in vain, in a row */
-	uint32_t put;                 /* the same of pages put, of one pageblock: */
-	uint32_t put_block;           /* its number */
-	uint32_t waiting;             /* pages put by calls that have not been taken in, */
-	uint32_t most_waiting;        /* at most: half of what the CPU may keep, and a batch */
-	uint32_t zone;                /* of the CPU's own node: the only one that is borrowed from */
+	struct px_hot_stack stack[PX_HOT_STACKS];
+	uint32_t zone;         /* of the CPU's own node: the only one whose blocks are kept */
+	uint32_t refused;      /* opens in a row */
+	struct px_lock lock;   /* of who opens or closes */
+	_Alignas(256) uint32_t page[PX_HOT_STACKS][PX_HOT_SLOTS]; /* pfns */
+	_Alignas(32768) char end[];
 };
 
 /* Port calls, and whether the instance can have them: then x->hot is there. */
-bool px_hot_begin(void *ctx, uint32_t zone, const struct pagus_loan *loan);
-void px_hot_end(void *ctx, uint32_t zone, uint32_t cpu);
+bool px_hot_open(void *ctx, uint32_t zone, uint32_t cpu, uint32_t pages);
+void px_hot_close(void *ctx, uint32_t zone, uint32_t cpu);
 void px_hot_create(struct pagus_posix *x, const uint32_t *cpu_node);
-void px_hot_settle(struct pagus_posix *x, pagus_pfn_t first); /* once memory is handed over */
+void px_hot_settle(struct pagus_posix *x); /* once memory is handed over */
 void px_hot_destroy(struct pagus_posix *x);
 
 /* In a child, before its first call. */
 void px_hot_renew(void);
 
-/* All loans end: nothing is handed out but by calls. */
-void px_hot_stop(struct pagus_posix *x);
+/* All caches are emptied: true if any was open. None opens while the gate is closed. */
+bool px_hot_stop(struct pagus_posix *x);
 
-/* A single page was asked for and had to be got by a call: is the pageblock one to borrow? */
-void px_hot_missed(struct pagus_posix *x, pagus_pfn_t pfn, uint32_t gfp);
+/* A block for a stack that had none, which is filled; PX_HOT_NO_PAGE if that brings nothing. */
+uint32_t px_hot_fill(struct pagus_posix *x, uint32_t stack, uint32_t gfp);
 
-/* A single page had to be put by a call. */
-void px_hot_put_missed(struct pagus_posix *x, pagus_pfn_t pfn);
+/* A block whose byte is its stack's cannot be pushed: it and others are freed. */
+void px_hot_spill(struct pagus_posix *x, uint32_t stack, uint32_t page);
 
-/* May a request with this mask be served by a loan? */
+/* The block at the page is freed by the library itself: it is of no stack any more. */
+static inline void px_hot_forget(struct pagus_posix *x, uint64_t page)
+{
+	if (x->hot)
+		__atomic_store_n(&x->page_stack[page], 0, __ATOMIC_RELAXED);
+}
+
+/* Is the page of the node whose blocks the CPU's cache keeps? For instances of several nodes. */
+bool px_hot_is_near(const struct pagus_posix *x, uint64_t page);
+
+/* May a request with this mask be served by a cache? */
 static inline bool px_hot_serves(uint32_t gfp)
 {
 	const uint32_t plain = __GFP_IO | __GFP_FS | __GFP_RECLAIM | __GFP_MOVABLE | __GFP_RECLAIMABLE |
@@ -54,10 +76,10 @@ static inline bool px_hot_serves(uint32_t gfp)
 	return !(gfp & ~plain);
 }
 
-/* Migratetype of such a request, by its two bits. */
-static inline uint32_t px_hot_type(uint32_t gfp)
+/* The stack of such a request. One for both bits of migratetypes is never filled. */
+static inline uint32_t px_hot_stack_of(uint32_t gfp, uint32_t order)
 {
-	return gfp / __GFP_MOVABLE & 3;
+	return order * 4 + (gfp / __GFP_MOVABLE & 3);
 }
 
 #endif

@@ -2,6 +2,7 @@
 /* The owner of movable pages, as the port's calls: the handles of the instance, or the program. */
 #include "gate.h"
 #include "handle.h"
+#include "hot.h"
 
 #include <string.h>
 
@@ -93,6 +94,7 @@ static enum pagus_moved handle_move(void *ctx, uint64_t from, uint64_t to, uint3
 		px_handle_moved(t, h, word);
 		return again(t);
 	}
+	px_hot_forget(x, from);
 	point_to(t, h, to, word);
 	__atomic_fetch_add(&t->nr_moves, 1, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&t->moved_pages, UINT64_C(1) << order, __ATOMIC_RELAXED);
@@ -131,9 +133,13 @@ static bool program_isolate(void *ctx, uint64_t pfn, uint32_t order,
 static enum pagus_moved program_move(void *ctx, uint64_t from, uint64_t to, uint32_t order,
 				     const struct pagus_migrate *how)
 {
-	const struct pagus_posix *x = ctx;
+	struct pagus_posix *x = ctx;
+	enum pagus_moved moved = x->calls.move(x->calls_ctx, address(x, from), address(x, to), order,
+					       how);
 
-	return x->calls.move(x->calls_ctx, address(x, from), address(x, to), order, how);
+	if (moved == PAGUS_MOVED)
+		px_hot_forget(x, from);
+	return moved;
 }
 
 static void program_putback(void *ctx, uint64_t pfn, uint32_t order)

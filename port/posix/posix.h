@@ -78,7 +78,8 @@ struct pagus_posix {
 
 	uint32_t nr_cpus;
 	enum pagus_posix_cpu_source cpu_source;
-	struct px_hot *hot;   /* a CPU; NULL: nothing is borrowed (hot.h) */
+	struct px_hot *hot;   /* a CPU's cache; NULL: there are none (hot.h) */
+	uint8_t *page_stack;  /* a byte a page, the same */
 	struct px_handles *handles; /* NULL: there are none (handle.h) */
 
 	/* In the order of classes: each zone's pcps, then the zones, then OOM. */

@@ -29,18 +29,18 @@ struct pg_asker pg_who_asks(const struct pg_call *c, uint32_t task)
 
 /* As the kernel counts: by the node wanted first, and by the CPU's. */
 static pg_inlined void count_numa(const struct pg_call *c, const struct pg_plan *plan,
-				  const struct pg_zone *z)
+				  const struct pg_zone *z, uint32_t nr)
 {
 	const struct pg_zone *preferred = pg_plan_zone(c->st, plan, plan->preferred);
 
 	if (z->node == preferred->node) {
-		pg_count(c, PAGUS_COUNTER_numa_hit, 1);
+		pg_count(c, PAGUS_COUNTER_numa_hit, nr);
 	} else {
-		pg_count(c, PAGUS_COUNTER_numa_miss, 1);
-		pg_count(c, PAGUS_COUNTER_numa_foreign, 1);
+		pg_count(c, PAGUS_COUNTER_numa_miss, nr);
+		pg_count(c, PAGUS_COUNTER_numa_foreign, nr);
 	}
 	pg_count(c, z->node == pg_cpu_node(c->st, c->cpu) ? PAGUS_COUNTER_numa_local :
-		 PAGUS_COUNTER_numa_other, 1);
+		 PAGUS_COUNTER_numa_other, nr);
 }
 
 static pg_inlined void mark(struct pg_page *page, const struct pg_plan *plan,
@@ -52,6 +52,24 @@ static pg_inlined void mark(struct pg_page *page, const struct pg_plan *plan,
 	page->next = res->pfmemalloc ? PG_MARK_PFMEMALLOC : 0;
 	if (plan->order && (plan->gfp & __GFP_COMP))
 		page->next |= PG_MARK_COMPOUND;
+}
+
+/* So many blocks of the zone have been handed out as planned. */
+static pg_inlined void count_granted(const struct pg_call *c, const struct pg_plan *plan,
+				     const struct pg_zone *z, uint32_t nr)
+{
+	const uint64_t pages = (uint64_t)nr << plan->order;
+
+	pg_count(c, PAGUS_COUNTER_alloc_ok, nr);
+	pg_count(c, PAGUS_COUNTER_pgalloc, pages);
+	count_numa(c, plan, z, nr);
+	pg_count(c, (enum pagus_counter)(PAGUS_COUNTER_pgalloc_dma + z->type), pages);
+}
+
+void pg_count_granted(const struct pg_call *c, const struct pg_plan *plan, const struct pg_zone *z,
+		      uint32_t nr)
+{
+	count_granted(c, plan, z, nr);
 }
 
 static pg_inlined void grant(struct pg_call *c, const struct pg_plan *plan, uint32_t i,
@@ -67,11 +85,7 @@ static pg_inlined void grant(struct pg_call *c, const struct pg_plan *plan, uint
 	res->pfn = pg_pfn(c->st, i);
 	res->zone = (uint8_t)z->id;
 	res->status = PAGUS_OK;
-	pg_count(c, PAGUS_COUNTER_alloc_ok, 1);
-	pg_count(c, PAGUS_COUNTER_pgalloc, UINT64_C(1) << plan->order);
-	count_numa(c, plan, z);
-	pg_count(c, (enum pagus_counter)(PAGUS_COUNTER_pgalloc_dma + z->type),
-		 UINT64_C(1) << plan->order);
+	count_granted(c, plan, z, 1);
 	if (res->from_pcp)
 		pg_count(c, PAGUS_COUNTER_pcp_alloc_hit, 1);
 }

@@ -56,23 +56,32 @@ static pg_inlined bool is_block(const struct pagus_state *st, uint32_t i, uint32
 	return page->kind == PAGUS_PAGE_ALLOCATED && page->order == order && page->prev == 0;
 }
 
-enum pagus_status pg_free_check(const struct pagus_state *st, pagus_pfn_t pfn, uint32_t order,
-				uint32_t *i)
+static enum pagus_status check_closely(const struct pagus_state *st, uint32_t i, uint32_t order)
 {
-	enum pagus_status status = pg_block_at(st, pfn, order, i);
-	struct pg_view page;
+	struct pg_view page = pg_view(st, i);
 
-	if (status != PAGUS_OK || is_block(st, *i, order))
-		return status;
-	page = pg_view(st, *i);
 	if (page.kind == PAGUS_PAGE_ALLOCATED) {
 		if (page.order != order)
 			return PAGUS_WRONG_ORDER;
-		return pg_references(st, *i) ? PAGUS_BUSY : PAGUS_OK;
+		return pg_references(st, i) ? PAGUS_BUSY : PAGUS_OK;
 	}
 	if (page.kind == PAGUS_PAGE_INHERITED)
-		return all_inherited(st, *i, order) ? PAGUS_OK : PAGUS_WRONG_ORDER;
-	return pg_free_why_not(st, *i);
+		return all_inherited(st, i, order) ? PAGUS_OK : PAGUS_WRONG_ORDER;
+	return pg_free_why_not(st, i);
+}
+
+static pg_inlined enum pagus_status check(const struct pagus_state *st, pagus_pfn_t pfn, uint32_t order,
+					  uint32_t *i)
+{
+	enum pagus_status status = pg_block_at(st, pfn, order, i);
+
+	return status != PAGUS_OK || is_block(st, *i, order) ? status : check_closely(st, *i, order);
+}
+
+enum pagus_status pg_free_check(const struct pagus_state *st, pagus_pfn_t pfn, uint32_t order,
+				uint32_t *i)
+{
+	return check(st, pfn, order, i);
 }
 
 enum pagus_status pg_free_refuse(struct pg_call *c, enum pagus_status status, pagus_pfn_t pfn,
@@ -152,6 +161,29 @@ static pg_inlined bool prepare(struct pg_call *c, uint32_t i, uint32_t order, bo
 bool pg_free_prepare(struct pg_call *c, uint32_t i, uint32_t order)
 {
 	return prepare(c, i, order, true);
+}
+
+uint32_t pg_free_prepare_many(struct pg_call *c, const pagus_pfn_t *pfns, uint32_t nr, uint32_t order,
+			      uint32_t *blocks)
+{
+	/* Where nothing has to be done for each of them, they are counted together. */
+	const bool plain = pg_mapped(c->st) && !pg_read(c->st->content) && !c->p->port->check &&
+			   !pg_event_wanted(c, PAGUS_EVENT_FREE);
+	uint32_t kept = 0, i;
+
+	for (uint32_t n = 0; n < nr; n++) {
+		enum pagus_status status = check(c->st, pfns[n], order, &i);
+
+		if (pg_unlikely(status != PAGUS_OK))
+			pg_free_refuse(c, status, pfns[n], i, order);
+		else if (plain || prepare(c, i, order, true))
+			blocks[kept++] = i;
+	}
+	if (plain) {
+		pg_count(c, PAGUS_COUNTER_free_ok, kept);
+		pg_count(c, PAGUS_COUNTER_pgfree, (uint64_t)kept << order);
+	}
+	return kept;
 }
 
 bool pg_free_prepare_nolock(struct pg_call *c, uint32_t i, uint32_t order)

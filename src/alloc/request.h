@@ -55,6 +55,10 @@ struct pg_asker pg_who_asks(const struct pg_call *c, uint32_t task);
  */
 void pg_grant(struct pg_call *c, const struct pg_plan *plan, uint32_t i, struct pagus_result *res);
 
+/* What pg_grant counts, of so many blocks of the zone. */
+void pg_count_granted(const struct pg_call *c, const struct pg_plan *plan, const struct pg_zone *z,
+		      uint32_t nr);
+
 /* The event of a plan that is made. */
 void pg_alloc_tell_plan(struct pg_call *c, const struct pg_plan *plan);
 

@@ -12,6 +12,7 @@
 #include "alloc/alloc.h"
 #include "alloc/free.h"
 #include "contig/migrate.h"
+#include "pcp/cache.h"
 #include "pcp/maps.h"
 #include "pcp/suspect.h"
 
@@ -91,6 +92,8 @@ static enum pagus_status note_used(struct pg_call *c, uint32_t i, enum where *wh
 {
 	if (!pg_poison_note(c->st, i))
 		return PAGUS_NO_MEMORY;
+	/* Nothing goes round without a look at `content` from here on, be it in a cache now. */
+	pg_cache_close_all(c, pg_zone_of(c->st, i));
 	/* A free that had looked at `content` before has passed, or will be found when it has. */
 	*where = look_locked(c, i);
 	if (*where == USED)

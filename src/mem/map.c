@@ -96,17 +96,29 @@ uint32_t pg_map_find_exact(const struct pagus_state *st, const struct pg_map *m,
 	return UINT32_MAX;
 }
 
+uint64_t pg_map_heads(const struct pg_map *m, uint32_t word, uint32_t order)
+{
+	uint64_t level = pg_map_free(m, word);
+
+	for (uint32_t k = 0; k < order; k++)
+		level &= level >> (1u << k) & aligned[k + 1];
+	return level;
+}
+
 /*
  * Level k has a bit for each aligned run of 2^k. A run is a block by itself unless it is a half of
  * one of the next level.
  */
 static uint64_t count_levels(uint64_t level, uint32_t orders, uint16_t *nr)
 {
-	for (uint32_t k = 0; k < orders; k++) {
-		uint64_t next = level & level >> (1u << k) & aligned[k + 1];
+	uint32_t runs = pg_popcount(level);
 
-		nr[k] = (uint16_t)(nr[k] + pg_popcount(level) -
-				   2 * pg_popcount(next));
+	for (uint32_t k = 0; k < orders && runs > 0; k++) {
+		uint64_t next = level & level >> (1u << k) & aligned[k + 1];
+		uint32_t larger = pg_popcount(next);
+
+		nr[k] = (uint16_t)(nr[k] + runs - 2 * larger);
+		runs = larger;
 		level = next;
 	}
 	return level;
@@ -120,8 +132,11 @@ void pg_map_count(const struct pagus_state *st, const struct pg_map *m,
 
 	for (uint32_t k = 0; k <= PG_MAP_MAX_ORDER; k++)
 		nr[k] = 0;
-	for (uint32_t w = 0; w < pg_map_words(st); w++)
-		full |= count_levels(pg_map_free(m, w), in_word, nr) << w;
+	for (uint32_t w = 0; w < pg_map_words(st); w++) {
+		uint64_t pages = pg_map_free(m, w);
+
+		full |= (~pages ? count_levels(pages, in_word, nr) : 1) << w;
+	}
 	full = count_levels(full, st->pageblock_order - in_word, nr + in_word);
 	nr[st->pageblock_order] = (uint16_t)full;
 }
@@ -255,6 +270,31 @@ void pg_map_hand_out(struct pagus_state *st, uint32_t i, uint32_t order, uint32_
 	pg_word_store(&m->free[word], m->free[word] & ~mask);
 }
 
+void pg_map_hand_out_many(struct pg_map *m, uint32_t word, uint64_t heads, uint32_t order,
+			  uint32_t type)
+{
+	uint64_t pages = heads;
+
+	for (uint32_t k = 0; k < order; k++)
+		pages |= pages << (1u << k);
+	PG_ASSERT_SLOW((pg_map_free(m, word) & pages) == pages);
+	m->nr_free -= pg_popcount(pages);
+	if (order > 0)
+		pg_word_store(&m->tail[word], m->tail[word] | (pages & ~heads));
+	if (type & 1)
+		pg_word_store(&m->low[word], m->low[word] | heads);
+	if (type & 2)
+		pg_word_store(&m->high[word], m->high[word] | heads);
+	pg_word_store(&m->free[word], m->free[word] & ~pages);
+}
+
+uint32_t pg_map_free_pages(struct pg_map *m, uint32_t word, uint64_t pages)
+{
+	pages &= ~m->free[word];
+	set_word(m, word, pages, (struct bits){ .free = true });
+	return pg_popcount(pages);
+}
+
 /* A block that goes on behind its 2^order pages is aligned to more than these. */
 bool pg_map_is_block(const struct pagus_state *st, uint32_t i, uint32_t order)
 {
@@ -335,39 +375,6 @@ void pg_map_absent(struct pagus_state *st, uint32_t i)
 	m->nr_free = 0;
 	m->home = 0;
 	m->zone = PG_MAP_NO_ZONE;
-}
-
-/* ---- loans ----------------------------------------------------------------------------------- */
-
-uint64_t pg_map_single(const struct pg_map *m, uint32_t word)
-{
-	uint64_t low = pg_word_load(&m->low[word]), high = pg_word_load(&m->high[word]);
-	uint64_t tail = pg_word_load(&m->tail[word]), larger = pg_map_tails(m, word) >> 1;
-
-	return ~tail & ~(low & high) & ~(larger & ~tail);
-}
-
-/* A page that is handed out by its bit alone has its type already. */
-void pg_map_lend(const struct pagus_state *st, struct pg_map *m, uint32_t type)
-{
-	for (uint32_t w = 0; w < pg_map_words(st); w++) {
-		uint64_t pages = pg_map_free(m, w);
-
-		set_bits(&m->low[w], pages, type & 1);
-		set_bits(&m->high[w], pages, type >> 1 & 1);
-	}
-}
-
-void pg_map_unlend(const struct pagus_state *st, struct pg_map *m)
-{
-	m->nr_free = 0;
-	for (uint32_t w = 0; w < pg_map_words(st); w++) {
-		uint64_t pages = pg_map_free(m, w);
-
-		set_bits(&m->low[w], pages, false);
-		set_bits(&m->high[w], pages, false);
-		m->nr_free += pg_popcount(pages);
-	}
 }
 
 /* ---- looks ----------------------------------------------------------------------------------- */

@@ -30,7 +30,6 @@
 #define PG_MAP_ALONE UINT32_MAX /* in `waiting`: on no stack */
 #define PG_MAP_NO_ZONE UINT8_MAX
 #define PG_MAP_NO_TYPE UINT8_MAX
-#define PG_MAP_LENT UINT8_MAX /* in `queue` */
 
 /*
  * The lock of a pageblock is the pcp's of the CPU that owns it, or the zone's. Words are read also
@@ -49,8 +48,7 @@ struct pg_map {
 	uint8_t zone;        /* I: zone id; PG_MAP_NO_ZONE where all is hole */
 	uint8_t list_type;   /* Z: migratetype of the summaries that it is in; NO_TYPE if in none */
 	uint8_t whole;       /* Z: order + 1 of the free block, of a pageblock or more, that begins here */
-	uint8_t queue;       /* P: the queue that it is in, + 1; 0: none; LENT: the port has it, and its
-	                      * free bits; nr_free is what it was */
+	uint8_t queue;       /* P: the queue that it is in, + 1; 0: none */
 	uint16_t spb_free;   /* Z: its free pages in the zone, as its superpageblock counts them, and */
 	uint8_t spb_holds;   /* Z: what it holds, PG_HOLD_* (superpageblock.h) */
 	uint8_t reported;    /* Z: 1: the free block that begins here has been reported (reporting.h) */
@@ -75,8 +73,7 @@ struct pg_keep {
 	uint32_t waiting;  /* A: pageblocks put on the pcp's stack since that was taken in */
 	uint32_t stolen[3];      /* P: by migratetype of requests: a pageblock of another, and from */
 	uint32_t stolen_left[3]; /* which so many blocks may still be taken */
-	uint32_t lent;     /* P: the pageblock that the port has for the CPU */
-	uint32_t pad[6];
+	uint32_t pad[7];
 };
 PG_STATIC_ASSERT(sizeof(struct pg_keep) == 128, "keep");
 
@@ -176,15 +173,8 @@ static inline uint64_t pg_map_tails(const struct pg_map *m, uint32_t word)
 /* Are all 2^order pages from `bit` on free? order: at most the pageblock's. */
 bool pg_map_run(const struct pg_map *m, uint32_t bit, uint32_t order);
 
-/*
- * The pages whose bits alone say whether they are free: those that are, and those handed out as
- * single pages.
- */
-uint64_t pg_map_single(const struct pg_map *m, uint32_t word);
-
-/* From now on others may change the free bits, and hand out pages for `type`; or no longer. */
-void pg_map_lend(const struct pagus_state *st, struct pg_map *m, uint32_t type);
-void pg_map_unlend(const struct pagus_state *st, struct pg_map *m);
+/* First pages of all aligned runs of 2^order free pages of a word, order 0-6. */
+uint64_t pg_map_heads(const struct pg_map *m, uint32_t word, uint32_t order);
 
 /* First page of the first free block of at least `order`; UINT32_MAX if there is none. */
 uint32_t pg_map_find(const struct pagus_state *st, const struct pg_map *m, uint32_t order);
@@ -209,6 +199,13 @@ void pg_map_take(struct pagus_state *st, uint32_t i, uint32_t order); /* nobody'
 void pg_map_grant(struct pagus_state *st, uint32_t i, uint32_t order, uint32_t type);
 /* The same as grant, of pages that are free. */
 void pg_map_hand_out(struct pagus_state *st, uint32_t i, uint32_t order, uint32_t type);
+/*
+ * The same of many blocks of one word, at most as large as it, whose first pages are `heads`. And
+ * all pages of blocks in it are free: how many were not.
+ */
+void pg_map_hand_out_many(struct pg_map *m, uint32_t word, uint64_t heads, uint32_t order,
+			  uint32_t type);
+uint32_t pg_map_free_pages(struct pg_map *m, uint32_t word, uint64_t pages);
 void pg_map_inherit(struct pagus_state *st, uint32_t i, uint32_t type);
 void pg_map_leak(struct pagus_state *st, uint32_t i);
 

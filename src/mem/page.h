@@ -62,7 +62,12 @@ static inline uint32_t pg_references(const struct pagus_state *st, uint32_t i)
 /* Zone of a page; PG_NO_ZONE in a hole. */
 static inline uint32_t pg_page_zone(const struct pagus_state *st, uint32_t i)
 {
-	return pg_mapped(st) ? pg_map_view(st, i).zone : pg_page(st, i)->zone;
+	const struct pg_map *m;
+
+	if (!pg_mapped(st))
+		return pg_page(st, i)->zone;
+	m = pg_map(st, i);
+	return pg_read(m->nr_present) >> st->pageblock_order ? m->zone : pg_map_view(st, i).zone;
 }
 
 /* Zone of a page that is memory. */

@@ -9,6 +9,7 @@
 #include "pcp/pcp.h"
 
 #include "mem/cpu.h"
+#include "pcp/cache.h"
 
 static void update_limits(struct pagus_state *st)
 {
@@ -23,6 +24,7 @@ static void retire(struct pg_call *c, struct pg_zone *z, uint32_t cpu)
 {
 	const struct pg_pcp_ops *ops = pg_pcps[c->st->pcp_policy];
 
+	pg_cache_close(c, z, cpu);
 	if (ops->retire)
 		ops->retire(c, z, pg_pcp(c->st, z->id, cpu));
 	else

@@ -3,6 +3,8 @@
 
 #include "base/atomic.h"
 #include "base/bits.h"
+#include "pcp/cache.h"
+#include "pcp/maps.h"
 #include "zone/remote.h"
 
 #define REMOTE_TICKS 3
@@ -146,6 +148,9 @@ void pg_pcp_tick(struct pg_call *c)
 {
 	const struct pg_pcp_ops *ops = pg_pcps[c->st->pcp_policy];
 
+	for (uint32_t id = 0; id < c->st->nr_zones; id++)
+		if (pg_maps_short(pg_zone(c->st, id)))
+			pg_cache_close(c, pg_zone(c->st, id), c->cpu);
 	for (uint32_t id = 0; id < c->st->nr_zones; id++) {
 		struct pg_zone *z = pg_zone(c->st, id);
 		struct pg_pcp *pcp = pg_pcp(c->st, id, c->cpu);
@@ -176,8 +181,9 @@ void pg_pcp_drain_all(struct pg_call *c, struct pg_zone *z, uint32_t cpu)
 {
 	struct pg_pcp *pcp = pg_pcp(c->st, z->id, cpu);
 
+	pg_cache_close(c, z, cpu);
 	if (pg_read(pcp->count) == 0 && pg_atomic_load(&pcp->remote_pages) == 0 &&
-	    (!pg_mapped(c->st) || (pg_remote_none(z, pcp) && pg_keep(c->st, pcp)->lent == 0)))
+	    (!pg_mapped(c->st) || pg_remote_none(z, pcp)))
 		return;
 	pg_pcp_lock(c, pcp, PAGUS_REASON_PCP_DRAIN);
 	pg_pcp_empty(c, z, pcp);

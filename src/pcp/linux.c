@@ -129,6 +129,12 @@ static bool free_high_order(const struct pagus_state *st, struct pg_pcp *pcp, ui
 	return burst;
 }
 
+void pg_pcp_tuned_freed(const struct pagus_state *st, struct pg_pcp *pcp, uint32_t pages)
+{
+	if (pcp->free_count < pcp->batch << scale_max(st))
+		pcp->free_count += pages;
+}
+
 uint32_t pg_pcp_tuned_over(const struct pagus_state *st, const struct pg_zone *z,
 			   struct pg_pcp *pcp, uint32_t order, bool may_drain)
 {
@@ -137,8 +143,7 @@ uint32_t pg_pcp_tuned_over(const struct pagus_state *st, const struct pg_zone *z
 
 	pcp->alloc_factor >>= 1;
 	free_high = free_high_order(st, pcp, order);
-	if (pcp->free_count < pcp->batch << scale_max(st))
-		pcp->free_count += 1u << order;
+	pg_pcp_tuned_freed(st, pcp, 1u << order);
 	if (!may_drain)
 		return 0;
 	high = drain_above(st, z, pcp, free_high);

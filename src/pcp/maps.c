@@ -12,18 +12,16 @@
  * waits to be taken in is bounded: after some pageblocks on a pcp's stack, or some pages for the
  * zone, the freeing CPU takes them in itself, if it gets the lock at once.
  */
-#include <pagus/loan.h>
-
 #include "pcp/pageblock.h"
 
 #include "base/bits.h"
 #include "pcp/keep.h"
-#include "pcp/loan.h"
 #include "pcp/maps.h"
 #include "zone/remote.h"
 #include "zone/superpageblock.h"
 
 #define MAX_LOOKS   16 /* at pageblocks of a queue, for one request */
+#define WAIT_SHARE  2  /* of the pages that a CPU may keep, one in so many may wait for the zone */
 #define MAX_WAITING 4  /* pageblocks on a pcp's stack before others look after it */
 
 /* ---- allocation ------------------------------------------------------------------------------ */
@@ -69,7 +67,7 @@ static uint32_t take_stolen(struct pagus_state *st, struct pg_pcp *pcp, const st
 		return PG_NONE;
 	keep->stolen_left[t->type]--;
 	m = pg_map_at(st, keep->stolen[t->type] - 1);
-	if (pg_map_owner(m) != pcp->cpu + 1 || m->queue == PG_MAP_LENT)
+	if (pg_map_owner(m) != pcp->cpu + 1)
 		return PG_NONE;
 	return take_of(st, pcp, m, t);
 }
@@ -101,7 +99,6 @@ static uint32_t take(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, s
 {
 	uint32_t i;
 
-	/* What is lent is in no queue, so that the loan goes on where another pageblock serves. */
 	do {
 		t->resume = 0;
 		i = take_kept(c->st, pcp, t);
@@ -126,43 +123,72 @@ static uint32_t take(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, s
  * So many pages that this CPU has freed without a lock may wait, at most. They are counted where only
  * its own threads count.
  */
-static bool waits_too_much(struct pg_call *c, const struct pg_zone *z, uint32_t order)
+static bool waits_too_much(struct pg_call *c, const struct pg_zone *z, uint32_t pages)
 {
 	struct pg_pcp *pcp = pg_pcp(c->st, z->id, c->cpu);
 	uint32_t *deferred = &pg_keep(c->st, pcp)->deferred;
 
-	if (pg_atomic_add(deferred, 1u << order) + (1u << order) <
-	    pg_max(pg_maps_limit(z, pcp), pg_read(pcp->batch)))
+	uint32_t most = (uint32_t)pg_max(pg_maps_limit(z, pcp), pg_read(pcp->batch));
+
+	/* All at once they cost less, and what waits is not missed where there is enough. */
+	if (!pg_maps_short(z))
+		most = (uint32_t)pg_max(most, pg_read(pcp->high_max) / WAIT_SHARE);
+	if (pg_atomic_add(deferred, pages) + pages < most)
 		return false;
 	pg_atomic_store(deferred, 0);
 	return true;
 }
 
 /* Who frees to a pcp that nobody looks after does so, if the lock is free. */
-static void look_after(struct pg_call *c, struct pg_zone *z, uint32_t owner, uint32_t order,
+static void look_after(struct pg_call *c, struct pg_zone *z, uint32_t owner, uint32_t pages,
 		       bool put)
 {
 	struct pg_pcp *pcp = pg_pcp(c->st, z->id, owner - 1);
 	bool now = false;
 
 	if (pg_maps_short(z))
-		now = waits_too_much(c, z, order);
+		now = waits_too_much(c, z, pages);
 	if (put)
 		now |= pg_atomic_add(&pg_keep(c->st, pcp)->waiting, 1) + 1 >= MAX_WAITING;
 	if (!now || !pg_pcp_trylock(c, pcp, PAGUS_REASON_PCP_FREE))
 		return;
 	pg_maps_gather(c, pcp);
-	pg_maps_drain_over(c, z, pcp, order, false);
+	pg_maps_drain_over(c, z, pcp, 0, false);
 	pg_pcp_unlock(c, pcp);
 }
 
-static void look_after_zone(struct pg_call *c, struct pg_zone *z, uint32_t order)
+static void look_after_zone(struct pg_call *c, struct pg_zone *z, uint32_t pages)
 {
-	if (!waits_too_much(c, z, order) || !pg_zone_trylock(c, z, PAGUS_REASON_FREE_DIRECT))
+	if (!waits_too_much(c, z, pages) || !pg_zone_trylock(c, z, PAGUS_REASON_FREE_DIRECT))
 		return;
 	pg_remote_absorb_zone(c, z);
 	pg_zone_unlock(c, z);
 	pg_pcp_settle(c->st, z);
+}
+
+/* A free without a lock, to who owns the pageblock now. Returns that. */
+static uint32_t count_remote(const struct pg_call *c, uint32_t i)
+{
+	uint32_t owner = pg_map_owner(pg_map(c->st, i));
+
+	if (owner) {
+		pg_count(c, PAGUS_COUNTER_pcp_free, 1);
+		pg_count(c, PAGUS_COUNTER_pcp_free_remote, 1);
+	} else {
+		pg_count(c, PAGUS_COUNTER_free_deferred, 1);
+	}
+	return owner;
+}
+
+void pg_maps_look_after(struct pg_call *c, uint32_t i, uint32_t pages, bool put)
+{
+	struct pg_zone *z = pg_zone_of(c->st, i);
+	uint32_t owner = count_remote(c, i);
+
+	if (owner)
+		look_after(c, z, owner, pages, put);
+	else
+		look_after_zone(c, z, pages);
 }
 
 static bool free_local(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order,
@@ -179,8 +205,6 @@ static bool free_local(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_
 		pg_pcp_unlock(c, pcp);
 		return false;
 	}
-	if (m->queue == PG_MAP_LENT)
-		pg_loan_end(c, pcp);
 	pg_map_set_free(st, i, order);
 	pg_maps_grown(st, pcp, m, 1u << order);
 	pg_count(c, PAGUS_COUNTER_pcp_free, 1);
@@ -195,74 +219,19 @@ static bool free_local(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_
 static bool free_mapped(struct pg_call *c, uint32_t i, uint32_t order, uint32_t type,
 			bool may_drain)
 {
-	struct pg_zone *z = pg_zone_of(c->st, i);
-	uint32_t owner;
 	bool put;
 
 	(void)type;
 	if (order > c->st->pageblock_order)
 		return false;
-	if (free_local(c, z, i, order, may_drain))
+	if (free_local(c, pg_zone_of(c->st, i), i, order, may_drain))
 		return true;
 	pg_remote_free(c->st, i, order, &put);
-	owner = pg_map_owner(pg_map(c->st, i));
-	if (owner) {
-		pg_count(c, PAGUS_COUNTER_pcp_free, 1);
-		pg_count(c, PAGUS_COUNTER_pcp_free_remote, 1);
-	} else {
-		pg_count(c, PAGUS_COUNTER_free_deferred, 1);
-	}
-	if (!may_drain)
-		return true;
-	if (owner)
-		look_after(c, z, owner, order, put);
+	if (may_drain)
+		pg_maps_look_after(c, i, 1u << order, put);
 	else
-		look_after_zone(c, z, order);
+		count_remote(c, i);
 	return true;
-}
-
-/*
- * An owner is looked after when there is something new on his stack; what CPUs free to themselves
- * they find when they need it, unless the zone is short of pages.
- */
-static void look_after_owner(struct pagus *p, const struct pg_map *m, bool put)
-{
-	uint32_t owner = pg_map_owner(m);
-	struct pg_zone *z = pg_zone(p->state, m->zone);
-	bool is_short = pg_maps_short(z);
-	struct pg_call c;
-
-	if (owner && !put && !is_short)
-		return;
-	c = pg_call_begin(p);
-	if (!owner)
-		look_after_zone(&c, z, 0);
-	else if (owner != c.cpu + 1 || is_short)
-		look_after(&c, z, owner, 0, put);
-	pg_call_end(&c);
-}
-
-enum pagus_status pagus_loan_free(struct pagus *p, pagus_pfn_t pfn)
-{
-	struct pagus_state *st = p->state;
-	uint32_t i = pg_index(st, pfn), bit;
-	struct pg_map *m;
-	bool put;
-
-	if (!pg_mapped(st))
-		return PAGUS_UNSUPPORTED;
-	if (i == PG_NONE)
-		return PAGUS_BAD_RANGE;
-	m = pg_map(st, i);
-	bit = pg_map_bit(st, i);
-	/* Only what is handed out as a single page is so simple. */
-	if (pg_read(st->content) ||
-	    !((pg_map_single(m, bit / 64) & ~pg_word_load(&m->free[bit / 64])) >> (bit & 63) & 1))
-		return pagus_free_pages(p, pfn, 0);
-	if (!pg_remote_free(st, i, 0, &put))
-		return PAGUS_DOUBLE_FREE;
-	look_after_owner(p, m, put);
-	return PAGUS_OK;
 }
 
 void pg_maps_defer(struct pg_call *c, uint32_t i, uint32_t order)
@@ -288,11 +257,8 @@ uint32_t pg_maps_lock(struct pg_call *c, struct pg_zone *z, uint32_t i)
 		else
 			pg_zone_lock(c, z, PAGUS_REASON_FREE_DIRECT);
 		/* Each turn in vain is a change of owner. */
-		if (pg_map_owner(m) == owner) {
-			if (m->queue == PG_MAP_LENT)
-				pg_loan_end(c, pg_pcp(c->st, z->id, owner - 1));
+		if (pg_map_owner(m) == owner)
 			return owner;
-		}
 		pg_maps_unlock(c, z, owner);
 	}
 }

@@ -41,12 +41,17 @@ void pg_maps_absorb(struct pg_call *c, struct pg_pcp *pcp, struct pg_map *m);
 /* The pageblock has so many more free pages. Needs the pcp's lock. */
 void pg_maps_grown(struct pagus_state *st, struct pg_pcp *pcp, struct pg_map *m, uint32_t pages);
 
+/*
+ * A block that begins at i, of so many pages, was freed without a lock; `put`: its pageblock has been
+ * put on a stack. Who frees where nobody looks does so, if the lock is free.
+ */
+void pg_maps_look_after(struct pg_call *c, uint32_t i, uint32_t pages, bool put);
+
 /* Free a block of any order without any lock. */
 void pg_maps_defer(struct pg_call *c, uint32_t i, uint32_t order);
 
 /*
- * Wait for the lock of the pageblock of page i: CPU + 1 whose pcp's it is, or 0 for the zone's. It
- * is not lent then.
+ * Wait for the lock of the pageblock of page i: CPU + 1 whose pcp's it is, or 0 for the zone's.
  */
 uint32_t pg_maps_lock(struct pg_call *c, struct pg_zone *z, uint32_t i);
 void pg_maps_unlock(struct pg_call *c, struct pg_zone *z, uint32_t owner);
@@ -56,5 +61,18 @@ void pg_maps_split(struct pg_call *c, uint32_t i, uint32_t order, uint32_t to);
 
 /* The block that is handed out at i is for this migratetype from now on. Waits as the above. */
 void pg_maps_set_type(struct pg_call *c, uint32_t i, uint32_t type);
+
+/* ---- maps_many.c ----------------------------------------------------------------------------- */
+
+/* Up to `nr` blocks for `t`, noted in `blocks`: how many. Needs the pcp's lock; may refill it. */
+uint32_t pg_maps_take_many(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp,
+			   struct pg_take *t, uint32_t nr, uint32_t *blocks);
+
+/*
+ * Free blocks of one zone and of an order up to the pageblock's, which have been checked: how many
+ * were not free already. Takes the CPU's pcp's lock if that is free. `blocks` is not what it was
+ * afterwards.
+ */
+uint32_t pg_maps_free_many(struct pg_call *c, uint32_t *blocks, uint32_t nr, uint32_t order);
 
 #endif

@@ -7,7 +7,6 @@
 
 #include "base/bits.h"
 #include "pcp/keep.h"
-#include "pcp/loan.h"
 #include "pcp/maps.h"
 #include "zone/superpageblock.h"
 #include "zone/remote.h"
@@ -64,7 +63,6 @@ static uint32_t disown(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp,
 
 void pg_maps_gather(struct pg_call *c, struct pg_pcp *pcp)
 {
-	pg_loan_end(c, pcp);
 	pg_atomic_store(&pg_keep(c->st, pcp)->waiting, 0);
 	pg_remote_absorb(c->st, pcp, pg_maps_grown);
 }
@@ -195,7 +193,6 @@ void pg_maps_release(struct pg_call *c, uint32_t i)
 		return;
 	pcp = pg_pcp(st, z->id, owner - 1);
 	pg_pcp_lock(c, pcp, PAGUS_REASON_PCP_DRAIN);
-	pg_loan_end(c, pcp);
 	pg_zone_lock(c, z, PAGUS_REASON_DRAIN);
 	if (pg_map_owner(m) == owner)
 		disown(c, z, pcp, m);

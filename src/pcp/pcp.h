@@ -246,6 +246,7 @@ uint32_t pg_pcp_tuned_blocks(const struct pagus_state *st, const struct pg_zone 
 			     struct pg_pcp *pcp, const struct pg_take *t);
 uint32_t pg_pcp_tuned_over(const struct pagus_state *st, const struct pg_zone *z,
 			   struct pg_pcp *pcp, uint32_t order, bool may_drain);
+void pg_pcp_tuned_freed(const struct pagus_state *st, struct pg_pcp *pcp, uint32_t pages);
 
 /* A pageblock has been given `type`: those that do not merge with others are never owned. */
 static inline void pg_pcp_retyped(struct pg_call *c, uint32_t i, uint32_t type)

@@ -14,7 +14,7 @@ struct sums {
 	uint64_t held_pages;             /* in use, or freed remotely */
 	uint64_t nr_free[PAGUS_NR_ORDERS];
 	uint64_t reserved_pages;
-	uint64_t queued, waiting, lent;  /* pageblocks that say they are */
+	uint64_t queued, waiting;        /* pageblocks that say they are */
 	uint64_t isolated_blocks, leaked_pages;
 };
 
@@ -89,8 +89,6 @@ static uint32_t queue_of(const struct pagus_state *st, const struct pg_map *m)
 {
 	bool whole = m->nr_free == 1u << st->pageblock_order;
 
-	if (m->queue == PG_MAP_LENT)
-		return PG_MAP_LENT;
 	if (pg_map_owner(m) == 0 || m->nr_free == 0)
 		return 0;
 	return pg_block_type(st, pg_map_start(st, m)) + (whole ? PG_KEEP_WHOLE : 0) + 1;
@@ -120,8 +118,7 @@ static int check_map(struct check *k, const struct pg_map *m)
 
 	for (uint32_t w = 0; w < PG_MAP_WORDS; w++)
 		bits += pg_popcount(pg_map_free(m, w));
-	/* What is lent is counted when it comes back. */
-	if (bits != m->nr_free && m->queue != PG_MAP_LENT)
+	if (bits != m->nr_free)
 		BROKEN(INV_map_count, start);
 	pg_map_count(k->st, m, nr);
 	broken = check_listed(k, m, nr);
@@ -133,8 +130,7 @@ static int check_map(struct check *k, const struct pg_map *m)
 		BROKEN(INV_map_waiting, start);
 	if (pg_map_owner(m) && !pg_type_mergeable(type))
 		BROKEN(INV_owner, start);
-	sums->queued += m->queue != 0 && m->queue != PG_MAP_LENT;
-	sums->lent += m->queue == PG_MAP_LENT;
+	sums->queued += m->queue != 0;
 	sums->waiting += m->waiting != PG_MAP_ALONE;
 	sums->held_pages += handed_over(k->st, m, &sums->leaked_pages) - bits;
 	sums->reserved_pages += type == PAGUS_HIGHATOMIC ? block_pages : 0;
@@ -165,20 +161,6 @@ static int check_stack(struct check *k, const struct pg_zone *z, uint32_t first,
 	return 0;
 }
 
-static int check_lent(struct check *k, const struct pg_zone *z, uint32_t cpu)
-{
-	uint32_t n = pg_keep(k->st, pg_pcp(k->st, z->id, cpu))->lent;
-	const struct pg_map *m = n ? pg_map_at(k->st, n - 1) : NULL;
-
-	if (!m)
-		return 0;
-	if (n > k->st->nr_pages >> k->st->pageblock_order || m->queue != PG_MAP_LENT ||
-	    pg_map_owner(m) != cpu + 1 || m->zone != z->id)
-		BROKEN(INV_map_queued, PG_NONE);
-	k->zone[z->id].lent--;
-	return 0;
-}
-
 static int check_keep(struct check *k, const struct pg_zone *z, uint32_t cpu, uint64_t *queued)
 {
 	const struct pg_pcp *pcp = pg_pcp(k->st, z->id, cpu);
@@ -199,7 +181,7 @@ static int check_keep(struct check *k, const struct pg_zone *z, uint32_t cpu, ui
 	}
 	if (pages != pcp->count)
 		BROKEN(INV_pcp_count, PG_NONE);
-	return check_lent(k, z, cpu);
+	return 0;
 }
 
 static int check_zone(struct check *k, const struct pg_zone *z)
@@ -216,7 +198,7 @@ static int check_zone(struct check *k, const struct pg_zone *z)
 	}
 	if (broken)
 		return broken;
-	if (queued != sums->queued || sums->lent != 0)
+	if (queued != sums->queued)
 		BROKEN(INV_map_queued, PG_NONE);
 	if (waiting != sums->waiting)
 		BROKEN(INV_map_waiting, PG_NONE);

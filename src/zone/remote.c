@@ -4,7 +4,7 @@
 #include "base/bits.h"
 #include "zone/superpageblock.h"
 
-#define MANY 8 /* pages of a pageblock */
+#define MANY 3 /* pages of a pageblock */
 
 static uint32_t *stack_of(const struct pagus_state *st, const struct pg_map *m)
 {
@@ -61,23 +61,33 @@ static void place(const struct pagus_state *st, uint32_t chain)
 	}
 }
 
-bool pg_remote_free(struct pagus_state *st, uint32_t i, uint32_t order, bool *put)
+/* The pageblock has pages that wait: onto a stack with it, unless it is on one. True: it was not. */
+static bool put_on_stack(const struct pagus_state *st, struct pg_map *m)
 {
-	struct pg_map *m = pg_map(st, i);
 	uint32_t alone = PG_MAP_ALONE;
-	bool first;
 
-	*put = false;
-	if (!pg_map_free_remote(st, i, order, &first))
-		return false;
-	if (!first)
-		return true;
 	while (!pg_atomic_replace(&m->waiting, &alone, PG_NONE))
 		if (alone != PG_MAP_ALONE)
-			return true;
+			return false;
 	place(st, pg_map_block(st, m) + 1);
-	*put = true;
 	return true;
+}
+
+bool pg_remote_free(struct pagus_state *st, uint32_t i, uint32_t order, bool *put)
+{
+	bool first, done = pg_map_free_remote(st, i, order, &first);
+
+	*put = done && first && put_on_stack(st, pg_map(st, i));
+	return done;
+}
+
+uint32_t pg_remote_free_pages(const struct pagus_state *st, struct pg_map *m, uint32_t word,
+			      uint64_t pages, bool *put)
+{
+	uint64_t before = pg_word_or(&m->remote[word], pages);
+
+	*put = before == 0 && put_on_stack(st, m);
+	return pg_popcount(pages & ~before);
 }
 
 uint32_t pg_remote_absorb_map(const struct pagus_state *st, struct pg_map *m)

@@ -23,6 +23,10 @@
  */
 bool pg_remote_free(struct pagus_state *st, uint32_t i, uint32_t order, bool *put);
 
+/* The same of single pages of one word, which are not free: how many did not wait already. */
+uint32_t pg_remote_free_pages(const struct pagus_state *st, struct pg_map *m, uint32_t word,
+			      uint64_t pages, bool *put);
+
 /*
  * Take in what waits for the zone, or for a pcp. Needs its lock. What has come to belong to another
  * goes to his stack.

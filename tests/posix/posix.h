@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define MIB        (UINT64_C(1) << 20)
+#define GIB        (UINT64_C(1) << 30)
 #define PAGE_BYTES UINT64_C(4096)
 #define NR_THREADS 4
 

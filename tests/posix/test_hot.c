@@ -34,18 +34,23 @@ static uint64_t calls_of(struct pagus_posix *x)
 	       pagus_counter_read(p, PAGUS_COUNTER_pcp_free);
 }
 
-/* So many pairs of one page; how many of these were calls. */
-static uint64_t pairs(struct pagus_posix *x, uint32_t gfp, uint32_t nr)
+/* So many pairs of one block; how many of these were calls. */
+static uint64_t pairs_of(struct pagus_posix *x, uint32_t gfp, uint32_t order, uint32_t nr)
 {
 	uint64_t before = calls_of(x);
 
 	for (uint32_t n = 0; n < nr; n++) {
-		void *page = pagus_posix_get(x, gfp, 0);
+		void *block = pagus_posix_get(x, gfp, order);
 
-		if (!page || pagus_posix_put(x, page, 0) != PAGUS_OK)
+		if (!block || pagus_posix_put(x, block, order) != PAGUS_OK)
 			return UINT64_MAX;
 	}
 	return calls_of(x) - before;
+}
+
+static uint64_t pairs(struct pagus_posix *x, uint32_t gfp, uint32_t nr)
+{
+	return pairs_of(x, gfp, 0, nr);
 }
 
 /* Does this system hand pages out without a call? */
@@ -170,14 +175,50 @@ static void free_slots(struct pagus_posix *x)
 static void pairs_make_no_call(void **state)
 {
 	(void)state;
-	for (uint32_t type = 0; type < 3; type++) {
-		struct pagus_posix *x = open_bytes(BYTES);
+	for (uint32_t order = 0; order <= 9; order++) {
+		for (uint32_t type = 0; type < 3; type++) {
+			struct pagus_posix *x = open_bytes(GIB);
 
-		pairs(x, unit_gfp(type), 100);
-		/* A thread that is moved begins anew on the other CPU. */
-		assert_in_range(pairs(x, unit_gfp(type), 100000), 0, 1000);
-		close_empty(x, BYTES);
+			pairs_of(x, unit_gfp(type), order, 100);
+			/* A thread that is moved begins anew on the other CPU. */
+			assert_in_range(pairs_of(x, unit_gfp(type), order, 20000), 0, 200);
+			close_empty(x, GIB);
+		}
 	}
+}
+
+/* What a cache keeps: as posix.h says of each order, and all of it comes back when it is missed. */
+static void caches_are_bounded(void **state)
+{
+	struct pagus_posix *x = open_bytes(GIB);
+	const struct pagus *p = pagus_posix_instance(x);
+	struct pagus_pcp_info pcp;
+	void *blocks[512];
+
+	(void)state;
+	stay_on(0);
+	assert_int_equal(pagus_pcp_info(p, 0, 0, &pcp), PAGUS_OK);
+	for (uint32_t order = 0; order <= 9; order++) {
+		uint32_t most = pcp.high_max / 64 >> order, nr = 512 >> (order > 4 ? order - 4 : 0);
+		struct pagus_zone_info before, after;
+		struct pagus_pcp_info held;
+
+		most = most > 128 ? 128 : most;
+		if (most == 0 && pcp.high_max / 16 >> order)
+			most = 1;
+		for (uint32_t n = 0; n < nr; n++)
+			assert_non_null(blocks[n] = pagus_posix_get(x, GFP_TRY, order));
+		for (uint32_t n = 0; n < nr; n++)
+			assert_int_equal(pagus_posix_put(x, blocks[n], order), PAGUS_OK);
+		assert_int_equal(pagus_pcp_info(p, 0, 0, &held), PAGUS_OK);
+		pagus_zone_info(p, 0, &before);
+		pagus_drain_cpu(pagus_posix_instance(x), 0);
+		pagus_zone_info(p, 0, &after);
+		assert_in_range(after.free_pages - before.free_pages - before.deferred_pages - held.count,
+				most ? 1u << order : 0, most << order);
+	}
+	sched_setaffinity(0, sizeof(allowed), &allowed);
+	close_empty(x, GIB);
 }
 
 /* A listener is told of every page; blocks and what is to be wiped are no single pages. */
@@ -230,7 +271,7 @@ static void contents_stay_under_migration(void **state)
 	}
 }
 
-/* Loans end from other CPUs all the time, in the middle of sequences. */
+/* Caches are closed from other CPUs all the time, in the middle of sequences. */
 static void contents_stay_under_drains(void **state)
 {
 	struct hot_load loads[NR_THREADS];
@@ -293,6 +334,31 @@ static void bad_frees_are_refused(void **state)
 	assert_int_equal(pagus_posix_put(x, pagus_posix_pointer(x, 0), 11), PAGUS_BAD_ORDER);
 	assert_int_equal(pagus_posix_put(x, &stop, 0), PAGUS_BAD_RANGE);
 	close_empty(x, BYTES);
+}
+
+static void bad_frees_of_blocks_are_refused(void **state)
+{
+	struct pagus_posix *x = open_bytes(GIB);
+
+	(void)state;
+	for (uint32_t order = 1; order <= 9; order++) {
+		char *block = pagus_posix_get(x, GFP_TRY, order);
+
+		assert_non_null(block);
+		for (uint32_t other = 0; other <= 9; other++)
+			if (other != order && (uintptr_t)block % (4096u << other) == 0)
+				assert_int_equal(pagus_posix_put(x, block, other), PAGUS_WRONG_ORDER);
+		assert_int_equal(pagus_posix_put(x, block + 4096, 0), PAGUS_NOT_ALLOCATED);
+		for (uint32_t n = 0; n < 2; n++) {
+			stay_on(n);
+			assert_int_equal(pagus_posix_put(x, block, order),
+					 n ? PAGUS_DOUBLE_FREE : PAGUS_OK);
+			assert_int_equal(pagus_posix_put(x, block, order), PAGUS_DOUBLE_FREE);
+			assert_int_equal(pagus_posix_put(x, block, 0), PAGUS_DOUBLE_FREE);
+		}
+	}
+	sched_setaffinity(0, sizeof(allowed), &allowed);
+	close_empty(x, GIB);
 }
 
 /* Of a page that two free at once one is refused, and it is handed out once. */
@@ -392,8 +458,8 @@ static void children_go_on_with_sequences(void **state)
 	close_empty(like.x, BYTES);
 }
 
-/* An instance ends with pages lent and in use, while another goes on. */
-static void instances_end_with_loans(void **state)
+/* An instance ends with blocks cached and in use, while another goes on. */
+static void instances_end_with_caches(void **state)
 {
 	struct hot_load loads[NR_THREADS];
 	struct hot_load like = { .x = open_bytes(BYTES), .seed = unit_seed() };
@@ -417,6 +483,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pairs_make_no_call),
+		cmocka_unit_test(caches_are_bounded),
+		cmocka_unit_test(bad_frees_of_blocks_are_refused),
 		cmocka_unit_test(what_others_want_to_know_is_a_call),
 		cmocka_unit_test(contents_stay_under_migration),
 		cmocka_unit_test(contents_stay_under_drains),
@@ -424,7 +492,7 @@ int main(void)
 		cmocka_unit_test(an_address_is_handed_out_once),
 		cmocka_unit_test(freezing_stops_sequences),
 		cmocka_unit_test(children_go_on_with_sequences),
-		cmocka_unit_test(instances_end_with_loans),
+		cmocka_unit_test(instances_end_with_caches),
 	};
 
 	if (sched_getaffinity(0, sizeof(allowed), &allowed))

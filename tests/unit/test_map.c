@@ -202,10 +202,7 @@ static void ask_for_the_rest(const struct pg_map *m, uint32_t start)
 
 	for (uint32_t bit = 0; bit < pages; bit++) {
 		uint32_t kind = oracle[start + bit].kind;
-		bool single = kind == PAGUS_PAGE_FREE ||
-			      (kind == PAGUS_PAGE_ALLOCATED && oracle[start + bit].order == 0);
 
-		assert_int_equal(pg_map_single(m, bit / 64) >> bit % 64 & 1, single);
 		remote += oracle[start + bit].remote;
 		if (!oracle[start + bit].remote &&
 		    (kind == PAGUS_PAGE_ALLOCATED || kind == PAGUS_PAGE_INHERITED))
@@ -331,44 +328,39 @@ static void a_word_is_absorbed_once(void **state)
 	}
 }
 
-/* A lent pageblock's free pages have the type already; when it comes back they have none. */
-static void a_loan_types_its_free_pages(void **state)
+/* What is taken and freed many at once is as by single blocks. */
+static void many_blocks_are_as_single_ones(void **state)
 {
 	(void)state;
-	for (uint32_t type = 0; type < 3; type++) {
-		struct pg_map *m;
-		uint64_t low[PG_MAP_WORDS], high[PG_MAP_WORDS];
+	for (uint32_t order = 0; order <= 6; order++) {
+		for (uint32_t type = 0; type < 3; type++) {
+			struct pg_map *m, by_one, before;
+			uint64_t heads;
 
-		open_with_order(9);
-		m = pg_map_at(st, 0);
-		pg_map_take(st, st->first_page, 9);
-		pg_map_set_free(st, st->first_page + 64, 6);
-		pg_map_set_free(st, st->first_page + 300, 2);
-		pg_map_grant(st, st->first_page + 128, 3, PAGUS_MOVABLE);
-		for (uint32_t w = 0; w < PG_MAP_WORDS; w++) {
-			low[w] = m->low[w];
-			high[w] = m->high[w];
+			open_with_order(9);
+			m = pg_map_at(st, 0);
+			pg_map_take(st, st->first_page, 9);
+			pg_map_set_free(st, st->first_page + 64, 6);
+			pg_map_grant(st, st->first_page + 64 + 5, 0, PAGUS_MOVABLE);
+			before = *m;
+			heads = pg_map_heads(m, 1, order);
+			for (uint32_t bit = 0; bit < 64; bit++)
+				assert_int_equal(heads >> bit & 1,
+						 bit % (1u << order) == 0 && pg_map_run(m, 64 + bit, order));
+			assert_int_equal(!heads, order == 6);
+			for (uint64_t rest = heads; rest; rest &= rest - 1)
+				pg_map_hand_out(st, st->first_page + 64 + (uint32_t)__builtin_ctzll(rest),
+						order, type);
+			by_one = *m;
+			*m = before;
+			pg_map_hand_out_many(m, 1, heads, order, type);
+			assert_memory_equal(m, &by_one, sizeof(*m));
+			/* Those that are free are no news. */
+			assert_int_equal(pg_map_free_pages(m, 1, ~(UINT64_C(1) << 5)),
+					 before.nr_free - by_one.nr_free);
+			assert_memory_equal(m, &before, sizeof(*m));
+			lab_close(&lab);
 		}
-		pg_map_lend(st, m, type);
-		/* The borrower takes three of them and puts one that was in use. */
-		m->free[1] &= ~UINT64_C(7);
-		m->free[0] |= 2;
-		for (uint32_t k = 0; k < 3; k++) {
-			const struct pg_view look = pg_map_view(st, st->first_page + 64 + k);
-
-			assert_int_equal(look.kind, PAGUS_PAGE_ALLOCATED);
-			assert_int_equal(look.type, type);
-			assert_int_equal(look.order, 0);
-		}
-		pg_map_unlend(st, m);
-		assert_int_equal(m->nr_free, 64 + 4 - 3 + 1);
-		low[1] |= type & 1 ? 7 : 0;
-		high[1] |= type & 2 ? 7 : 0;
-		for (uint32_t w = 0; w < PG_MAP_WORDS; w++) {
-			assert_true(m->low[w] == low[w]);
-			assert_true(m->high[w] == high[w]);
-		}
-		lab_close(&lab);
 	}
 }
 
@@ -405,7 +397,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(maps_tell_what_an_array_of_pages_tells),
 		cmocka_unit_test(a_word_is_absorbed_once),
-		cmocka_unit_test(a_loan_types_its_free_pages),
+		cmocka_unit_test(many_blocks_are_as_single_ones),
 		cmocka_unit_test(a_page_is_no_hole_at_any_moment),
 	};
 

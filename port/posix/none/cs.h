@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* No restartable sequences for this processor: every page is got and put by a call. */
+/* No restartable sequences for this processor: every block is got and put by a call. */
 #ifndef PX_CS_H
 #define PX_CS_H
 
@@ -7,20 +7,43 @@
 
 #define PX_HAS_CS false
 
-static inline void *px_cs_take(struct px_hot *hots, uint32_t nr_cpus, uint32_t type)
+static inline uint32_t px_cs_pop(struct px_hot *hots, uint32_t nr_cpus, uint64_t stack)
 {
 	(void)hots;
 	(void)nr_cpus;
-	(void)type;
-	return NULL;
+	(void)stack;
+	return PX_HOT_NO_PAGE;
 }
 
-static inline bool px_cs_put(struct px_hot *hots, uint32_t nr_cpus, const void *address)
+static inline bool px_cs_push(struct px_hot *hots, uint32_t nr_cpus, uint64_t stack, uint32_t page)
 {
 	(void)hots;
 	(void)nr_cpus;
-	(void)address;
+	(void)stack;
+	(void)page;
 	return false;
+}
+
+static inline uint32_t px_cs_push_many(struct px_hot *hots, uint32_t nr_cpus, uint64_t stack,
+				       const uint32_t *pages, uint32_t count)
+{
+	(void)hots;
+	(void)nr_cpus;
+	(void)stack;
+	(void)pages;
+	(void)count;
+	return 0;
+}
+
+static inline uint32_t px_cs_pop_many(struct px_hot *hots, uint32_t nr_cpus, uint64_t stack,
+				      uint32_t *pages, uint32_t count)
+{
+	(void)hots;
+	(void)nr_cpus;
+	(void)stack;
+	(void)pages;
+	(void)count;
+	return 0;
 }
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * Restartable sequences for x86-64. Each runs from label 1 to label 2, whose store before is the
  * only one that counts; a thread that is moved, preempted or interrupted by a signal in between
- * begins anew at label 0. So what the sequence has read of its CPU's hot pageblock holds when it
- * stores. The kernel checks that the signature stands before the address where it goes on.
+ * begins anew at label 0. So what the sequence has read of its CPU's cache holds when it stores. The
+ * kernel checks that the signature stands before the address where it goes on.
  */
 #ifndef PX_CS_H
 #define PX_CS_H
@@ -16,12 +16,14 @@
 
 extern const ptrdiff_t __rseq_offset __attribute__((weak));
 
-_Static_assert(sizeof(struct px_hot) == 128, "the sequences multiply by it");
-_Static_assert(offsetof(struct px_hot, base) == 8 && offsetof(struct px_hot, word) == 16 &&
-	       offsetof(struct px_hot, remote) == 24 && offsetof(struct px_hot, single) == 32 &&
-	       offsetof(struct px_hot, type) == 96, "the sequences use these");
+_Static_assert(sizeof(struct px_hot) == 32768, "the sequences multiply by it");
+_Static_assert(offsetof(struct px_hot, page) == 256 && PX_HOT_SLOTS == 128 &&
+	       offsetof(struct px_hot_stack, most) == 2, "the sequences use these");
 
-/* Where the thread's struct rseq has cpu_id and rseq_cs, and what to write there. */
+/*
+ * Where the thread's struct rseq has cpu_id and rseq_cs, and what to write there. Then the stack's
+ * two counts are in `nr` and `most`, if it may be used.
+ */
 #define PX_CS_BEGIN                                                                                \
 	".pushsection __rseq_cs, \"aw\"\n"                                                         \
 	".balign 32\n"                                                                            \
@@ -38,86 +40,138 @@ _Static_assert(offsetof(struct px_hot, base) == 8 && offsetof(struct px_hot, wor
 	"1: movl %%fs:4(%[rseq]), %k[hot]\n"                                                      \
 	"cmpl %[nr_cpus], %k[hot]\n"                                                              \
 	"jae 5f\n"                                                                                \
-	"shlq $7, %[hot]\n"                                                                       \
+	"shlq $15, %[hot]\n"                                                                      \
 	"addq %[hots], %[hot]\n"                                                                  \
-	"movq (%[hot]), %[free]\n"                                                                \
-	"testq %[free], %[free]\n"                                                                \
-	"jz 5f\n"
+	"movzwl 2(%[hot], %[stack], 4), %k[most]\n"                                               \
+	"testl %k[most], %k[most]\n"                                                              \
+	"jz 5f\n"                                                                                \
+	"movzwl (%[hot], %[stack], 4), %k[nr]\n"
 
-/* A page of the CPU's hot pageblock; NULL if it has none for requests of this type. */
-static inline void *px_cs_take(struct px_hot *hots, uint32_t nr_cpus, uint32_t type)
+/* Pop a block of the CPU's stack; PX_HOT_NO_PAGE if it has none. */
+static inline uint32_t px_cs_pop(struct px_hot *hots, uint32_t nr_cpus, uint64_t stack)
 {
-	uint64_t hot, free, word, bits, bit, left;
+	uint64_t hot, nr, most;
 
 	__asm__ volatile(
 		PX_CS_BEGIN
-		"cmpl %[type], 96(%[hot])\n"
-		"jne 5f\n"
-		"movq 16(%[hot]), %[word]\n"
-		"movl $8, %k[left]\n"
-		"7: movq (%[free], %[word], 8), %[bits]\n"
-		"bsfq %[bits], %[bit]\n"
-		"jnz 8f\n"
-		"incl %k[word]\n"
-		"andl $7, %k[word]\n"
-		"decl %k[left]\n"
-		"jnz 7b\n"
-		"jmp 5f\n"
-		"8: movq %[word], 16(%[hot])\n"
-		"leaq -1(%[bits]), %[left]\n"
-		"andq %[bits], %[left]\n"
-		"leaq (%[free], %[word], 8), %[free]\n"
-		"shlq $6, %[word]\n"
-		"addq %[bit], %[word]\n"
-		"shlq $12, %[word]\n"
-		"addq 8(%[hot]), %[word]\n"
-		"movq %[left], (%[free])\n"
+		"decl %k[nr]\n"
+		"js 5f\n"
+		"movl %k[stack], %k[most]\n"
+		"shll $7, %k[most]\n"
+		"addl %k[nr], %k[most]\n"
+		"movl 256(%[hot], %[most], 4), %k[most]\n"
+		"movw %w[nr], (%[hot], %[stack], 4)\n"
 		"2: jmp 6f\n"
-		"5: xorl %k[word], %k[word]\n"
+		"5: movl $-1, %k[most]\n"
 		"6:\n"
-		: [hot] "=&r"(hot), [free] "=&r"(free), [word] "=&r"(word), [bits] "=&r"(bits),
-		  [bit] "=&r"(bit), [left] "=&r"(left)
-		: [rseq] "r"(__rseq_offset), [nr_cpus] "r"(nr_cpus), [hots] "r"(hots), [type] "r"(type)
+		: [hot] "=&r"(hot), [nr] "=&r"(nr), [most] "=&r"(most)
+		: [rseq] "r"(__rseq_offset), [nr_cpus] "r"(nr_cpus), [hots] "r"(hots),
+		  [stack] "r"(stack)
 		: "memory", "cc");
-	return (void *)word;
+	return (uint32_t)most;
 }
 
-/* Take back a page of the CPU's hot pageblock. False, and nothing is done: it is not so simple. */
-static inline bool px_cs_put(struct px_hot *hots, uint32_t nr_cpus, const void *address)
+/* Push a block onto the CPU's stack. False, and nothing is done: it is full, or not to be used. */
+static inline bool px_cs_push(struct px_hot *hots, uint32_t nr_cpus, uint64_t stack, uint32_t page)
 {
-	uint64_t hot, free, page, word, bits;
+	uint64_t hot, nr, most;
 
 	__asm__ volatile(
 		PX_CS_BEGIN
-		"movq %[address], %[page]\n"
-		"subq 8(%[hot]), %[page]\n"
-		"shrq $12, %[page]\n"
-		"cmpq $512, %[page]\n"
+		"cmpl %k[most], %k[nr]\n"
 		"jae 5f\n"
-		"movq %[page], %[word]\n"
-		"shrq $6, %[word]\n"
-		"movq 32(%[hot], %[word], 8), %[bits]\n"
-		"btq %[page], %[bits]\n"
-		"jnc 5f\n"
-		"movq 24(%[hot]), %[bits]\n"
-		"movq (%[bits], %[word], 8), %[bits]\n"
-		"btq %[page], %[bits]\n"
-		"jc 5f\n"
-		"movq (%[free], %[word], 8), %[bits]\n"
-		"btsq %[page], %[bits]\n"
-		"jc 5f\n"
-		"movq %[word], 16(%[hot])\n"
-		"movq %[bits], (%[free], %[word], 8)\n"
-		"2: movl $1, %k[page]\n"
+		"movl %k[stack], %k[most]\n"
+		"shll $7, %k[most]\n"
+		"addl %k[nr], %k[most]\n"
+		"movl %[page], 256(%[hot], %[most], 4)\n"
+		"incl %k[nr]\n"
+		"movw %w[nr], (%[hot], %[stack], 4)\n"
+		"2: movl $1, %k[most]\n"
 		"jmp 6f\n"
-		"5: xorl %k[page], %k[page]\n"
+		"5: xorl %k[most], %k[most]\n"
 		"6:\n"
-		: [hot] "=&r"(hot), [free] "=&r"(free), [page] "=&r"(page), [word] "=&r"(word),
-		  [bits] "=&r"(bits)
+		: [hot] "=&r"(hot), [nr] "=&r"(nr), [most] "=&r"(most)
 		: [rseq] "r"(__rseq_offset), [nr_cpus] "r"(nr_cpus), [hots] "r"(hots),
-		  [address] "r"(address)
+		  [stack] "r"(stack), [page] "r"(page)
 		: "memory", "cc");
-	return page;
+	return most;
+}
+
+/* Push as many of the blocks as there is room for, the first of them: how many. */
+static inline uint32_t px_cs_push_many(struct px_hot *hots, uint32_t nr_cpus, uint64_t stack,
+				       const uint32_t *pages, uint32_t count)
+{
+	uint64_t hot, nr, most, done;
+	uint32_t page;
+
+	__asm__ volatile(
+		PX_CS_BEGIN
+		"xorl %k[done], %k[done]\n"
+		"subl %k[nr], %k[most]\n"
+		"jbe 5f\n"
+		"cmpl %[count], %k[most]\n"
+		"cmoval %[count], %k[most]\n"
+		"movl %k[stack], %k[done]\n"
+		"shll $7, %k[done]\n"
+		"addq %[done], %[nr]\n"
+		"leaq 256(%[hot], %[nr], 4), %[nr]\n"
+		"xorl %k[done], %k[done]\n"
+		"7: movl (%[pages], %[done], 4), %[page]\n"
+		"movl %[page], (%[nr], %[done], 4)\n"
+		"incl %k[done]\n"
+		"cmpl %k[most], %k[done]\n"
+		"jb 7b\n"
+		"movzwl (%[hot], %[stack], 4), %k[nr]\n"
+		"addl %k[done], %k[nr]\n"
+		"movw %w[nr], (%[hot], %[stack], 4)\n"
+		"2: jmp 6f\n"
+		"5: xorl %k[done], %k[done]\n"
+		"6:\n"
+		: [hot] "=&r"(hot), [nr] "=&r"(nr), [most] "=&r"(most), [done] "=&r"(done),
+		  [page] "=&r"(page)
+		: [rseq] "r"(__rseq_offset), [nr_cpus] "r"(nr_cpus), [hots] "r"(hots),
+		  [stack] "r"(stack), [pages] "r"(pages), [count] "r"(count)
+		: "memory", "cc");
+	return (uint32_t)done;
+}
+
+/* Pop up to `count` blocks, the topmost last: how many. */
+static inline uint32_t px_cs_pop_many(struct px_hot *hots, uint32_t nr_cpus, uint64_t stack,
+				      uint32_t *pages, uint32_t count)
+{
+	uint64_t hot, nr, most, done;
+	uint32_t page;
+
+	__asm__ volatile(
+		PX_CS_BEGIN
+		"movl %k[nr], %k[most]\n"
+		"cmpl %[count], %k[most]\n"
+		"cmoval %[count], %k[most]\n"
+		"testl %k[most], %k[most]\n"
+		"jz 5f\n"
+		"subl %k[most], %k[nr]\n"
+		"movl %k[stack], %k[done]\n"
+		"shll $7, %k[done]\n"
+		"addq %[nr], %[done]\n"
+		"leaq 256(%[hot], %[done], 4), %[nr]\n"
+		"xorl %k[done], %k[done]\n"
+		"7: movl (%[nr], %[done], 4), %[page]\n"
+		"movl %[page], (%[pages], %[done], 4)\n"
+		"incl %k[done]\n"
+		"cmpl %k[most], %k[done]\n"
+		"jb 7b\n"
+		"movzwl (%[hot], %[stack], 4), %k[nr]\n"
+		"subl %k[done], %k[nr]\n"
+		"movw %w[nr], (%[hot], %[stack], 4)\n"
+		"2: jmp 6f\n"
+		"5: xorl %k[done], %k[done]\n"
+		"6:\n"
+		: [hot] "=&r"(hot), [nr] "=&r"(nr), [most] "=&r"(most), [done] "=&r"(done),
+		  [page] "=&r"(page)
+		: [rseq] "r"(__rseq_offset), [nr_cpus] "r"(nr_cpus), [hots] "r"(hots),
+		  [stack] "r"(stack), [pages] "r"(pages), [count] "r"(count)
+		: "memory", "cc");
+	return (uint32_t)done;
 }
 
 #endif
