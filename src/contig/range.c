@@ -174,7 +174,10 @@ static pagus_pfn_t take_pageblock(struct pg_call *c, const struct range *r, pagu
 		if (next == pfn)
 			break;
 	}
+	/* The last block may reach beyond the pageblock. */
 	pg_spb_changed(c, r->z, pg_index(c->st, from), 0);
+	for (next = end; next < pfn; next += UINT64_C(1) << c->st->pageblock_order)
+		pg_spb_changed(c, r->z, pg_index(c->st, next), 0);
 	pg_zone_unlock(c, r->z);
 	/* Nobody else knows these records. */
 	if (!pg_mapped(c->st))

@@ -151,6 +151,27 @@ static void test_property_40_masks(void **context)
 	}
 }
 
+/* A free block that is taken may begin in one pageblock and end in another: both are counted anew. */
+static void test_superpageblocks_count_what_a_range_took(void **context)
+{
+	static const struct pagus_range memory = { .nr_pages = PAGES, .zone = PAGUS_ZONE_BY_CEILING };
+	uint64_t seed = unit_seed();
+
+	(void)context;
+	for (uint32_t n = 0; n < 200; n++) {
+		struct pagus_config cfg = lab_config(&memory, 1, "superpageblock");
+		pagus_pfn_t start = lab_random(&seed, PAGES - 2048);
+		uint64_t nr = 1 + lab_random(&seed, 2047);
+		struct contig_lab l;
+
+		contig_boot(&l, &cfg, PAGES, 0);
+		assert_int_equal(alloc_range(&l, start, nr, GFP_KERNEL), PAGUS_OK);
+		unit_check(&l.lab);
+		assert_int_equal(pagus_free_contig_range(&l.lab.p, start, nr), PAGUS_OK);
+		contig_close(&l);
+	}
+}
+
 static void test_property_41_compound(void **context)
 {
 	static const struct { pagus_pfn_t start; uint64_t nr; } refused[] = {
@@ -350,6 +371,7 @@ int main(void)
 		cmocka_unit_test(test_property_38_tails),
 		cmocka_unit_test(test_property_39_pinned),
 		cmocka_unit_test(test_property_40_masks),
+		cmocka_unit_test(test_superpageblocks_count_what_a_range_took),
 		cmocka_unit_test(test_property_41_compound),
 		cmocka_unit_test(test_property_42_aligned_results),
 		cmocka_unit_test(test_gigantic),
