@@ -34,7 +34,7 @@ struct px_hot {
 	uint32_t refused;      /* opens in a row */
 	struct px_lock lock;   /* of who opens or closes */
 	_Alignas(256) uint32_t page[PX_HOT_STACKS][PX_HOT_SLOTS]; /* pfns */
-	_Alignas(32768) char end[];
+	char pad[32768 - 256 - PX_HOT_STACKS * PX_HOT_SLOTS * sizeof(uint32_t)];
 };
 
 /* Port calls, and whether the instance can have them: then x->hot is there. */
