@@ -70,13 +70,13 @@ void px_hot_renew(void)
 
 /* ---- open and close -------------------------------------------------------------------------- */
 
-static uint16_t most_of(uint32_t order, uint32_t pages)
+static uint32_t most_of(uint32_t order, uint32_t pages)
 {
 	uint32_t most = pages / SHARE >> order;
 
 	if (most == 0 && pages / ONE_SHARE >> order)
 		most = 1;
-	return (uint16_t)(most < PX_HOT_SLOTS ? most : PX_HOT_SLOTS);
+	return most < PX_HOT_SLOTS ? most : PX_HOT_SLOTS;
 }
 
 /* Under the pcp's lock: who closes meanwhile is not waited for. */

@@ -24,7 +24,7 @@
 
 /* Only sequences write `nr`; `most` is zero where nothing may be pushed or popped. */
 struct px_hot_stack {
-	uint16_t nr, most;
+	uint32_t nr, most;
 };
 
 /* cs.h knows where the stacks and the pages are, and the size. */
@@ -33,8 +33,8 @@ struct px_hot {
 	uint32_t zone;         /* of the CPU's own node: the only one whose blocks are kept */
 	uint32_t refused;      /* opens in a row */
 	struct px_lock lock;   /* of who opens or closes */
-	_Alignas(256) uint32_t page[PX_HOT_STACKS][PX_HOT_SLOTS]; /* pfns */
-	char pad[32768 - 256 - PX_HOT_STACKS * PX_HOT_SLOTS * sizeof(uint32_t)];
+	_Alignas(512) uint32_t page[PX_HOT_STACKS][PX_HOT_SLOTS]; /* pfns */
+	char pad[32768 - 512 - PX_HOT_STACKS * PX_HOT_SLOTS * sizeof(uint32_t)];
 };
 
 /* Port calls, and whether the instance can have them: then x->hot is there. */

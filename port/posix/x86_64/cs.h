@@ -17,8 +17,8 @@
 extern const ptrdiff_t __rseq_offset __attribute__((weak));
 
 _Static_assert(sizeof(struct px_hot) == 32768, "the sequences multiply by it");
-_Static_assert(offsetof(struct px_hot, page) == 256 && PX_HOT_SLOTS == 128 &&
-	       offsetof(struct px_hot_stack, most) == 2, "the sequences use these");
+_Static_assert(offsetof(struct px_hot, page) == 512 && PX_HOT_SLOTS == 128 &&
+	       offsetof(struct px_hot_stack, most) == 4, "the sequences use these");
 
 /*
  * Where the thread's struct rseq has cpu_id and rseq_cs, and what to write there. Then the stack's
@@ -42,10 +42,10 @@ _Static_assert(offsetof(struct px_hot, page) == 256 && PX_HOT_SLOTS == 128 &&
 	"jae 5f\n"                                                                                \
 	"shlq $15, %[hot]\n"                                                                      \
 	"addq %[hots], %[hot]\n"                                                                  \
-	"movzwl 2(%[hot], %[stack], 4), %k[most]\n"                                               \
+	"movl 4(%[hot], %[stack], 8), %k[most]\n"                                               \
 	"testl %k[most], %k[most]\n"                                                              \
 	"jz 5f\n"                                                                                \
-	"movzwl (%[hot], %[stack], 4), %k[nr]\n"
+	"movl (%[hot], %[stack], 8), %k[nr]\n"
 
 /* Pop a block of the CPU's stack; PX_HOT_NO_PAGE if it has none. */
 static inline uint32_t px_cs_pop(struct px_hot *hots, uint32_t nr_cpus, uint64_t stack)
@@ -59,8 +59,8 @@ static inline uint32_t px_cs_pop(struct px_hot *hots, uint32_t nr_cpus, uint64_t
 		"movl %k[stack], %k[most]\n"
 		"shll $7, %k[most]\n"
 		"addl %k[nr], %k[most]\n"
-		"movl 256(%[hot], %[most], 4), %k[most]\n"
-		"movw %w[nr], (%[hot], %[stack], 4)\n"
+		"movl 512(%[hot], %[most], 4), %k[most]\n"
+		"movl %k[nr], (%[hot], %[stack], 8)\n"
 		"2: jmp 6f\n"
 		"5: movl $-1, %k[most]\n"
 		"6:\n"
@@ -83,9 +83,9 @@ static inline bool px_cs_push(struct px_hot *hots, uint32_t nr_cpus, uint64_t st
 		"movl %k[stack], %k[most]\n"
 		"shll $7, %k[most]\n"
 		"addl %k[nr], %k[most]\n"
-		"movl %[page], 256(%[hot], %[most], 4)\n"
+		"movl %[page], 512(%[hot], %[most], 4)\n"
 		"incl %k[nr]\n"
-		"movw %w[nr], (%[hot], %[stack], 4)\n"
+		"movl %k[nr], (%[hot], %[stack], 8)\n"
 		"2: movl $1, %k[most]\n"
 		"jmp 6f\n"
 		"5: xorl %k[most], %k[most]\n"
@@ -114,16 +114,16 @@ static inline uint32_t px_cs_push_many(struct px_hot *hots, uint32_t nr_cpus, ui
 		"movl %k[stack], %k[done]\n"
 		"shll $7, %k[done]\n"
 		"addq %[done], %[nr]\n"
-		"leaq 256(%[hot], %[nr], 4), %[nr]\n"
+		"leaq 512(%[hot], %[nr], 4), %[nr]\n"
 		"xorl %k[done], %k[done]\n"
 		"7: movl (%[pages], %[done], 4), %[page]\n"
 		"movl %[page], (%[nr], %[done], 4)\n"
 		"incl %k[done]\n"
 		"cmpl %k[most], %k[done]\n"
 		"jb 7b\n"
-		"movzwl (%[hot], %[stack], 4), %k[nr]\n"
+		"movl (%[hot], %[stack], 8), %k[nr]\n"
 		"addl %k[done], %k[nr]\n"
-		"movw %w[nr], (%[hot], %[stack], 4)\n"
+		"movl %k[nr], (%[hot], %[stack], 8)\n"
 		"2: jmp 6f\n"
 		"5: xorl %k[done], %k[done]\n"
 		"6:\n"
@@ -153,16 +153,16 @@ static inline uint32_t px_cs_pop_many(struct px_hot *hots, uint32_t nr_cpus, uin
 		"movl %k[stack], %k[done]\n"
 		"shll $7, %k[done]\n"
 		"addq %[nr], %[done]\n"
-		"leaq 256(%[hot], %[done], 4), %[nr]\n"
+		"leaq 512(%[hot], %[done], 4), %[nr]\n"
 		"xorl %k[done], %k[done]\n"
 		"7: movl (%[nr], %[done], 4), %[page]\n"
 		"movl %[page], (%[pages], %[done], 4)\n"
 		"incl %k[done]\n"
 		"cmpl %k[most], %k[done]\n"
 		"jb 7b\n"
-		"movzwl (%[hot], %[stack], 4), %k[nr]\n"
+		"movl (%[hot], %[stack], 8), %k[nr]\n"
 		"subl %k[done], %k[nr]\n"
-		"movw %w[nr], (%[hot], %[stack], 4)\n"
+		"movl %k[nr], (%[hot], %[stack], 8)\n"
 		"2: jmp 6f\n"
 		"5: xorl %k[done], %k[done]\n"
 		"6:\n"
