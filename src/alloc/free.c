@@ -163,21 +163,63 @@ bool pg_free_prepare(struct pg_call *c, uint32_t i, uint32_t order)
 	return prepare(c, i, order, true);
 }
 
+/* True: the block, *i, is to be freed now. */
+static bool prepare_one(struct pg_call *c, pagus_pfn_t pfn, uint32_t order, bool plain, uint32_t *i)
+{
+	enum pagus_status status = check(c->st, pfn, order, i);
+
+	if (status != PAGUS_OK) {
+		pg_free_refuse(c, status, pfn, *i, order);
+		return false;
+	}
+	return plain || prepare(c, *i, order, true);
+}
+
+/* A word's worth of blocks: those from pfns[*n] on, which then stands behind them. */
+struct word {
+	uint32_t i;     /* of its first page */
+	uint64_t heads;
+	bool right;     /* they are all blocks of the order */
+};
+
+/* Without maps, or of blocks as large as a word, each is a word by itself, and to be looked at. */
+static pg_inlined struct word next_word(const struct pagus_state *st, const pagus_pfn_t *pfns,
+					uint32_t nr, uint32_t order, uint32_t *n)
+{
+	uint32_t i = pg_index(st, pfns[*n]), bit;
+	struct word word = { .i = i };
+	pagus_pfn_t first;
+
+	if (!pg_mapped(st) || i == PG_NONE || order >= 6 || order >= st->pageblock_order) {
+		*n += 1;
+		return word;
+	}
+	bit = pg_map_bit(st, i);
+	first = pfns[*n] - (bit & 63);
+	word.i -= bit & 63;
+	for (; *n < nr && pfns[*n] - first < 64 && (pfns[*n] ^ first) >> st->pageblock_order == 0;
+	     *n += 1)
+		word.heads |= UINT64_C(1) << (pfns[*n] - first);
+	word.right = (word.heads & ~pg_map_blocks(pg_map(st, i), bit / 64, order)) == 0;
+	return word;
+}
+
 uint32_t pg_free_prepare_many(struct pg_call *c, const pagus_pfn_t *pfns, uint32_t nr, uint32_t order,
 			      uint32_t *blocks)
 {
 	/* Where nothing has to be done for each of them, they are counted together. */
 	const bool plain = pg_mapped(c->st) && !pg_read(c->st->content) && !c->p->port->check &&
 			   !pg_event_wanted(c, PAGUS_EVENT_FREE);
-	uint32_t kept = 0, i;
+	uint32_t kept = 0, n = 0;
 
-	for (uint32_t n = 0; n < nr; n++) {
-		enum pagus_status status = check(c->st, pfns[n], order, &i);
+	while (n < nr) {
+		uint32_t from = n;
+		struct word word = next_word(c->st, pfns, nr, order, &n);
 
-		if (pg_unlikely(status != PAGUS_OK))
-			pg_free_refuse(c, status, pfns[n], i, order);
-		else if (plain || prepare(c, i, order, true))
-			blocks[kept++] = i;
+		for (; plain && word.right && from < n; from++)
+			blocks[kept++] = word.i + (uint32_t)(pfns[from] & 63);
+		for (; from < n; from++)
+			kept += prepare_one(c, pfns[from], order, plain, &blocks[kept]);
 	}
 	if (plain) {
 		pg_count(c, PAGUS_COUNTER_free_ok, kept);

@@ -295,6 +295,25 @@ uint32_t pg_map_free_pages(struct pg_map *m, uint32_t word, uint64_t pages)
 	return pg_popcount(pages);
 }
 
+/* `run`: where so many tails follow each other as `heads` lack by then. */
+uint64_t pg_map_blocks(const struct pg_map *m, uint32_t word, uint32_t order)
+{
+	uint64_t low = pg_word_load(&m->low[word]), high = pg_word_load(&m->high[word]);
+	uint64_t heads = ~(pg_word_load(&m->free[word]) | pg_word_load(&m->tail[word]) |
+			   pg_word_load(&m->remote[word]) | (low & high));
+	uint64_t tails = pg_map_tails(m, word), run = tails;
+
+	heads &= aligned[order];
+	if (order > 0)
+		heads &= run >> 1;
+	for (uint32_t k = 1; k < order; k++) {
+		run &= run >> (1u << (k - 1));
+		heads &= run >> (1u << k);
+	}
+	/* One that goes on is of a larger order. */
+	return heads & ~(tails >> (1u << order));
+}
+
 /* A block that goes on behind its 2^order pages is aligned to more than these. */
 bool pg_map_is_block(const struct pagus_state *st, uint32_t i, uint32_t order)
 {

@@ -216,6 +216,9 @@ void pg_map_present(struct pagus_state *st, uint32_t i, uint32_t zone);
 /* The pageblock that begins at i is a hole, as it was when its record was new. */
 void pg_map_absent(struct pagus_state *st, uint32_t i);
 
+/* First pages of all blocks of just this order that are handed out in a word; order 0-5. */
+uint64_t pg_map_blocks(const struct pg_map *m, uint32_t word, uint32_t order);
+
 /*
  * Is there a block of just this order handed out at i? False also where it would take longer to say,
  * which view does.

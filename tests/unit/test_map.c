@@ -196,6 +196,18 @@ static void ask_for_free_blocks(const struct pg_map *m, uint32_t start)
 	assert_int_equal(m->nr_free, nr_free);
 }
 
+/* Blocks of a word all at once, as one by one. */
+static void ask_for_blocks(const struct pg_map *m, uint32_t start)
+{
+	for (uint32_t order = 0; order < 6 && order < st->pageblock_order; order++)
+		for (uint32_t bit = 0; bit < 1u << st->pageblock_order; bit++) {
+			bool there = bit % (1u << order) == 0 &&
+				     pg_map_is_block(st, st->first_page + start + bit, order);
+
+			assert_int_equal(pg_map_blocks(m, bit / 64, order) >> bit % 64 & 1, there);
+		}
+}
+
 static void ask_for_the_rest(const struct pg_map *m, uint32_t start)
 {
 	uint32_t pages = 1u << st->pageblock_order, used[3] = { 0 }, remote = 0;
@@ -210,6 +222,7 @@ static void ask_for_the_rest(const struct pg_map *m, uint32_t start)
 	}
 	for (uint32_t type = 0; type < 3; type++)
 		assert_int_equal(pg_map_used(st, m, type), used[type]);
+	ask_for_blocks(m, start);
 	assert_int_equal(pg_map_remote_pages(m), remote);
 }
 
