@@ -138,7 +138,7 @@ def load(path):
 def main():
     options = read_options(sys.argv[1:])
     result = load(options.result) if options.result else measure(options)
-    result["goals"] = goals.judge_all(result["measurements"], result["metadata"])
+    result["goals"] = goals.judge_all(result["measurements"], result["metadata"], result["adapters"])
     print("\n".join(table.text(result)))
     write(options.json, json.dumps(result, indent=1) + "\n")
     write(options.svg, "\n".join(plot.svg(result)) + "\n")

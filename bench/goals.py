@@ -48,7 +48,15 @@ def goal(text, unit, limit, value, where=None):
             "met": None if missed is None else missed == 0, "where": where}
 
 
-def judge(rows, metadata, policy):
+def whole_metadata(adapters, adapter):
+    """Per cent of the managed memory, of a process with all that goes with its instance."""
+    for row in adapters:
+        if row["adapter"] == adapter and row["metadata_bytes"]:
+            return 100 * row["metadata_bytes"] / (row["mib"] << 20)
+    return None
+
+
+def judge(rows, metadata, adapters, policy):
     adapter = "pagus:" + policy
     for text, limit, *place in TIMES:
         yield goal(text, "cas", limit, find(rows, adapter, *place))
@@ -61,8 +69,10 @@ def judge(rows, metadata, policy):
         if row["policy"] == policy and row["gib"] == METADATA_GIB:
             yield goal("metadata, share of %d GiB, %d CPUs; the goal is for a store of bitmaps" % (
                 row["gib"], row["cpus"]), "percent", METADATA_PERCENT_LIMIT, row["percent"])
+    yield goal("metadata of a process, with locks, caches and their byte for each page", "percent",
+               METADATA_PERCENT_LIMIT, whole_metadata(adapters, adapter))
 
 
-def judge_all(rows, metadata):
+def judge_all(rows, metadata, adapters):
     policies = [a[len("pagus:"):] for a in dict.fromkeys(r["adapter"] for r in rows) if a.startswith("pagus:")]
-    return {policy: list(judge(rows, metadata, policy)) for policy in policies}
+    return {policy: list(judge(rows, metadata, adapters, policy)) for policy in policies}

@@ -25,7 +25,7 @@ static void *create(struct bench_setup *setup)
 	if (status != PAGUS_OK)
 		return NULL;
 	setup->base = pagus_posix_pointer(port, 0);
-	setup->metadata_bytes = pagus_state_bytes(pagus_posix_instance(port));
+	setup->metadata_bytes = pagus_posix_metadata_bytes(port);
 	return port;
 }
 

@@ -137,6 +137,7 @@ struct pagus_posix_config {
 	                     * (nr_handles, or `move` of the calls), a worker a node compacts also when
 	                     * kswapd tells it to, and, looking every 500 ms, where free memory is much
 	                     * scattered (compact.h); the latter alone with no_kswapd */
+	bool no_cache;      /* no caches: each block is got and put by a call */
 	uint32_t tick_ms;   /* between vmstat ticks of all CPUs, which a worker makes; 0: there are
 	                     * none, and what idle CPUs hold is given back under pressure alone.
 	                     * The kernel's is 1000 */
@@ -221,6 +222,12 @@ enum pagus_status pagus_posix_put(struct pagus_posix *x, void *address, uint32_t
  * there until the system has taken them. 0 with HUGETLB: reserved huge pages stay so.
  */
 uint64_t pagus_posix_discard(struct pagus_posix *x, uint64_t at_least_bytes);
+
+/*
+ * Bytes of memory that the instance keeps for itself beside what it manages: the library's state, locks,
+ * caches and their byte for each page, and handles.
+ */
+uint64_t pagus_posix_metadata_bytes(const struct pagus_posix *x);
 
 /* The file of MEMFD memory, page 0 at offset 0; -1 with other backings. It stays the instance's. */
 int pagus_posix_memfd(const struct pagus_posix *x);

@@ -150,7 +150,7 @@ static enum pagus_status hand_over(struct pagus_posix *x, const struct pagus_pos
 	cfg.cpu_node = cpu_node;
 	cfg.dma_ceiling = cfg.dma32_ceiling = 0;
 	cfg.policy = config->policy ? config->policy : DEFAULT_POLICY;
-	px_hot_create(x, cpu_node);
+	px_hot_create(x, config, cpu_node);
 	status = init(x, &cfg);
 	if (status == PAGUS_OK)
 		status = set_tunables(x, config);
@@ -229,6 +229,11 @@ void pagus_posix_destroy(struct pagus_posix *x)
 		munmap(x->locks, x->locks_bytes);
 	px_memory_unmap(x);
 	free(x);
+}
+
+uint64_t pagus_posix_metadata_bytes(const struct pagus_posix *x)
+{
+	return x->state_bytes + x->locks_bytes + px_hot_bytes(x) + px_handles_bytes(x);
 }
 
 struct pagus *pagus_posix_instance(struct pagus_posix *x)

@@ -31,6 +31,13 @@ enum pagus_status px_handles_create(struct pagus_posix *x, const struct pagus_po
 	return PAGUS_OK;
 }
 
+uint64_t px_handles_bytes(const struct pagus_posix *x)
+{
+	const struct px_handles *t = x->handles;
+
+	return t ? sizeof(*t) + t->most * sizeof(*t->handle) + t->nr_pages * sizeof(*t->of_page) : 0;
+}
+
 void px_handles_destroy(struct pagus_posix *x)
 {
 	struct px_handles *t = x->handles;

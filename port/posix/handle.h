@@ -54,6 +54,7 @@ struct px_handles {
 /* Before there are threads: what the configuration asks for. */
 enum pagus_status px_handles_create(struct pagus_posix *x, const struct pagus_posix_config *config);
 void px_handles_destroy(struct pagus_posix *x);
+uint64_t px_handles_bytes(const struct pagus_posix *x);
 
 /* In a child: who had claimed blocks is not there. */
 void px_handles_renew(struct pagus_posix *x);

@@ -28,10 +28,11 @@ static bool barrier_registered(void)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-void px_hot_create(struct pagus_posix *x, const uint32_t *cpu_node)
+void px_hot_create(struct pagus_posix *x, const struct pagus_posix_config *config,
+		   const uint32_t *cpu_node)
 {
 	/* Two CPUs of one number would be in sequences at once. */
-	if (!PX_HAS_CS || x->cpu_source != PAGUS_POSIX_CPU_RSEQ ||
+	if (!PX_HAS_CS || config->no_cache || x->cpu_source != PAGUS_POSIX_CPU_RSEQ ||
 	    x->nr_cpus < (uint32_t)sysconf(_SC_NPROCESSORS_CONF) || !barrier_registered())
 		return;
 	x->hot = px_map_own(x->nr_cpus * sizeof(*x->hot));
@@ -51,6 +52,11 @@ void px_hot_settle(struct pagus_posix *x)
 {
 	if (x->hot && pagus_cache_open(&x->p, 0) == PAGUS_UNSUPPORTED)
 		px_hot_destroy(x);
+}
+
+uint64_t px_hot_bytes(const struct pagus_posix *x)
+{
+	return x->hot ? x->nr_cpus * sizeof(*x->hot) + (x->span >> PX_PAGE_BITS) : 0;
 }
 
 void px_hot_destroy(struct pagus_posix *x)

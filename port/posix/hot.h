@@ -40,9 +40,12 @@ struct px_hot {
 /* Port calls, and whether the instance can have them: then x->hot is there. */
 bool px_hot_open(void *ctx, uint32_t zone, uint32_t cpu, uint32_t pages);
 void px_hot_close(void *ctx, uint32_t zone, uint32_t cpu);
-void px_hot_create(struct pagus_posix *x, const uint32_t *cpu_node);
+void px_hot_create(struct pagus_posix *x, const struct pagus_posix_config *config,
+		   const uint32_t *cpu_node);
 void px_hot_settle(struct pagus_posix *x); /* once memory is handed over */
 void px_hot_destroy(struct pagus_posix *x);
+
+uint64_t px_hot_bytes(const struct pagus_posix *x);
 
 /* In a child, before its first call. */
 void px_hot_renew(void);

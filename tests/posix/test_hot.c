@@ -221,6 +221,21 @@ static void caches_are_bounded(void **state)
 	close_empty(x, GIB);
 }
 
+static void without_a_cache_each_block_is_a_call(void **state)
+{
+	struct pagus_posix *plain = open_with(&(struct pagus_posix_config){
+		.bytes = BYTES, .no_cache = true,
+	}), *cached = open_bytes(BYTES);
+
+	(void)state;
+	assert_in_range(pairs(plain, GFP_TRY, 1000), 3000, 4000);
+	/* A byte for each page, and the stacks. */
+	assert_in_range(pagus_posix_metadata_bytes(cached) - pagus_posix_metadata_bytes(plain),
+			BYTES / 4096, GIB / 4096 + ((uint64_t)sysconf(_SC_NPROCESSORS_CONF) << 15));
+	close_empty(plain, BYTES);
+	close_empty(cached, BYTES);
+}
+
 /* A listener is told of every page; blocks and what is to be wiped are no single pages. */
 static void note(void *ctx, const struct pagus_event *event)
 {
@@ -484,6 +499,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pairs_make_no_call),
 		cmocka_unit_test(caches_are_bounded),
+		cmocka_unit_test(without_a_cache_each_block_is_a_call),
 		cmocka_unit_test(bad_frees_of_blocks_are_refused),
 		cmocka_unit_test(what_others_want_to_know_is_a_call),
 		cmocka_unit_test(contents_stay_under_migration),
