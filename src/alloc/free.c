@@ -177,7 +177,8 @@ static bool prepare_one(struct pg_call *c, pagus_pfn_t pfn, uint32_t order, bool
 
 /* A word's worth of blocks: those from pfns[*n] on, which then stands behind them. */
 struct word {
-	uint32_t i;     /* of its first page */
+	uint32_t i;        /* its first page, */
+	pagus_pfn_t first; /* whose number this is */
 	uint64_t heads;
 	bool right;     /* they are all blocks of the order */
 };
@@ -188,18 +189,17 @@ static pg_inlined struct word next_word(const struct pagus_state *st, const pagu
 {
 	uint32_t i = pg_index(st, pfns[*n]), bit;
 	struct word word = { .i = i };
-	pagus_pfn_t first;
 
 	if (!pg_mapped(st) || i == PG_NONE || order >= 6 || order >= st->pageblock_order) {
 		*n += 1;
 		return word;
 	}
 	bit = pg_map_bit(st, i);
-	first = pfns[*n] - (bit & 63);
+	word.first = pfns[*n] - (bit & 63);
 	word.i -= bit & 63;
-	for (; *n < nr && pfns[*n] - first < 64 && (pfns[*n] ^ first) >> st->pageblock_order == 0;
-	     *n += 1)
-		word.heads |= UINT64_C(1) << (pfns[*n] - first);
+	for (; *n < nr && pfns[*n] - word.first < 64 &&
+	       (pfns[*n] ^ word.first) >> st->pageblock_order == 0; *n += 1)
+		word.heads |= UINT64_C(1) << (pfns[*n] - word.first);
 	word.right = (word.heads & ~pg_map_blocks(pg_map(st, i), bit / 64, order)) == 0;
 	return word;
 }
@@ -217,7 +217,7 @@ uint32_t pg_free_prepare_many(struct pg_call *c, const pagus_pfn_t *pfns, uint32
 		struct word word = next_word(c->st, pfns, nr, order, &n);
 
 		for (; plain && word.right && from < n; from++)
-			blocks[kept++] = word.i + (uint32_t)(pfns[from] & 63);
+			blocks[kept++] = word.i + (uint32_t)(pfns[from] - word.first);
 		for (; from < n; from++)
 			kept += prepare_one(c, pfns[from], order, plain, &blocks[kept]);
 	}

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "weave/scenario.h"
 
+#include <pagus/cache.h>
+
 #include <string.h>
 
 #include "weave/move.h"
@@ -28,7 +30,8 @@ static const struct scenario_role
 			    [CALL_FREE_NOLOCK] = 1 } },
 	compactor = { 3, { [CALL_COMPACT] = 2, [CALL_FREE] = 1 } },
 	mover = { 5, { [CALL_MOVE] = 4, [CALL_FREE] = 1 } },
-	anybody = { 10, { 4, 2, 5, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 } };
+	cacher = { 8, { [CALL_CACHE] = 4, [CALL_FILL] = 4, [CALL_SPILL] = 3, [CALL_DRAIN] = 1 } },
+	anybody = { 10, { 4, 2, 5, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 } };
 
 const struct scenario scenarios[] = {
 	{ "free", "an owner allocates, others free", 3, 16, .roles = { &owner, &freer, &freer } },
@@ -60,6 +63,10 @@ const struct scenario scenarios[] = {
 	  .roles = { &refiller, &drainer, &compactor, &compactor } },
 	{ "compact, plug", "while CPUs go and come, and change", 4, 40, .migrates = true,
 	  .interrupts = true, .roles = { &owner, &plugger, &compactor, &freer_ticks } },
+	{ "cache", "blocks are taken and freed many at once, while caches open and pcps go off", 4, 24,
+	  .migrates = true, .roles = { &cacher, &cacher, &switcher, &freer } },
+	{ "cache, plug", "while CPUs go and come, and pageblocks are isolated", 4, 24,
+	  .roles = { &cacher, &cacher, &plugger, &isolator } },
 	{ "anything", "all of it", 4, 24, .migrates = true, .interrupts = true, .captures = true,
 	  .roles = { &anybody, &anybody, &anybody, &anybody } },
 };
@@ -150,6 +157,41 @@ static void release_bulk(void)
 		world_freed(blocks[--nr]);
 }
 
+/* Blocks of one order at once; the first of another goes by itself. */
+static void spill(void)
+{
+	struct world_block blocks[BULK];
+	pagus_pfn_t pfns[BULK];
+	uint32_t nr = 0, same = 0;
+	uint64_t bad;
+
+	while (nr < BULK && same == nr && world_give_up(&actors[weave_self()].random, &blocks[nr])) {
+		pfns[nr] = blocks[nr].pfn;
+		same += blocks[nr].order == blocks[0].order;
+		nr++;
+	}
+	bad = pagus_counter_read(&world.p, PAGUS_COUNTER_free_bad);
+	if (same)
+		pagus_cache_spill(&world.p, pfns, same, blocks[0].order);
+	if (pagus_counter_read(&world.p, PAGUS_COUNTER_free_bad) != bad)
+		weave_fail("some of %u blocks at once are not freed", same);
+	if (same < nr)
+		must_free(pagus_free_pages(&world.p, pfns[same], blocks[same].order), blocks[same]);
+	while (nr > 0)
+		world_freed(blocks[--nr]);
+}
+
+static void fill(void)
+{
+	const struct pagus_request req = { .gfp = random_gfp(), .order = chance(2) ? 0 : chance(3),
+					   .node = PAGUS_NO_NODE };
+	pagus_pfn_t pfns[BULK];
+	uint32_t nr = pagus_cache_fill(&world.p, &req, 1 + chance(BULK), pfns);
+
+	while (nr > 0)
+		world_granted(pfns[--nr], req.order, req.gfp & __GFP_MOVABLE);
+}
+
 static void call_nolock(bool frees)
 {
 	struct pagus_result res;
@@ -238,6 +280,9 @@ static void make(enum scenario_call call, uint32_t here)
 	case CALL_ISOLATE: isolate(); break;
 	case CALL_COMPACT: move_compact(&actors[weave_self()].random); break;
 	case CALL_MOVE: move_some(&actors[weave_self()].random); break;
+	case CALL_CACHE: pagus_cache_open(&world.p, 0); break;
+	case CALL_FILL: fill(); break;
+	case CALL_SPILL: spill(); break;
 	case NR_CALLS: break;
 	}
 }

@@ -20,6 +20,9 @@ enum scenario_call {
 	CALL_ISOLATE,
 	CALL_MOVE,         /* what some blocks hold, elsewhere */
 	CALL_COMPACT,
+	CALL_CACHE,        /* a cache is opened */
+	CALL_FILL,         /* several blocks of one order at once, as for a cache */
+	CALL_SPILL,
 	NR_CALLS
 };
 

@@ -39,6 +39,7 @@ static pagus_pfn_t anchor;             /* only the zone takes such a block, and 
 static struct world_block captured[WORLD_PAGES]; /* in this hold of the zone's lock */
 static uint32_t nr_captured;
 static uint32_t nr_movers;             /* callers that may have pages in hand */
+static bool cache_is_open[WEAVE_CALLERS]; /* by CPU */
 static void *fresh;                    /* the instance as it was opened */
 
 static void must(enum pagus_status status, const char *what)
@@ -148,10 +149,31 @@ static bool capture(void *ctx, uint64_t pfn, uint32_t order)
 	return true;
 }
 
+/* What is in a cache is held, as what any caller was granted; here is whether it may be. */
+static bool cache_open(void *ctx, uint32_t zone, uint32_t cpu, uint32_t most)
+{
+	(void)ctx;
+	(void)zone;
+	(void)most;
+	weave_point("open");
+	cache_is_open[cpu] = true;
+	return true;
+}
+
+static void cache_close(void *ctx, uint32_t zone, uint32_t cpu)
+{
+	(void)ctx;
+	(void)zone;
+	weave_point("close");
+	cache_is_open[cpu] = false;
+	weave_point("closed");
+}
+
 static const struct pagus_port port = {
 	.cpu_pin = cpu_pin, .cpu_unpin = cpu_unpin, .lock = lock, .trylock = trylock,
 	.unlock = unlock, .capture = capture, .traits = owner_traits, .isolate = owner_isolate,
-	.move = owner_move, .putback = owner_putback,
+	.move = owner_move, .putback = owner_putback, .cache_open = cache_open,
+	.cache_close = cache_close,
 };
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -349,6 +371,9 @@ void world_expect_unowned(uint32_t cpu)
 	struct pagus_pcp_info pcp;
 	bool any_free = false;
 
+	for (uint32_t n = 0; n < world.nr_cpus; n++)
+		if (cache_is_open[n] && (cpu == WEAVE_NOBODY || cpu == n))
+			weave_fail("the cache of CPU %u is open, which may have none", n);
 	weave_alone(true);
 	for (uint32_t n = 0; n < WORLD_PAGES; n += 1u << WORLD_BLOCK_ORDER) {
 		must(pagus_page_info(&world.p, n, &page), "page");
@@ -380,6 +405,7 @@ void world_reset(uint64_t seed, uint32_t wanted)
 	nr_captured = nr_movers = 0;
 	memset(frozen, UINT8_MAX, sizeof(frozen));
 	memset(isolated, 0, sizeof(isolated));
+	memset(cache_is_open, 0, sizeof(cache_is_open));
 	memset(pages + anchor, HELD_TAIL, 1u << WORLD_MAX_ORDER);
 	pages[anchor] = HELD_FIRST;
 	world.nr_held = 0;
