@@ -5,9 +5,11 @@
  * anew at each step.
  *
  *     a tainted superpageblock has less free than its reserve
- *         -> its cheapest pageblocks are emptied, until it has two pageblocks more than that
+ *         -> its cheapest pageblocks are emptied, until it has two pageblocks more than that, as long as
+ *            there is room where none is tainted
  *     fewer superpageblocks are empty than superpageblocks_ready asks for
- *         -> the emptiest clean one is emptied, if the rest of the zone has room above its high mark
+ *         -> the emptiest clean one is emptied, if others in use have room, and the rest of the
+ *            zone above its high mark
  *     a request that cannot move would taint another superpageblock, and may wait
  *         -> room is made in those that are tainted (slow path, row "evacuate")
  *

@@ -105,16 +105,27 @@ static bool is_short(const struct pagus_state *st, const struct pg_spb *s)
 	return pg_read(s->free_pages) < enough;
 }
 
-/* Whole pageblocks first; else what can move among what cannot, so that the rest comes together. */
+/* Free pages of clean ones. */
+static int64_t clean_free(const struct pg_zone *z)
+{
+	return pg_read(z->free_pages) - (int64_t)pg_read(z->spb_tainted_free);
+}
+
+/*
+ * Whole pageblocks first; else what can move among what cannot, so that the rest comes together. What
+ * finds room in the same superpageblock alone, or in another tainted one, would be moved for ever.
+ */
 static bool make_room(struct pg_call *c, struct pg_zone *z, struct pg_spb *s)
 {
 	const struct choice pure = { PG_HOLDS_KERNEL, PAGUS_NR_MIGRATETYPES };
 	const struct choice mixed = { 0, PAGUS_NR_MIGRATETYPES };
+	const uint32_t before = pg_read(s->free_pages);
 	struct pg_map *m = cheapest(c->st, z, s, &pure);
 
 	if (!m)
 		m = cheapest(c->st, z, s, &mixed);
-	return m && empty_block(c, z, m);
+	return m && clean_free(z) >= cost(c->st, m) && empty_block(c, z, m) &&
+	       pg_read(s->free_pages) > before;
 }
 
 static struct pg_spb *shortest(const struct pagus_state *st, const struct pg_zone *z)
@@ -169,22 +180,26 @@ static uint32_t count_empty(const struct pagus_state *st, const struct pg_zone *
 }
 
 /*
- * The one to be emptied next: what is in use of it has to find room beside the high mark, while all
- * that is free of it is not there.
+ * The one to be emptied next: what is in use of it has to find room beside the high mark and what
+ * tainted ones keep, while what is free of it is not there; and in clean ones that are in use already,
+ * for it goes to an empty one before it goes to a tainted one.
  */
 static struct pg_spb *next_ready(const struct pagus_state *st, const struct pg_zone *z)
 {
+	const uint32_t empty = count_empty(st, z);
+	const int64_t used_free = clean_free(z) - ((int64_t)empty << st->superpageblock_order);
+	const int64_t kept = (int64_t)(pg_read(z->spb_kept_pages) + pg_mark(z, PAGUS_WMARK_HIGH));
 	struct pg_spb *best = NULL;
 
-	if (count_empty(st, z) >= st->tunable[PAGUS_TUNABLE_superpageblocks_ready])
+	if (empty >= st->tunable[PAGUS_TUNABLE_superpageblocks_ready])
 		return NULL;
 	for (uint32_t n = 0; n < z->nr_spbs; n++) {
 		struct pg_spb *s = pg_spb(st, z, n);
-		uint64_t pages = pages_of(st, s);
+		int64_t pages = (int64_t)pages_of(st, s);
 
 		if (pg_spb_is(s, PG_SPB_TAINTED) || pg_spb_is(s, PG_SPB_IMPERFECT) ||
 		    pg_read(s->resting) > 0 || pg_read(s->fullness) == PG_SPB_EMPTY ||
-		    pg_read(z->free_pages) < (int64_t)(pages + pg_mark(z, PAGUS_WMARK_HIGH)))
+		    used_free < pages || pg_read(z->free_pages) < pages + kept)
 			continue;
 		if (!best || pg_read(s->free_pages) > pg_read(best->free_pages))
 			best = s;
@@ -195,6 +210,7 @@ static struct pg_spb *next_ready(const struct pagus_state *st, const struct pg_z
 static bool empty_superpageblock(struct pg_call *c, struct pg_zone *z, struct pg_spb *s)
 {
 	pagus_pfn_t end = s->start_pfn + (UINT64_C(1) << c->st->superpageblock_order);
+	uint32_t empty = count_empty(c->st, z);
 	uint64_t used;
 	enum pagus_status status;
 
@@ -208,7 +224,7 @@ static bool empty_superpageblock(struct pg_call *c, struct pg_zone *z, struct pg
 	pg_rate_charge(c->st, z, used);
 	pg_count(c, PAGUS_COUNTER_evacuate_pages, used);
 	pg_count(c, PAGUS_COUNTER_evacuate_superpageblock, status == PAGUS_OK);
-	return status == PAGUS_OK;
+	return status == PAGUS_OK && count_empty(c->st, z) > empty;
 }
 
 /* ---- the worker --------------------------------------------------------------------------------- */

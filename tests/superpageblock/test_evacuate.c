@@ -22,7 +22,7 @@ struct host {
 	struct contig_lab l;
 	uint32_t nr_slots; /* that have been filled */
 	uint64_t seed;
-	pagus_pfn_t kernel[SPB]; /* pages in use that cannot move, of those who note them */
+	pagus_pfn_t kernel[SPB + 512]; /* pages in use that cannot move, of those who note them */
 };
 
 static void boot(struct host *h)
@@ -258,7 +258,7 @@ static uint32_t work(struct host *h)
 	uint32_t turns = 0;
 
 	while (pagus_work(&h->l.lab.p, PAGUS_WORKER_EVACUATE, 0))
-		assert_true(++turns < 10000);
+		assert_true(++turns < 100);
 	return turns;
 }
 
@@ -301,6 +301,58 @@ static void test_check_15(void **context)
 	contig_close(&h.l);
 }
 
+/*
+ * Two tainted superpageblocks: *full, which movable pages fill up to its reserve, and one that they have
+ * left again in part. The clean ones are full.
+ */
+static void crowd_two(struct host *h, uint32_t *full)
+{
+	uint32_t nr, filled;
+
+	pagus_tunable_set(&h->l.lab.p, PAGUS_TUNABLE_min_free_kbytes, 128);
+	for (nr = 0; nr_tainted(h) < 2; nr++) {
+		assert_true(nr < NR_OF(h->kernel));
+		h->kernel[nr] = unit_alloc(&h->l.lab, GFP_KERNEL, 0);
+	}
+	*full = (uint32_t)(h->kernel[0] / SPB);
+	for (uint32_t n = 0; n < nr - 1; n++)
+		if (h->kernel[n] / SPB == *full && h->kernel[n] % SPB >= SPB / 4)
+			unit_free(&h->l.lab, h->kernel[n], 0);
+	pagus_drain_all(&h->l.lab.p);
+	while (fill_one(h))
+		;
+	filled = h->nr_slots;
+	for (uint32_t slot = 0; slot < filled; slot++)
+		if (h->l.owner.slot[slot].pfn / SPB == h->kernel[nr - 1] / SPB && slot % 2)
+			contig_empty(&h->l, slot);
+	pagus_drain_all(&h->l.lab.p);
+}
+
+/* What could only move within the tainted ones is left where it is: nothing moves in a circle. */
+static void test_nothing_moves_among_tainted_ones(void **context)
+{
+	struct pagus_superpageblock_info s;
+	struct host h;
+	uint32_t full;
+
+	(void)context;
+	boot(&h);
+	crowd_two(&h, &full);
+	do {
+		unit_alloc(&h.l.lab, GFP_KERNEL, 0);
+		pagus_drain_all(&h.l.lab.p);
+		s = look(&h, full);
+	} while (s.free_pages >= s.reserve_pages);
+	assert_int_equal(nr_tainted(&h), 2);
+	for (uint32_t tick = 0; tick < 20; tick++) {
+		pagus_evacuate_tick(&h.l.lab.p, 0);
+		work(&h);
+	}
+	assert_int_equal(h.l.owner.moved_pages, 0);
+	contig_check(&h.l);
+	contig_close(&h.l);
+}
+
 /* As many are empty as are asked for, if there is room for what is in them; and then no more is moved. */
 static void test_ready(void **context)
 {
@@ -320,6 +372,36 @@ static void test_ready(void **context)
 	assert_false(pagus_evacuate_tick(&h.l.lab.p, 0));
 	assert_int_equal(h.l.owner.nr_moves, moved);
 	contig_close(&h.l);
+}
+
+/*
+ * One is empty, and half of another; two would be only if there were room for the rest of that in clean
+ * ones. With a tainted one there is room, but the empty one comes first.
+ */
+static void ready_is_beyond(uint64_t most, uint32_t nr_kernel)
+{
+	struct host h;
+
+	boot(&h);
+	for (uint32_t n = 0; n < nr_kernel; n++)
+		unit_alloc(&h.l.lab, GFP_KERNEL, 0);
+	age(&h, most, 0);
+	assert_int_equal(nr_empty(&h), 1);
+	assert_int_equal(pagus_tunable_set(&h.l.lab.p, PAGUS_TUNABLE_superpageblocks_ready, 2), PAGUS_OK);
+	for (uint32_t tick = 0; tick < 20; tick++) {
+		pagus_evacuate_tick(&h.l.lab.p, 0);
+		work(&h);
+	}
+	assert_int_equal(nr_empty(&h), 1);
+	assert_int_equal(h.l.owner.moved_pages, 0);
+	contig_close(&h.l);
+}
+
+static void test_ready_beyond_what_there_is(void **context)
+{
+	(void)context;
+	ready_is_beyond(PAGES - SPB * 3 / 2, 0);
+	ready_is_beyond(PAGES - SPB * 5 / 2, 1);
 }
 
 /* Who cannot wait taints, and room is made for the next. */
@@ -433,7 +515,9 @@ int main(void)
 		cmocka_unit_test(test_check_20),
 		cmocka_unit_test(test_compaction_leaves_the_reserve),
 		cmocka_unit_test(test_compaction_passes_over_what_holds_nothing_movable),
+		cmocka_unit_test(test_nothing_moves_among_tainted_ones),
 		cmocka_unit_test(test_ready),
+		cmocka_unit_test(test_ready_beyond_what_there_is),
 		cmocka_unit_test(test_requests_make_room),
 	};
 
