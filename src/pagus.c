@@ -416,20 +416,18 @@ static bool any_handed_over(const struct pagus_state *st)
 static bool sets_marks(enum pagus_tunable tunable)
 {
 	switch (tunable) {
-	case PAGUS_TUNABLE_watermark_boost_factor:
-	case PAGUS_TUNABLE_dirty_ratio:
-	case PAGUS_TUNABLE_defrag_mode:
-	case PAGUS_TUNABLE_extfrag_threshold:
-	case PAGUS_TUNABLE_compact_unevictable_allowed:
-	case PAGUS_TUNABLE_compaction_proactiveness:
-	case PAGUS_TUNABLE_compact_rate:
-	case PAGUS_TUNABLE_compact_choice:
-	case PAGUS_TUNABLE_online_policy:
-	case PAGUS_TUNABLE_auto_movable_ratio:
-	case PAGUS_TUNABLE_auto_movable_numa_aware:
-		return false;
+	case PAGUS_TUNABLE_min_free_kbytes:
+	case PAGUS_TUNABLE_watermark_scale_factor:
+	case PAGUS_TUNABLE_percpu_pagelist_high_fraction:
+	case PAGUS_TUNABLE_pcp_batch_scale_max:
+	case PAGUS_TUNABLE_lowmem_reserve_ratio_dma:
+	case PAGUS_TUNABLE_lowmem_reserve_ratio_dma32:
+	case PAGUS_TUNABLE_lowmem_reserve_ratio_normal:
+	case PAGUS_TUNABLE_lowmem_reserve_ratio_highmem:
+	case PAGUS_TUNABLE_lowmem_reserve_ratio_movable:
+		return true;
 	default:
-		return !sets_content(tunable);
+		return false;
 	}
 }
 

@@ -144,3 +144,10 @@ bool pagus_policy_known(const char *name)
 
 	return find_policy(name, &parts);
 }
+
+bool pagus_policy_superpageblocks(const char *name)
+{
+	struct parts parts;
+
+	return find_policy(name, &parts) && pg_places[parts.place]->superpageblocks;
+}

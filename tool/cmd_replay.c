@@ -12,9 +12,9 @@
 #include "replay/result.h"
 #include "report/report.h"
 
-#define USAGE "replay TRACE... [--policy NAME[,NAME...]] [--cpus N] [--defrag none|scan] " \
-	      "[--huge every=SECONDS[,order=9|18][,count=N][,hold=SECONDS]] [--closed-loop] " \
-	      "[--json FILE] [--html FILE]"
+#define USAGE "replay TRACE... [--policy NAME[,NAME...]] [--cpus N] [--defrag " \
+	      "none|scan|evacuate] [--ready K] [--huge every=SECONDS[,order=9|18][,count=N][,hold=SECONDS]] " \
+	      "[--closed-loop] [--json FILE] [--html FILE]"
 
 struct options {
 	const char *policies[RESULT_POLICIES];
@@ -88,6 +88,15 @@ static int parse_defrag(struct options *o, const char *text)
 	return cmd_fail("--defrag: %s", why);
 }
 
+static int parse_ready(struct options *o, const char *text)
+{
+	char why[256];
+
+	if (whatif_parse_ready(&o->whatif.ready, text, why, sizeof(why)))
+		return 0;
+	return cmd_fail("--ready: %s", why);
+}
+
 static int parse_huge(struct options *o, const char *text)
 {
 	char why[256];
@@ -103,6 +112,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 		{ "policy", required_argument, NULL, 'p' },
 		{ "cpus", required_argument, NULL, 'c' },
 		{ "defrag", required_argument, NULL, 'd' },
+		{ "ready", required_argument, NULL, 'r' },
 		{ "huge", required_argument, NULL, 'H' },
 		{ "closed-loop", no_argument, NULL, 'l' },
 		{ "json", required_argument, NULL, 'j' },
@@ -121,6 +131,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 			status = parse_cpus(o, optarg);
 		else if (c == 'd')
 			status = parse_defrag(o, optarg);
+		else if (c == 'r')
+			status = parse_ready(o, optarg);
 		else if (c == 'H')
 			status = parse_huge(o, optarg);
 		else if (c == 'l')
@@ -137,6 +149,16 @@ static int parse_options(int argc, char **argv, struct options *o)
 	if (status == 0 && o->html && argc - optind > 1)
 		status = cmd_fail("--html shows one trace; %d were given", argc - optind);
 	return status;
+}
+
+static int check_whatif(const struct options *o)
+{
+	char why[256];
+
+	for (uint32_t n = 0; n < o->nr_policies; n++)
+		if (!whatif_fits(&o->whatif, o->policies[n], why, sizeof(why)))
+			return cmd_fail("%s", why);
+	return 0;
 }
 
 /*
@@ -261,6 +283,8 @@ int cmd_replay(int argc, char **argv)
 	json_t *all = json_array(), *json = NULL;
 	int status = parse_options(argc, argv, &o);
 
+	if (status == 0)
+		status = check_whatif(&o);
 	if (status == 0)
 		status = check_outputs(&o, argv + optind, argc - optind);
 	for (int n = optind; status == 0 && n < argc; n++) {

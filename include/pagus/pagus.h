@@ -300,6 +300,8 @@ const char *pagus_refusal_text(enum pagus_refusal refusal);
 const char *pagus_policy_at(uint32_t n, const char **about);
 /* True if `name` is a named policy or PCP+PLACE of known parts. */
 bool pagus_policy_known(const char *name);
+/* True if it is known, and its zones have superpageblocks, where they are large enough. */
+bool pagus_policy_superpageblocks(const char *name);
 
 /* ---- Handing memory over -------------------------------------------------------------------- */
 

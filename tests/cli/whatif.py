@@ -22,10 +22,10 @@ def pagus(*args):
     return subprocess.run([PAGUS, "replay", *args], capture_output=True, text=True)
 
 
-def replay_json(*args, policies=POLICIES):
+def replay_json(*args, policies=POLICIES, trace=TRACE):
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "out.json")
-        done = pagus(TRACE, "--policy", ",".join(policies), *args, "--json", path)
+        done = pagus(trace, "--policy", ",".join(policies), *args, "--json", path)
         assert done.returncode == 0, done.stderr
         with open(path) as f:
             return json.load(f), done.stdout
@@ -51,18 +51,19 @@ class Asked(unittest.TestCase):
 
     options = ()
     whatif = None
+    trace, names = TRACE, POLICIES
 
     @classmethod
     def setUpClass(cls):
         if not cls.options:
             raise unittest.SkipTest("for those derived from it")
-        cls.result, cls.out = replay_json(*cls.options)
+        cls.result, cls.out = replay_json(*cls.options, policies=cls.names, trace=cls.trace)
         cls.policies = cls.result["policies"]
 
     def test_what_was_asked_is_in_the_json(self):
         whatif = dict(self.result["whatif"])
         assumptions = whatif.pop("assumptions")
-        self.assertEqual(whatif, self.whatif)
+        self.assertEqual(whatif, {"ready": 0, **self.whatif})
         self.assertEqual(bool(assumptions), whatif["closed_loop"])
 
     def test_figures_are_there_where_they_were_asked_for(self):
@@ -73,9 +74,9 @@ class Asked(unittest.TestCase):
 
     def test_pages_are_conserved(self):
         """Where pages are in maps, some were freed and are not counted as free yet."""
-        held = {p["free_pages"] + p["pcp_pages"] + in_use(p) for p in self.policies
-                if p["policy"] != "pcpbuddy-bitmap"}
-        self.assertEqual(len(held), 1)
+        lists = [p for p in self.policies if p["policy"] not in ("pcpbuddy-bitmap", "superpageblock")]
+        held = {p["free_pages"] + p["pcp_pages"] + in_use(p) for p in lists}
+        self.assertEqual(len(held), 1 if lists else 0)
 
     def test_every_key_is_documented(self):
         with open(MANPAGE) as f:
@@ -84,7 +85,7 @@ class Asked(unittest.TestCase):
         p = self.policies[0]
         parts = [self.result["whatif"], self.result["whatif"]["huge"] or {}, p["moves"],
                  p["huge"] or {}, p["reclaim"] or {}, p["series"]]
-        parts.append(p["moves"]["compactions"])
+        parts += [p["moves"]["compactions"], p["moves"]["evacuations"]]
         keys = {k for part in parts for k in part}
         keys |= {row["key"] for row in p["ledger"]}
         self.assertEqual(sorted(k for k in keys if k not in words), [])
@@ -99,7 +100,7 @@ class Asked(unittest.TestCase):
             self.assertEqual(series["huge_granted"][-1], p["huge"]["granted"] if p["huge"] else 0)
 
     def test_twice_is_the_same(self):
-        again, _ = replay_json(*self.options)
+        again, _ = replay_json(*self.options, policies=self.names, trace=self.trace)
         self.assertEqual(without_timing(again), without_timing(json.loads(json.dumps(self.result))))
 
     def row(self, name):
@@ -112,7 +113,7 @@ class Nothing(unittest.TestCase):
     def test_nothing_asked_is_the_replay_as_ever(self):
         plain, out = replay_json()
         none, _ = replay_json("--defrag", "none")
-        self.assertEqual(plain["whatif"], {"defrag": "none", "huge": None, "closed_loop": False,
+        self.assertEqual(plain["whatif"], {"defrag": "none", "ready": 0, "huge": None, "closed_loop": False,
                                            "assumptions": []})
         self.assertEqual(without_timing(plain), without_timing(none))
         for p in plain["policies"]:
@@ -210,6 +211,57 @@ class Scan(Asked):
             self.assertEqual(p["moves"]["moved_pages"], 0)
 
 
+class Evacuate(Asked):
+    """Tainted superpageblocks that movable pages crowd: their pageblocks are emptied."""
+
+    trace = "synth:storm,memory=1G,turnover=600,storm=20,anon=60,cache=10"
+    names = ["superpageblock"]
+    options = ("--defrag", "evacuate")
+    whatif = {"defrag": "evacuate", "ready": 0, "closed_loop": False, "huge": None}
+
+    def test_pageblocks_are_emptied(self):
+        moves = self.policies[0]["moves"]
+        self.assertGreater(moves["evacuations"]["pageblocks"], 0)
+        self.assertEqual(moves["evacuations"]["superpageblocks"], 0)
+        self.assertLessEqual(moves["evacuations"]["pages"], moves["moved_pages"])
+        self.assertGreater(moves["compactions"]["success"], 0)
+
+    def test_by_scan_the_worker_does_nothing(self):
+        scan, _ = replay_json("--defrag", "scan", policies=self.names, trace=self.trace)
+        self.assertEqual(scan["policies"][0]["moves"]["evacuations"]["pageblocks"], 0)
+
+    def test_the_table_shows_the_json(self):
+        moves = self.policies[0]["moves"]["evacuations"]
+        for name, key in (("pageblocks emptied", "pageblocks"),
+                          ("superpageblocks emptied", "superpageblocks")):
+            self.assertEqual(self.row(name), [moves[key]])
+        self.assertEqual(moves["copied_bytes"], moves["pages"] * PAGE_BYTES)
+
+
+class Ready(Asked):
+    """Slabs that swelled have gone, and clean superpageblocks are emptied, to be had at once."""
+
+    trace = "synth:storm,memory=1G,turnover=600,storm=20,anon=30"
+    names = ["superpageblock"]
+    options = ("--defrag", "evacuate", "--ready", "2")
+    whatif = {"defrag": "evacuate", "ready": 2, "closed_loop": False, "huge": None}
+
+    def test_superpageblocks_are_emptied(self):
+        without, _ = replay_json("--defrag", "evacuate", policies=self.names, trace=self.trace)
+        without = without["policies"][0]
+        self.assertEqual(without["moves"]["evacuations"]["superpageblocks"], 0)
+        p = self.policies[0]
+        self.assertGreater(p["moves"]["evacuations"]["superpageblocks"], 0)
+        self.assertEqual(p["failures"], without["failures"])
+        self.assertGreater(sum(p["series"]["empty_superpageblocks"]),
+                           sum(without["series"]["empty_superpageblocks"]))
+
+    def test_no_more_is_copied_than_what_is_emptied_can_hold(self):
+        moves = self.policies[0]["moves"]["evacuations"]
+        pages = self.policies[0]["superpageblocks"]["mib"] << 8
+        self.assertLess(moves["pages"], moves["superpageblocks"] * pages)
+
+
 class All(Asked):
     """kswapd, kcompactd and the requests, one beside the other."""
 
@@ -302,8 +354,22 @@ class BadInput(unittest.TestCase):
 
     def test_defrag(self):
         for value in ("", "Scan", "scan,none", "all"):
-            self.refused("--defrag", value, words=["--defrag", f'"{value}"', "none, scan"])
-        self.refused("--defrag", "evacuate", words=["--defrag", "superpageblocks"])
+            self.refused("--defrag", value, words=["--defrag", f'"{value}"', "none, scan, evacuate"])
+
+    def test_evacuate_needs_superpageblocks(self):
+        for names in ("linux", "superpageblock,pcpbuddy-bitmap", "bitmap+linux"):
+            without = names.split(",")[-1]
+            self.refused("--policy", names, "--defrag", "evacuate",
+                         words=["--defrag evacuate", f'"{without}"', "these have: superpageblock"])
+        self.refused("--defrag", "evacuate", words=['"linux"', "these have: superpageblock"])
+
+    def test_ready(self):
+        for value in ("", "-1", "65537", "1.5", "two", "99999999999999999999"):
+            self.refused("--policy", "superpageblock", "--defrag", "evacuate", "--ready", value,
+                         words=["--ready", f'"{value}"', "0 to 65536"])
+        for defrag in ("none", "scan"):
+            self.refused("--policy", "superpageblock", "--defrag", defrag, "--ready", "1",
+                         words=["--ready", "--defrag evacuate"])
 
     def test_huge(self):
         for value, *words in (

@@ -2,6 +2,8 @@
 /* Handing memory over. */
 #include "unit/unit.h"
 
+#include <string.h>
+
 #define ZONE_PAGES 4096
 
 static const struct pagus_range whole = { 0, ZONE_PAGES, 0, PAGUS_ZONE_BY_CEILING };
@@ -181,6 +183,34 @@ static void nothing_is_granted_before_boot_is_done(void **state)
 	unit_close(&lab);
 }
 
+/* Marks that were recorded stay, unless what they are computed from is set. */
+static void tunables_set_marks_that_are_theirs(void **state)
+{
+	const struct pagus_config cfg = lab_config(&whole, 1, "superpageblock");
+	const struct pagus_zone_seed seed = {
+		.spanned = ZONE_PAGES, .present = ZONE_PAGES, .managed = ZONE_PAGES,
+		.wmark = { 11, 22, 33, 44 },
+	};
+	uint32_t nr = 0;
+
+	(void)state;
+	for (uint32_t t = 0; t < PAGUS_NR_TUNABLES; t++) {
+		struct pagus_zone_info zone;
+		struct lab lab;
+
+		unit_open(&lab, &cfg);
+		pagus_boot_done(&lab.p);
+		assert_int_equal(pagus_seed_zone(&lab.p, 0, PAGUS_ZONE_NORMAL, &seed), PAGUS_OK);
+		assert_int_equal(pagus_tunable_set(&lab.p, (enum pagus_tunable)t,
+						   pagus_tunable_get(&lab.p, (enum pagus_tunable)t)), PAGUS_OK);
+		pagus_zone_info(&lab.p, 0, &zone);
+		nr += memcmp(zone.wmark, seed.wmark, sizeof(seed.wmark)) != 0;
+		unit_close(&lab);
+	}
+	/* Two of the marks, two of pcp limits, and five reserves. */
+	assert_int_equal(nr, 9);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +222,7 @@ int main(void)
 		cmocka_unit_test(inherited_pages_cannot_be_freed_beyond_their_end),
 		cmocka_unit_test(boot_done_is_idempotent),
 		cmocka_unit_test(nothing_is_granted_before_boot_is_done),
+		cmocka_unit_test(tunables_set_marks_that_are_theirs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

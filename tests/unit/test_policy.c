@@ -59,6 +59,7 @@ static void each_named_policy_runs(void **state)
 	(void)state;
 	for (uint32_t n = 0; (name = pagus_policy_at(n, &about)); n++) {
 		assert_true(pagus_policy_known(name));
+		assert_int_equal(pagus_policy_superpageblocks(name), strcmp(name, "superpageblock") == 0);
 		assert_true(strlen(about) > 10);
 		run(name);
 	}
@@ -82,6 +83,8 @@ static void each_pair_of_parts_runs(void **state)
 	digest[nr++] = run("bitmap+plain");
 	digest[nr++] = run("bitmap+linux");
 	digest[nr++] = run("bitmap+superpageblock");
+	assert_true(pagus_policy_superpageblocks("bitmap+superpageblock"));
+	assert_false(pagus_policy_superpageblocks("bitmap+linux"));
 	for (uint32_t a = 0; a < nr; a++)
 		for (uint32_t b = 0; b < a; b++)
 			assert_true(digest[a] != digest[b]);
@@ -129,6 +132,7 @@ static void unknown_policies_are_refused(void **state)
 		struct lab lab;
 
 		assert_false(pagus_policy_known(names[n]));
+		assert_false(pagus_policy_superpageblocks(names[n]));
 		assert_int_equal(lab_open(&lab, &cfg), PAGUS_BAD_CONFIG);
 	}
 }

@@ -4,11 +4,25 @@
 #include <string.h>
 
 #include <pagus/compact.h>
+#include <pagus/evacuate.h>
 
 #include "replay/replay.h"
 
 #define MAX_TURNS 4096 /* of workers before the next event; they go on after it */
-#define MAX_TICKS 128  /* between two events */
+#define MAX_LOOKS 128  /* of one kind between two events */
+#define NS_PER_MS UINT64_C(1000000)
+
+static const struct look {
+	enum whatif_defrag from; /* which way to move pages has it, and those after */
+	enum pagus_worker worker;
+	bool (*tick)(struct pagus *p, uint32_t node); /* true: it has something to do */
+	uint64_t every_ns;
+} looks[AGENDA_NR_LOOKS] = {
+	[AGENDA_KCOMPACTD] = { WHATIF_DEFRAG_SCAN, PAGUS_WORKER_KCOMPACTD, pagus_kcompactd_tick,
+			       500 * NS_PER_MS },
+	[AGENDA_EVACUATE] = { WHATIF_DEFRAG_EVACUATE, PAGUS_WORKER_EVACUATE, pagus_evacuate_tick,
+			      1000 * NS_PER_MS },
+};
 
 static void wake(void *ctx, enum pagus_worker worker, uint32_t node)
 {
@@ -44,9 +58,10 @@ bool agenda_clock(struct trace *t, double *ns_per_unit, struct trace_error *err)
 
 static void find_due(struct replay *r)
 {
-	uint64_t huge = huge_due(&r->huge);
-
-	r->agenda.due_ns = huge < r->agenda.tick_ns ? huge : r->agenda.tick_ns;
+	r->agenda.due_ns = huge_due(&r->huge);
+	for (uint32_t n = 0; n < AGENDA_NR_LOOKS; n++)
+		if (r->agenda.look_ns[n] < r->agenda.due_ns)
+			r->agenda.due_ns = r->agenda.look_ns[n];
 }
 
 void agenda_install(struct replay *r)
@@ -56,27 +71,44 @@ void agenda_install(struct replay *r)
 	port->task_flags = task_flags;
 	if (r->whatif.closed_loop || r->whatif.defrag != WHATIF_DEFRAG_NONE)
 		port->wake = wake;
-	r->agenda.tick_ns = r->whatif.defrag == WHATIF_DEFRAG_SCAN ? AGENDA_TICK_NS : AGENDA_NEVER;
+	for (uint32_t n = 0; n < AGENDA_NR_LOOKS; n++)
+		r->agenda.look_ns[n] =
+			r->whatif.defrag >= looks[n].from ? looks[n].every_ns : AGENDA_NEVER;
+	pagus_tunable_set(&r->machine->pagus, PAGUS_TUNABLE_superpageblocks_ready, r->whatif.ready);
 	huge_begin(&r->huge, &r->whatif.huge);
 	find_due(r);
 	r->agenda.timed = r->agenda.due_ns != AGENDA_NEVER;
 }
 
 /*
- * kcompactd looks around on all nodes. A gap in the recording brings no more looks than do something
+ * A worker looks around on all nodes. A gap in the recording brings no more looks than do something
  * new: the memory is as it was, and after 64 a look that was in vain is repeated.
  */
-static void tick(struct replay *r, uint64_t now_ns)
+static void look(struct replay *r, const struct look *l, uint64_t *next_ns, uint64_t now_ns)
 {
-	const uint64_t gap = MAX_TICKS * AGENDA_TICK_NS;
+	const uint64_t gap = MAX_LOOKS * l->every_ns;
 
 	for (uint32_t node = 0; node < trace_start(r->trace)->nr_nodes; node++)
-		if (pagus_kcompactd_tick(&r->machine->pagus, node))
-			wake(&r->machine->sim, PAGUS_WORKER_KCOMPACTD, node);
-	r->agenda.tick_ns += AGENDA_TICK_NS;
-	if (now_ns > gap && r->agenda.tick_ns < now_ns - gap)
-		r->agenda.tick_ns += (now_ns - gap - r->agenda.tick_ns) / AGENDA_TICK_NS *
-				     AGENDA_TICK_NS;
+		if (l->tick(&r->machine->pagus, node))
+			wake(&r->machine->sim, l->worker, node);
+	*next_ns += l->every_ns;
+	if (now_ns > gap && *next_ns < now_ns - gap)
+		*next_ns += (now_ns - gap - *next_ns) / l->every_ns * l->every_ns;
+}
+
+/* Those that are due; false: none is. */
+static bool look_around(struct replay *r, uint64_t now_ns)
+{
+	uint64_t due = r->agenda.due_ns;
+	bool any = false;
+
+	for (uint32_t n = 0; n < AGENDA_NR_LOOKS; n++) {
+		if (r->agenda.look_ns[n] != due)
+			continue;
+		look(r, &looks[n], &r->agenda.look_ns[n], now_ns);
+		any = true;
+	}
+	return any;
 }
 
 const char *agenda_until(struct replay *r, uint64_t ts)
@@ -88,9 +120,7 @@ const char *agenda_until(struct replay *r, uint64_t ts)
 		return NULL;
 	now_ns = (uint64_t)((double)since * r->agenda.ns_per_unit);
 	while (!problem && r->agenda.due_ns <= now_ns) {
-		if (r->agenda.tick_ns == r->agenda.due_ns)
-			tick(r, now_ns);
-		else
+		if (!look_around(r, now_ns))
 			problem = huge_act(r);
 		agenda_work(r);
 		find_due(r);

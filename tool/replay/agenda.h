@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The agenda: what happens in a replay besides the recorded events, and when. Workers that have been
- * woken work before the next event; by the recorded clock kcompactd looks around every 500 ms, and
- * huge pages are asked for and given back.
+ * woken work before the next event; by the recorded clock kcompactd looks around every 500 ms, the
+ * worker of superpageblocks every second, and huge pages are asked for and given back.
  */
 #ifndef REPLAY_AGENDA_H
 #define REPLAY_AGENDA_H
@@ -18,15 +18,16 @@ struct replay;
 
 #define AGENDA_NEVER UINT64_MAX
 
+/* Workers that look around by the clock. */
+enum agenda_look { AGENDA_KCOMPACTD, AGENDA_EVACUATE, AGENDA_NR_LOOKS };
+
 struct agenda {
 	uint64_t awake[PAGUS_NR_WORKERS]; /* bit n: that of node n */
 	bool timed;         /* something comes by the clock */
 	double ns_per_unit; /* of the trace's clock */
-	uint64_t tick_ns;   /* kcompactd's next look around; AGENDA_NEVER: it does not */
+	uint64_t look_ns[AGENDA_NR_LOOKS]; /* each one's next; AGENDA_NEVER: it does not */
 	uint64_t due_ns;    /* the earliest of all that comes by the clock */
 };
-
-#define AGENDA_TICK_NS UINT64_C(500000000)
 
 /* From here on workers are woken, and the clock runs. */
 void agenda_install(struct replay *r);

@@ -43,6 +43,9 @@ void figures_take(struct figures *f, const struct replay *r)
 		.kcompactd_runs = machine_count(m, PAGUS_COUNTER_compact_daemon_wake),
 		.stalls = machine_count(m, PAGUS_COUNTER_compact_stall),
 		.stalls_served = machine_count(m, PAGUS_COUNTER_compact_success),
+		.evacuated_pages = machine_count(m, PAGUS_COUNTER_evacuate_pages),
+		.emptied_pageblocks = machine_count(m, PAGUS_COUNTER_evacuate_pageblock),
+		.emptied_superpageblocks = machine_count(m, PAGUS_COUNTER_evacuate_superpageblock),
 		.reclaimed_pages = loop->reclaimed_cache + loop->reclaimed_slab +
 				   loop->reclaimed_unknown,
 		.reclaimed_cache = loop->reclaimed_cache,
@@ -55,6 +58,7 @@ void figures_take(struct figures *f, const struct replay *r)
 	};
 	for (uint32_t n = 0; n < FIGURES_NR_COMPACTIONS; n++)
 		f->compactions[n] = machine_count(m, compactions[n].counter);
+	f->evacuated_bytes = f->evacuated_pages << page_shift;
 	take_huge(f, r, page_shift);
 }
 
@@ -82,8 +86,8 @@ json_t *figures_asked_json(const struct whatif *w)
 		huge = json_pack("{s:o,s:i,s:i,s:o}", "every_s", seconds_json(w->huge.every_ns),
 				 "order", (int)w->huge.order, "count", (int)w->huge.count,
 				 "hold_s", seconds_json(w->huge.hold_ns));
-	return json_pack("{s:s,s:o,s:b,s:o}", "defrag", whatif_defrag_name(w->defrag), "huge", huge,
-			 "closed_loop", w->closed_loop, "assumptions",
+	return json_pack("{s:s,s:i,s:o,s:b,s:o}", "defrag", whatif_defrag_name(w->defrag),
+			 "ready", (int)w->ready, "huge", huge, "closed_loop", w->closed_loop, "assumptions",
 			 w->closed_loop ? assumptions_json() : json_array());
 }
 
@@ -124,14 +128,22 @@ static json_t *compactions_json(const struct figures *f)
 	return object;
 }
 
+static json_t *evacuations_json(const struct figures *f)
+{
+	return json_pack("{s:I,s:I,s:I,s:I}", "pages", (json_int_t)f->evacuated_pages,
+			 "copied_bytes", (json_int_t)f->evacuated_bytes,
+			 "pageblocks", (json_int_t)f->emptied_pageblocks,
+			 "superpageblocks", (json_int_t)f->emptied_superpageblocks);
+}
+
 static json_t *moves_json(const struct figures *f)
 {
-	return json_pack("{s:I,s:I,s:I,s:I,s:o,s:I,s:I,s:I}",
+	return json_pack("{s:I,s:I,s:I,s:I,s:o,s:o,s:I,s:I,s:I}",
 			 "moved_pages", (json_int_t)f->moved_pages,
 			 "copied_bytes", (json_int_t)f->copied_bytes,
 			 "inherited_pages", (json_int_t)f->moved_inherited,
 			 "failed_pages", (json_int_t)f->failed_pages,
-			 "compactions", compactions_json(f),
+			 "compactions", compactions_json(f), "evacuations", evacuations_json(f),
 			 "kcompactd_runs", (json_int_t)f->kcompactd_runs,
 			 "stalls", (json_int_t)f->stalls,
 			 "stalls_served", (json_int_t)f->stalls_served);

@@ -33,6 +33,8 @@ struct figures {
 	uint64_t moved_pages, copied_bytes, moved_inherited, failed_pages;
 	uint64_t compactions[FIGURES_NR_COMPACTIONS];
 	uint64_t stalls, stalls_served, kcompactd_runs;
+	/* What was moved out of superpageblocks, and what was empty then. */
+	uint64_t evacuated_pages, evacuated_bytes, emptied_pageblocks, emptied_superpageblocks;
 	uint64_t asked, granted, failed, rounds, held_at_end;
 	uint64_t huge_moved_pages, huge_copied_bytes, huge_reclaimed_pages, huge_stalls;
 	uint64_t copied_per_granted; /* bytes copied for all that were asked for, by those granted */

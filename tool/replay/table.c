@@ -185,6 +185,13 @@ static const struct measure moves[] = {
 	{ "  that served", COUNT, AT(figures.stalls_served) },
 };
 
+static const struct measure evacuations[] = {
+	{ "pages moved", COUNT, AT(figures.evacuated_pages) },
+	{ "bytes copied", COUNT, AT(figures.evacuated_bytes) },
+	{ "pageblocks emptied", COUNT, AT(figures.emptied_pageblocks) },
+	{ "superpageblocks emptied", COUNT, AT(figures.emptied_superpageblocks) },
+};
+
 static const struct measure huge_pages[] = {
 	{ "asked for", COUNT, AT(figures.asked) },
 	{ "granted", COUNT, AT(figures.granted) },
@@ -277,6 +284,16 @@ static void print_whys(FILE *out, const struct result_set *set)
 	}
 }
 
+/* With --defrag scan requests have room made too. */
+static bool any_evacuated(const struct result_set *set)
+{
+	bool any = set->results[0].figures.whatif.defrag == WHATIF_DEFRAG_EVACUATE;
+
+	for (uint32_t n = 0; n < set->nr; n++)
+		any |= set->results[n].figures.evacuated_pages > 0;
+	return any;
+}
+
 static void print_whatif(FILE *out, const struct result_set *set)
 {
 	const struct whatif *w = &set->results[0].figures.whatif;
@@ -285,6 +302,8 @@ static void print_whatif(FILE *out, const struct result_set *set)
 	if (w->defrag != WHATIF_DEFRAG_NONE) {
 		snprintf(title, sizeof(title), "Pages moved: %s", whatif_defrag_name(w->defrag));
 		PRINT_TABLE(out, title, set, moves);
+		if (any_evacuated(set))
+			PRINT_TABLE(out, "Out of superpageblocks", set, evacuations);
 	}
 	if (w->huge.every_ns) {
 		snprintf(title, sizeof(title), "Huge pages of order %u", w->huge.order);

@@ -5,13 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <pagus/pagus.h>
+
 #define NS_PER_S      UINT64_C(1000000000)
 #define MAX_SECONDS   UINT64_C(1000000000)
 #define MIN_EVERY_NS  UINT64_C(1000000)
 #define MAX_COUNT     1000000
 #define DEFAULT_COUNT 1
 
-static const char *const defrags[WHATIF_NR_DEFRAGS] = { "none", "scan" };
+static const char *const defrags[WHATIF_NR_DEFRAGS] = { "none", "scan", "evacuate" };
 
 const char *whatif_defrag_name(enum whatif_defrag defrag)
 {
@@ -25,11 +27,7 @@ bool whatif_parse_defrag(enum whatif_defrag *defrag, const char *text, char *why
 			*defrag = (enum whatif_defrag)n;
 			return true;
 		}
-	if (strcmp(text, "evacuate") == 0)
-		snprintf(why, room, "\"evacuate\" works on superpageblocks, which this version of "
-			 "the library does not have; there are none, scan");
-	else
-		snprintf(why, room, "\"%s\" is no way to move pages; there are none, scan", text);
+	snprintf(why, room, "\"%s\" is no way to move pages; there are none, scan, evacuate", text);
 	return false;
 }
 
@@ -174,6 +172,50 @@ bool whatif_parse_huge(struct whatif_huge *huge, const char *text, char *why, si
 		got.hold_ns = got.every_ns;
 	*huge = got;
 	return true;
+}
+
+/* ---- --ready --------------------------------------------------------------------------------- */
+
+bool whatif_parse_ready(uint32_t *ready, const char *text, char *why, size_t room)
+{
+	uint64_t value;
+
+	if (!read_count(text, WHATIF_MAX_READY, &value)) {
+		snprintf(why, room, "\"%s\" is not a number from 0 to %d", text, WHATIF_MAX_READY);
+		return false;
+	}
+	*ready = (uint32_t)value;
+	return true;
+}
+
+/* ---- what goes together ---------------------------------------------------------------------- */
+
+/* The named policies that have superpageblocks, in *text. */
+static void list_superpageblocks(char *text, size_t room)
+{
+	const char *name;
+	size_t at = 0;
+
+	text[0] = '\0';
+	for (uint32_t n = 0; (name = pagus_policy_at(n, NULL)) && at < room; n++)
+		if (pagus_policy_superpageblocks(name))
+			at += (size_t)snprintf(text + at, room - at, "%s%s", at ? ", " : "", name);
+}
+
+bool whatif_fits(const struct whatif *w, const char *policy, char *why, size_t room)
+{
+	char names[128];
+
+	if (w->ready && w->defrag != WHATIF_DEFRAG_EVACUATE) {
+		snprintf(why, room, "--ready: superpageblocks are emptied with --defrag evacuate alone");
+		return false;
+	}
+	if (w->defrag != WHATIF_DEFRAG_EVACUATE || pagus_policy_superpageblocks(policy))
+		return true;
+	list_superpageblocks(names, sizeof(names));
+	snprintf(why, room, "--defrag evacuate: policy \"%.63s\" has no superpageblocks; of the named "
+		 "ones these have: %s", policy, names);
+	return false;
 }
 
 /* ---- what the machine has -------------------------------------------------------------------- */
