@@ -75,6 +75,7 @@ class Replay(unittest.TestCase):
         for name, value in policy.items():
             if isinstance(value, dict) and name not in documented_elsewhere:
                 keys |= {k for k in value if not k.isdigit()}
+        keys |= set(policy["superpageblocks"]["taints_by"])
         keys |= set(self.result["ledger"][0])
         keys |= {r for p in self.result["policies"] for reasons in p["locks"].values() for r in reasons}
         keys |= {k for p in self.result["policies"] for s in p["map"]["slices"] for k in s}
@@ -93,6 +94,16 @@ class Replay(unittest.TestCase):
         held = {p["free_pages"] + p["pcp_pages"] + p["counters"]["pgalloc"] - p["counters"]["pgfree"]
                 for p in self.result["policies"]}
         self.assertEqual(len(held), 1)
+
+    def test_superpageblocks_add_up(self):
+        for p in self.result["policies"]:
+            s = p["superpageblocks"]
+            with self.subTest(p["policy"]):
+                self.assertEqual(sum(s["taints_by"].values()), s["taints"])
+                self.assertGreater(s["taints_by"]["start"], 0)
+                self.assertLessEqual(s["obtainable"], s["upper_bound"])
+                self.assertLessEqual(s["upper_bound"], s["whole"])
+                self.assertLessEqual(s["obtainable_copied_bytes"], s["obtainable"] * s["mib"] << 20)
 
     def test_policies_differ_where_they_must(self):
         by_name = {p["policy"]: p for p in self.result["policies"]}

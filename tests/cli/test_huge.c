@@ -174,6 +174,7 @@ static void ranges_are_emptied(const char *policy)
 	assert_true(h->moved_pages >= NR_MOVABLE);
 	assert_int_equal(h->moved_pages, h->moved_for_granted);
 	assert_int_equal(free_pages(f), before - 2 * GIB_PAGES);
+	assert_int_equal(superpageblocks_obtainable(&f->r.content.superpageblocks, f->r.machine), 3);
 	for (uint64_t pfn = GIB_PAGES; pfn < GIB_PAGES + NR_MOVABLE; pfn++)
 		assert_int_equal(shadow_get(&f->r.shadow, pfn).ours / GIB_PAGES, 2);
 
@@ -183,6 +184,10 @@ static void ranges_are_emptied(const char *policy)
 	check(f);
 	assert_int_equal(h->rounds, 2);
 	assert_int_equal(h->granted, 4);
+	/* It was in the first that two were held. */
+	assert_int_equal(h->nr_reached, 2);
+	assert_int_equal(h->reached_ns[0], EVERY_NS);
+	assert_int_equal(h->reached_ns[1], EVERY_NS);
 	assert_int_equal(h->nr, 2);
 	assert_int_equal(free_pages(f), before - 2 * GIB_PAGES);
 	end(f);
@@ -195,6 +200,45 @@ static void test_ranges_are_emptied(void **state)
 	ranges_are_emptied("linux-6.1");
 	ranges_are_emptied("pcpbuddy");
 	ranges_are_emptied("pcpbuddy-bitmap");
+}
+
+/*
+ * Of superpageblocks of 256 MiB: four a GiB. Those of the pages in use are one with movable pages, and
+ * one that the unmovable page taints.
+ */
+static void test_what_could_be_had(void **state)
+{
+	struct fixture *f = begin("linux", WHATIF_DEFRAG_SCAN, 1);
+	struct superpageblocks *s = &f->r.content.superpageblocks;
+	const struct machine *m = f->r.machine;
+	uint64_t nr = NR_GIB << (18 - s->order), there = s->taints[SUPERPAGEBLOCKS_BY_start];
+
+	(void)state;
+	assert_true(s->order < 18);
+	assert_int_equal(there, 1);
+	assert_int_equal(s->nr_empty, nr - 2);
+	assert_int_equal(superpageblocks_obtainable(s, m), nr - 1);
+	assert_int_equal(superpageblocks_upper_bound(s, m), nr - 1);
+	assert_int_equal(superpageblocks_cost(s, nr - 2), 0);
+	assert_int_equal(superpageblocks_cost(s, nr - 1), NR_MOVABLE);
+	assert_int_equal(superpageblocks_cost(s, nr), NR_MOVABLE);
+
+	s->started = true;
+	content_change(&f->r.content, 2 * GIB_PAGES - 512, 9, PAGUS_UNMOVABLE, 1);
+	content_change(&f->r.content, 3 * GIB_PAGES, 0, PAGUS_RECLAIMABLE, 1);
+	assert_int_equal(s->taints[SUPERPAGEBLOCKS_BY_unmovable_higher_order], 1);
+	assert_int_equal(s->taints[SUPERPAGEBLOCKS_BY_reclaimable], 1);
+	assert_int_equal(superpageblocks_taints(s), 3);
+	assert_int_equal(superpageblocks_obtainable(s, m), nr - 3);
+	assert_int_equal(superpageblocks_upper_bound(s, m), nr - 1);
+
+	/* A page of 1 GiB takes all of four, and those of it are no more to be had. */
+	content_change(&f->r.content, 3 * GIB_PAGES, 0, PAGUS_RECLAIMABLE, -1);
+	content_change(&f->r.content, 3 * GIB_PAGES, 18, PAGUS_MOVABLE, 1);
+	superpageblocks_hold(s, 3 * GIB_PAGES, 18, 1);
+	assert_int_equal(s->in_use[s->nr - 1][1], 1u << s->order);
+	assert_int_equal(superpageblocks_obtainable(s, m), nr - 2 - 4);
+	end(f);
 }
 
 static void test_nothing_moves_without_defrag(void **state)
@@ -238,6 +282,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ranges_are_emptied),
+		cmocka_unit_test(test_what_could_be_had),
 		cmocka_unit_test(test_nothing_moves_without_defrag),
 		cmocka_unit_test(test_there_is_no_room),
 	};

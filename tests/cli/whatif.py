@@ -69,6 +69,9 @@ class Asked(unittest.TestCase):
     def test_figures_are_there_where_they_were_asked_for(self):
         for p in self.policies:
             self.assertEqual(p["huge"] is not None, self.whatif["huge"] is not None)
+            if p["huge"]:
+                self.assertEqual(p["huge"]["all_copied_bytes_per_granted"],
+                                 p["moves"]["copied_bytes"] // max(1, p["huge"]["granted"]))
             self.assertEqual(p["reclaim"] is not None, self.whatif["closed_loop"])
             self.assertEqual(p["moves"]["copied_bytes"], p["moves"]["moved_pages"] * PAGE_BYTES)
 
@@ -260,6 +263,33 @@ class Ready(Asked):
         moves = self.policies[0]["moves"]["evacuations"]
         pages = self.policies[0]["superpageblocks"]["mib"] << 8
         self.assertLess(moves["pages"], moves["superpageblocks"] * pages)
+
+
+class Gigantic(Asked):
+    """Pages of 1 GiB, of which one was ready; held for two rounds."""
+
+    trace = "synth:steady,memory=5G,turnover=30,anon=30"
+    names = ["linux", "superpageblock"]
+    options = ("--defrag", "scan", "--huge", "every=0.6,order=18,count=1,hold=1.2")
+    whatif = {"defrag": "scan", "ready": 0, "closed_loop": False,
+              "huge": {"every_s": 0.6, "order": 18, "count": 1, "hold_s": 1.2}}
+
+    def test_when_so_many_were_held(self):
+        for p in self.policies:
+            times = p["huge"]["held_at_s"]
+            self.assertEqual(times, sorted(times))
+            self.assertTrue(1 <= len(times) <= 2, times)
+            for time in times:
+                self.assertEqual(round(time / 0.6), round(time / 0.6, 9))
+
+    def test_the_table_shows_the_json(self):
+        found = re.search(r"^  seconds to hold 1 +([\d. -]+)$", self.out, re.M).group(1).split()
+        self.assertEqual([float(f) for f in found],
+                         [int(p["huge"]["held_at_s"][0] * 10) / 10 for p in self.policies])
+
+    def test_order_9_has_no_times(self):
+        other, _ = replay_json("--huge", "every=0.5", policies=["linux"])
+        self.assertIsNone(other["policies"][0]["huge"]["held_at_s"])
 
 
 class All(Asked):

@@ -221,8 +221,10 @@ def superpageblocks(args, memory):
     """Eighths of the memory; the figures only have to be shown as they are."""
     tainted = min(8, 1 + memory.mixed() // 16)
     return {"mib": args.gib << 7, "whole": 7, "tainted": tainted, "peak_tainted": tainted + 1, "lower_bound": 2,
-            "tau": (tainted + 1) / 2, "taints": tainted + 3, "packing": 0.731, "empty": 8 - tainted,
-            "obtainable": 8 - tainted}
+            "tau": (tainted + 1) / 2, "taints": tainted + 3,
+            "taints_by": {"start": 1, "unmovable": tainted, "reclaimable": 2, "unmovable_higher_order": 0,
+                          "reclaimable_higher_order": 0}, "packing": 0.731, "empty": 8 - tainted,
+            "obtainable": 8 - tainted, "obtainable_copied_bytes": tainted << 20, "upper_bound": 7}
 
 
 def policy_ledger(rng, name):
@@ -280,8 +282,9 @@ def steps(rng, most):
 
 def add_asked(rng, data, asked):
     """Figures as if huge pages, compaction, a closed loop had been asked for."""
-    data["whatif"] = {"defrag": "scan" if "moves" in asked else "none", "closed_loop": "reclaim" in asked,
-                      "huge": {"every_s": 0.5, "order": 9, "count": 20, "hold_s": 2.0}
+    defrag = "evacuate" if "evacuate" in asked else "scan" if "moves" in asked else "none"
+    data["whatif"] = {"defrag": defrag, "ready": 2 if "evacuate" in asked else 0, "closed_loop": "reclaim" in asked,
+                      "huge": {"every_s": 0.5, "order": 18 if "evacuate" in asked else 9, "count": 20, "hold_s": 2.0}
                       if "huge" in asked else None,
                       "assumptions": ["All page cache is clean."] if "reclaim" in asked else []}
     for at, row in enumerate(data["policies"]):
@@ -292,6 +295,9 @@ def add_asked(rng, data, asked):
         row["moves"] = {"moved_pages": 0, "copied_bytes": 0, "inherited_pages": 0, "failed_pages": 0,
                         "compactions": results, "kcompactd_runs": 0, "stalls": 0, "stalls_served": 0}
         row["series"]["copied_bytes"] = row["series"]["huge_granted"] = [0] * (STEPS + 1)
+        if "evacuate" in asked:
+            row["moves"]["evacuations"] = {"pages": moved, "copied_bytes": moved * PAGE_BYTES, "pageblocks": at,
+                                           "superpageblocks": 2 * at}
         if "moves" in asked:
             row["moves"].update(moved_pages=moved, copied_bytes=moved * PAGE_BYTES,
                                 inherited_pages=moved // 3, failed_pages=moved // 50,
@@ -304,6 +310,8 @@ def add_asked(rng, data, asked):
                            "held_at_end": 20, "moved_pages": moved // 2,
                            "copied_bytes": moved // 2 * PAGE_BYTES,
                            "copied_bytes_per_granted": moved // 2 * PAGE_BYTES // granted,
+                           "all_copied_bytes_per_granted": moved * PAGE_BYTES // granted,
+                           "held_at_s": [0.5 * n for n in range(1, 4 + at)] if "evacuate" in asked else None,
                            "reclaimed_pages": 0, "stalls": 100}
             row["series"]["huge_granted"] = steps(rng, granted)
         if "reclaim" in asked:
@@ -319,7 +327,7 @@ def main():
     parser.add_argument("--slices", type=int, default=60, help="slices of the map")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--hostile", action="store_true", help="put HTML into a text of the trace")
-    parser.add_argument("--asked", help="what was asked beyond the recording: huge, moves, reclaim")
+    parser.add_argument("--asked", help="what was asked beyond the recording: huge, moves, evacuate, reclaim")
     args = parser.parse_args()
     data = sample(args)
     if args.asked:

@@ -27,6 +27,7 @@ FLAGS.append("--host-resolver-rules=MAP * ~NOTFOUND")  # the browser's own reque
 DATA = re.compile(r'(<script type="application/json" id="data">)(.*?)(</script>)', re.DOTALL)
 SAMPLES = (["--policies=1"], ["--policies=2", "--hostile"], ["--policies=4", "--seed=2", "--asked=huge,moves"],
            ["--policies=6", "--gib=64", "--slices=20", "--asked=huge,moves,reclaim"],
+           ["--policies=3", "--seed=3", "--asked=huge,moves,evacuate"],
            ["--policies=2", "--asked=reclaim"])
 
 
@@ -124,7 +125,10 @@ def number(text):
 def look_up(policy, measure):
     value = policy
     for part in measure.split("."):
-        value = value[int(part)] if isinstance(value, list) else value.get(part)
+        if isinstance(value, list):
+            value = value[int(part)] if int(part) < len(value) else None
+        else:
+            value = value.get(part)
     return value
 
 
@@ -149,7 +153,8 @@ def check_cells(page, data):
               "mixed_pageblocks", "free_2mib_blocks", "digest", "timing.seconds",
               "timing.events_per_second"}
     for key in ("fallbacks", "unusable_index", "superpageblocks"):
-        wanted |= {f"{key}.{part}" for part in policies[0][key]}
+        for part, value in policies[0][key].items():
+            wanted |= {f"{key}.{part}.{by}" for by in value} if isinstance(value, dict) else {f"{key}.{part}"}
     wanted |= {f"free_blocks.{order}" for order in range(11)}
     wanted |= asked_measures(data)
     for at in range(len(policies)):
@@ -163,7 +168,10 @@ def asked_measures(data):
     rows = set()
     if asked["huge"]:
         rows |= {"huge." + key for key in ("asked", "granted", "failed", "copied_bytes",
-                                           "copied_bytes_per_granted", "reclaimed_pages")}
+                                           "copied_bytes_per_granted", "all_copied_bytes_per_granted",
+                                           "reclaimed_pages")}
+        most = max(len(policy["huge"]["held_at_s"] or []) for policy in data["policies"])
+        rows |= {f"huge.held_at_s.{2 ** n - 1}" for n in range(13) if 2 ** n <= most}
         rows |= {f"huge.failed_by.{why}" for policy in data["policies"]
                  for why in policy["huge"]["failed_by"]}
     if asked["defrag"] != "none":
@@ -171,6 +179,8 @@ def asked_measures(data):
                                             "stalls_served", "compactions.success",
                                             "compactions.complete", "compactions.partial_skipped",
                                             "compactions.contended")}
+    if asked["defrag"] == "evacuate":
+        rows |= {"moves.evacuations." + key for key in ("pages", "pageblocks", "superpageblocks")}
     if asked["closed_loop"]:
         rows |= {"reclaim." + key for key in ("reclaimed_pages", "unknown_pages", "oom_kills",
                                               "killed_pages")}

@@ -10,6 +10,23 @@ static const struct {
 #undef FIGURES_X
 };
 
+static json_t *seconds_json(uint64_t ns)
+{
+	return json_real((double)ns / 1e9);
+}
+
+static void take_held(struct figures *f, const struct huge *h)
+{
+	for (uint32_t n = 0; n < FIGURES_HELD; n++)
+		f->held_at_ds[n] = UINT64_C(1) << n <= h->nr_reached ?
+			h->reached_ns[(UINT64_C(1) << n) - 1] / 100000000 : UINT64_MAX;
+	if (h->plan.order != WHATIF_GIGANTIC_ORDER)
+		return;
+	f->held_at_s = json_array();
+	for (uint64_t n = 0; n < h->nr_reached; n++)
+		json_array_append_new(f->held_at_s, seconds_json(h->reached_ns[n]));
+}
+
 static void take_huge(struct figures *f, const struct replay *r, uint32_t page_shift)
 {
 	const struct huge *h = &r->huge;
@@ -24,6 +41,8 @@ static void take_huge(struct figures *f, const struct replay *r, uint32_t page_s
 	f->huge_reclaimed_pages = h->reclaimed_pages;
 	f->huge_stalls = h->stalls;
 	f->copied_per_granted = h->granted ? f->huge_copied_bytes / h->granted : 0;
+	f->all_copied_per_granted = h->granted ? f->copied_bytes / h->granted : 0;
+	take_held(f, h);
 	for (uint32_t n = 0; n < HUGE_WHYS; n++)
 		f->why[n] = h->why[n];
 }
@@ -73,11 +92,6 @@ static json_t *assumptions_json(void)
 	return texts;
 }
 
-static json_t *seconds_json(uint64_t ns)
-{
-	return json_real((double)ns / 1e9);
-}
-
 json_t *figures_asked_json(const struct whatif *w)
 {
 	json_t *huge = json_null();
@@ -107,13 +121,15 @@ static json_t *huge_json(const struct figures *f)
 {
 	if (!f->whatif.huge.every_ns)
 		return json_null();
-	return json_pack("{s:I,s:I,s:I,s:I,s:o,s:I,s:I,s:I,s:I,s:I,s:I}",
+	return json_pack("{s:I,s:I,s:I,s:I,s:o,s:I,s:O?,s:I,s:I,s:I,s:I,s:I,s:I}",
 			 "rounds", (json_int_t)f->rounds, "asked", (json_int_t)f->asked,
 			 "granted", (json_int_t)f->granted, "failed", (json_int_t)f->failed,
 			 "failed_by", whys_json(f), "held_at_end", (json_int_t)f->held_at_end,
+			 "held_at_s", f->held_at_s,
 			 "moved_pages", (json_int_t)f->huge_moved_pages,
 			 "copied_bytes", (json_int_t)f->huge_copied_bytes,
 			 "copied_bytes_per_granted", (json_int_t)f->copied_per_granted,
+			 "all_copied_bytes_per_granted", (json_int_t)f->all_copied_per_granted,
 			 "reclaimed_pages", (json_int_t)f->huge_reclaimed_pages,
 			 "stalls", (json_int_t)f->huge_stalls);
 }

@@ -28,6 +28,8 @@ enum figures_compaction {
 	FIGURES_NR_COMPACTIONS
 };
 
+#define FIGURES_HELD 13 /* up to 4096 pages of 1 GiB */
+
 struct figures {
 	struct whatif whatif;
 	uint64_t moved_pages, copied_bytes, moved_inherited, failed_pages;
@@ -38,6 +40,10 @@ struct figures {
 	uint64_t asked, granted, failed, rounds, held_at_end;
 	uint64_t huge_moved_pages, huge_copied_bytes, huge_reclaimed_pages, huge_stalls;
 	uint64_t copied_per_granted; /* bytes copied for all that were asked for, by those granted */
+	uint64_t all_copied_per_granted; /* the same of all bytes copied, workers' too */
+	/* Tenths of a second until 2^n were held at once; UINT64_MAX: never. Of 1 GiB pages alone. */
+	uint64_t held_at_ds[FIGURES_HELD];
+	json_t *held_at_s; /* until each number was; NULL of others */
 	uint64_t why[HUGE_WHYS];
 	uint64_t reclaimed_pages, reclaimed_cache, reclaimed_slab, reclaimed_unknown;
 	uint64_t oom_kills, killed_pages, unasked, late_frees;

@@ -20,7 +20,9 @@ void huge_begin(struct huge *h, const struct whatif_huge *plan)
 void huge_fini(struct huge *h)
 {
 	free(h->held);
+	free(h->reached_ns);
 	h->held = NULL;
+	h->reached_ns = NULL;
 }
 
 uint64_t huge_due(const struct huge *h)
@@ -156,6 +158,21 @@ static bool hold(struct huge *h, pagus_pfn_t pfn, uint64_t until_ns)
 	return true;
 }
 
+/* More are held than ever before. */
+static bool note_reached(struct huge *h)
+{
+	uint64_t *grown;
+
+	if (h->plan.order != WHATIF_GIGANTIC_ORDER || h->nr <= h->nr_reached)
+		return true;
+	grown = realloc(h->reached_ns, h->nr * sizeof(*grown));
+	if (!grown)
+		return false;
+	h->reached_ns = grown;
+	grown[h->nr_reached++] = h->round_ns;
+	return true;
+}
+
 static uint64_t reclaimed_by(const struct replay *r)
 {
 	const struct loop_outcome *out = &r->loop.outcome;
@@ -184,7 +201,8 @@ static bool ask_once(struct replay *r)
 	r->series.nr_granted++;
 	h->moved_for_granted += r->owner.moved_pages - moved;
 	content_change(&r->content, pfn, h->plan.order, PAGUS_MOVABLE, 1);
-	return hold(h, pfn, h->round_ns + h->plan.hold_ns);
+	superpageblocks_hold(&r->content.superpageblocks, pfn, h->plan.order, 1);
+	return hold(h, pfn, h->round_ns + h->plan.hold_ns) && note_reached(h);
 }
 
 static bool ask_round(struct replay *r)
@@ -211,6 +229,7 @@ static void give_back(struct replay *r)
 	else
 		pagus_free_pages(&r->machine->pagus, pfn, h->plan.order);
 	content_change(&r->content, pfn, h->plan.order, PAGUS_MOVABLE, -1);
+	superpageblocks_hold(&r->content.superpageblocks, pfn, h->plan.order, -1);
 	h->first++;
 	h->nr--;
 }

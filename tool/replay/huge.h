@@ -39,6 +39,8 @@ struct huge {
 	uint64_t first, nr, room;
 	uint64_t rounds, asked, granted;
 	uint64_t why[HUGE_WHYS];
+	uint64_t *reached_ns; /* of 1 GiB pages: when so many, less one, were first held at once */
+	uint64_t nr_reached;
 	/* What was done on behalf of the requests, granted or not. */
 	uint64_t moved_pages, moved_for_granted, reclaimed_pages, stalls;
 };

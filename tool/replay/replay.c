@@ -272,6 +272,7 @@ static struct replay *replay_begin(struct trace *t, const char *policy, uint32_t
 	}
 	series_init(&r->series, r->content.nr_blocks);
 	adopt_inherited(r, snap);
+	r->content.superpageblocks.started = true;
 	return r;
 }
 

@@ -213,10 +213,13 @@ static void take_superpageblocks(struct result *res, const struct replay *r)
 		res->superpageblocks += s->is_whole[n];
 	res->tainted = s->nr_tainted;
 	res->peak_tainted = s->peak_tainted;
-	res->taints = s->nr_taints;
+	res->taints = superpageblocks_taints(s);
+	memcpy(res->taints_by, s->taints, sizeof(res->taints_by));
 	res->tainted_bound = superpageblocks_bound(s);
 	res->empty = s->nr_empty;
 	res->obtainable = superpageblocks_obtainable(s, r->machine);
+	res->obtainable_bytes = superpageblocks_cost(s, res->obtainable) << page_shift;
+	res->upper_bound = superpageblocks_upper_bound(s, r->machine);
 	if (s->nr_tainted)
 		res->packing_per_mille = s->kernel_pages * 1000 / (s->nr_tainted << s->order);
 }
@@ -320,8 +323,10 @@ bool result_take(struct result_set *set, const struct replay *r, const char *pol
 
 void result_set_fini(struct result_set *set)
 {
-	for (uint32_t n = 0; n < set->nr; n++)
+	for (uint32_t n = 0; n < set->nr; n++) {
 		json_decref(set->results[n].details);
+		json_decref(set->results[n].figures.held_at_s);
+	}
 	set->nr = 0;
 }
 
@@ -363,19 +368,35 @@ static json_t *trace_json(const struct result_set *set)
 			 "lost_events", (json_int_t)meta->lost_events);
 }
 
+static json_t *taints_json(const struct result *res)
+{
+	static const char *const keys[] = {
+#define SUPERPAGEBLOCKS_X(key) #key,
+		SUPERPAGEBLOCKS_CAUSES(SUPERPAGEBLOCKS_X)
+#undef SUPERPAGEBLOCKS_X
+	};
+	json_t *taints = json_object();
+
+	for (uint32_t by = 0; by < SUPERPAGEBLOCKS_NR_CAUSES; by++)
+		json_object_set_new(taints, keys[by], number(res->taints_by[by]));
+	return taints;
+}
+
 static json_t *superpageblocks_json(const struct result *res)
 {
 	uint64_t bound = res->tainted_bound;
 
-	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:f,s:I,s:f,s:I,s:I}",
+	return json_pack("{s:I,s:I,s:I,s:I,s:I,s:f,s:I,s:o,s:f,s:I,s:I,s:I,s:I}",
 		"mib", (json_int_t)res->superpageblock_mib,
 		"whole", (json_int_t)res->superpageblocks,
 		"tainted", (json_int_t)res->tainted, "peak_tainted", (json_int_t)res->peak_tainted,
 		"lower_bound", (json_int_t)bound,
 		"tau", bound ? (double)res->peak_tainted / (double)bound : 0.0,
-		"taints", (json_int_t)res->taints,
+		"taints", (json_int_t)res->taints, "taints_by", taints_json(res),
 		"packing", (double)res->packing_per_mille / 1000,
-		"empty", (json_int_t)res->empty, "obtainable", (json_int_t)res->obtainable);
+		"empty", (json_int_t)res->empty, "obtainable", (json_int_t)res->obtainable,
+		"obtainable_copied_bytes", (json_int_t)res->obtainable_bytes,
+		"upper_bound", (json_int_t)res->upper_bound);
 }
 
 static json_t *policy_json(const struct result *res)

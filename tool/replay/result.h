@@ -25,7 +25,8 @@ struct result {
 	uint64_t mixed_pageblocks, pageblocks, free_2mib_blocks;
 	/* Superpageblocks, by what is in use; the packing is of their peak, in thousandths. */
 	uint64_t superpageblock_mib, superpageblocks, tainted, peak_tainted, tainted_bound, taints;
-	uint64_t packing_per_mille, empty, obtainable;
+	uint64_t taints_by[SUPERPAGEBLOCKS_NR_CAUSES];
+	uint64_t packing_per_mille, empty, obtainable, obtainable_bytes, upper_bound;
 	uint64_t events_per_second;      /* measured, as is seconds, unlike everything else */
 	double seconds;
 	struct figures figures;

@@ -31,8 +31,9 @@ bool superpageblocks_init(struct superpageblocks *s, const struct machine *m)
 	s->first_pfn = m->first_pfn >> s->order << s->order;
 	s->nr = (uint32_t)((m->end_pfn - s->first_pfn + (UINT64_C(1) << s->order) - 1) >> s->order);
 	s->in_use = calloc(s->nr, sizeof(*s->in_use));
+	s->held = calloc(s->nr, sizeof(*s->held));
 	s->is_whole = calloc(s->nr, 1);
-	if (!s->in_use || !s->is_whole) {
+	if (!s->in_use || !s->held || !s->is_whole) {
 		superpageblocks_fini(s);
 		return false;
 	}
@@ -46,6 +47,7 @@ bool superpageblocks_init(struct superpageblocks *s, const struct machine *m)
 void superpageblocks_fini(struct superpageblocks *s)
 {
 	free(s->in_use);
+	free(s->held);
 	free(s->is_whole);
 	*s = (struct superpageblocks){ 0 };
 }
@@ -55,23 +57,68 @@ static bool is_empty(const struct superpageblocks *s, uint32_t n)
 	return s->is_whole[n] && s->in_use[n][0] == 0 && s->in_use[n][1] == 0;
 }
 
+static enum superpageblocks_cause cause(const struct superpageblocks *s, uint32_t order, uint32_t type)
+{
+	if (!s->started)
+		return SUPERPAGEBLOCKS_BY_start;
+	if (type == PAGUS_RECLAIMABLE)
+		return order ? SUPERPAGEBLOCKS_BY_reclaimable_higher_order :
+			       SUPERPAGEBLOCKS_BY_reclaimable;
+	return order ? SUPERPAGEBLOCKS_BY_unmovable_higher_order : SUPERPAGEBLOCKS_BY_unmovable;
+}
+
+static uint64_t add(uint64_t sum, uint64_t pages, int sign)
+{
+	return sign > 0 ? sum + pages : sum - pages;
+}
+
+/* Superpageblocks that the block has a part in; of each, so many pages. */
+static uint32_t parts(const struct superpageblocks *s, uint32_t order, uint32_t *pages)
+{
+	*pages = 1u << (order < s->order ? order : s->order);
+	return order > s->order ? 1u << (order - s->order) : 1;
+}
+
 void superpageblocks_change(struct superpageblocks *s, pagus_pfn_t pfn, uint32_t order, uint32_t type,
 			    int sign)
 {
-	uint32_t n = (uint32_t)((pfn - s->first_pfn) >> s->order), pages = 1u << order;
-	bool kernel = type != PAGUS_MOVABLE, tainted = s->in_use[n][0], empty = is_empty(s, n);
+	const uint32_t first = (uint32_t)((pfn - s->first_pfn) >> s->order);
+	const bool kernel = type != PAGUS_MOVABLE;
+	uint32_t pages, nr = parts(s, order, &pages);
 
-	s->in_use[n][!kernel] += sign > 0 ? pages : 0u - pages;
-	s->used_pages += sign > 0 ? pages : UINT64_C(0) - pages;
+	for (uint32_t n = first; n < first + nr; n++) {
+		bool tainted = s->in_use[n][0], empty = is_empty(s, n);
+
+		s->in_use[n][!kernel] = (uint32_t)add(s->in_use[n][!kernel], pages, sign);
+		s->nr_empty += (uint64_t)is_empty(s, n) - empty;
+		s->nr_tainted += (uint64_t)(s->in_use[n][0] > 0) - tainted;
+		s->taints[cause(s, order, type)] += s->in_use[n][0] > 0 && !tainted;
+	}
+	s->used_pages = add(s->used_pages, UINT64_C(1) << order, sign);
 	if (kernel)
-		s->kernel_pages += sign > 0 ? pages : UINT64_C(0) - pages;
-	s->nr_empty += (uint64_t)is_empty(s, n) - empty;
-	s->nr_tainted += (uint64_t)(s->in_use[n][0] > 0) - tainted;
-	s->nr_taints += s->in_use[n][0] > 0 && !tainted;
+		s->kernel_pages = add(s->kernel_pages, UINT64_C(1) << order, sign);
 	if (s->nr_tainted > s->peak_tainted)
 		s->peak_tainted = s->nr_tainted;
 	if (s->kernel_pages > s->peak_kernel_pages)
 		s->peak_kernel_pages = s->kernel_pages;
+}
+
+void superpageblocks_hold(struct superpageblocks *s, pagus_pfn_t pfn, uint32_t order, int sign)
+{
+	const uint32_t first = (uint32_t)((pfn - s->first_pfn) >> s->order);
+	uint32_t pages, nr = parts(s, order, &pages);
+
+	for (uint32_t n = first; n < first + nr; n++)
+		s->held[n] = (uint32_t)add(s->held[n], pages, sign);
+}
+
+uint64_t superpageblocks_taints(const struct superpageblocks *s)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t by = 0; by < SUPERPAGEBLOCKS_NR_CAUSES; by++)
+		sum += s->taints[by];
+	return sum;
 }
 
 uint64_t superpageblocks_bound(const struct superpageblocks *s)
@@ -98,20 +145,74 @@ static uint64_t kept_pages(const struct machine *m)
 	return kept;
 }
 
-uint64_t superpageblocks_obtainable(const struct superpageblocks *s, const struct machine *m)
+static uint64_t managed_pages(const struct machine *m)
 {
-	uint64_t clean = 0, managed = 0, kept = kept_pages(m), fill;
+	uint64_t managed = 0;
 
-	for (uint32_t n = 0; n < s->nr; n++)
-		clean += s->is_whole[n] && s->in_use[n][0] == 0;
 	for (uint32_t id = 0; id < pagus_nr_zones(&m->pagus); id++) {
 		struct pagus_zone_info z;
 
 		pagus_zone_info(&m->pagus, id, &z);
 		managed += z.managed;
 	}
-	if (managed < s->used_pages + kept)
-		return 0;
-	fill = (managed - s->used_pages - kept) >> s->order;
-	return clean < fill ? clean : fill;
+	return managed;
+}
+
+/* What all that may be used would fill. */
+static uint64_t fill(const struct superpageblocks *s, const struct machine *m)
+{
+	uint64_t managed = managed_pages(m), kept = kept_pages(m);
+
+	return managed < s->used_pages + kept ? 0 : (managed - s->used_pages - kept) >> s->order;
+}
+
+/* Could it be emptied? */
+static bool is_clean(const struct superpageblocks *s, uint32_t n)
+{
+	return s->is_whole[n] && s->in_use[n][0] == 0 && s->held[n] == 0;
+}
+
+uint64_t superpageblocks_obtainable(const struct superpageblocks *s, const struct machine *m)
+{
+	uint64_t clean = 0, most = fill(s, m);
+
+	for (uint32_t n = 0; n < s->nr; n++)
+		clean += is_clean(s, n);
+	return clean < most ? clean : most;
+}
+
+uint64_t superpageblocks_cost(const struct superpageblocks *s, uint64_t nr)
+{
+	uint64_t pages = 0, last = 0;
+
+	/* By what is in use, and of equals by number: each is the least behind the one before. */
+	for (; nr > 0; nr--) {
+		uint64_t least = UINT64_MAX;
+
+		for (uint32_t n = 0; n < s->nr; n++) {
+			uint64_t rank = ((uint64_t)s->in_use[n][1] << 32) + n + 1;
+
+			if (is_clean(s, n) && rank > last && rank < least)
+				least = rank;
+		}
+		if (least == UINT64_MAX)
+			break;
+		last = least;
+		pages += least >> 32;
+	}
+	return pages;
+}
+
+uint64_t superpageblocks_upper_bound(const struct superpageblocks *s, const struct machine *m)
+{
+	const uint64_t most = fill(s, m), size = UINT64_C(1) << s->order;
+	uint64_t whole = 0, elsewhere, taken = 0;
+
+	for (uint32_t n = 0; n < s->nr; n++)
+		whole += s->is_whole[n] && s->held[n] == 0;
+	elsewhere = managed_pages(m) > whole * size ? managed_pages(m) - whole * size : 0;
+	if (s->kernel_pages > elsewhere)
+		taken = (s->kernel_pages - elsewhere + size - 1) >> s->order;
+	whole -= taken < whole ? taken : whole;
+	return whole < most ? whole : most;
 }

@@ -113,7 +113,7 @@ static void print_policy_ledgers(FILE *out, const struct result_set *set)
 
 /* ---- the table: one row a measure ------------------------------------------------------------ */
 
-enum form { COUNT, PER_MILLE, TENTHS, HEX, HEADING };
+enum form { COUNT, PER_MILLE, TENTHS, HEX, HEADING }; /* TENTHS: UINT64_MAX is none */
 
 #define AT(field) offsetof(struct result, field)
 #define AT_COMPACTION(key) AT(figures.compactions[FIGURES_COMPACTION_##key])
@@ -160,9 +160,17 @@ static const struct measure measures[] = {
 	{ "  tainted at most", COUNT, AT(peak_tainted) },
 	{ "  would do", COUNT, AT(tainted_bound) },
 	{ "  times one was tainted", COUNT, AT(taints) },
+	{ "    at the start", COUNT, AT(taints_by[SUPERPAGEBLOCKS_BY_start]) },
+	{ "    unmovable, order 0", COUNT, AT(taints_by[SUPERPAGEBLOCKS_BY_unmovable]) },
+	{ "    reclaimable, order 0", COUNT, AT(taints_by[SUPERPAGEBLOCKS_BY_reclaimable]) },
+	{ "    unmovable, higher", COUNT, AT(taints_by[SUPERPAGEBLOCKS_BY_unmovable_higher_order]) },
+	{ "    reclaimable, higher", COUNT,
+	  AT(taints_by[SUPERPAGEBLOCKS_BY_reclaimable_higher_order]) },
 	{ "  packing of tainted", PER_MILLE, AT(packing_per_mille) },
 	{ "  empty at the end", COUNT, AT(empty) },
 	{ "  obtainable by moving", COUNT, AT(obtainable) },
+	{ "    bytes to copy", COUNT, AT(obtainable_bytes) },
+	{ "  at best", COUNT, AT(upper_bound) },
 	{ "digest", HEX, AT(digest) },
 	{ "events per second", COUNT, AT(events_per_second) },
 };
@@ -199,6 +207,7 @@ static const struct measure huge_pages[] = {
 	{ "held at the end", COUNT, AT(figures.held_at_end) },
 	{ "bytes copied for them", COUNT, AT(figures.huge_copied_bytes) },
 	{ "  for each one granted", COUNT, AT(figures.copied_per_granted) },
+	{ "  all copies, for each", COUNT, AT(figures.all_copied_per_granted) },
 	{ "stalls for them", COUNT, AT(figures.huge_stalls) },
 	{ "pages reclaimed for them", COUNT, AT(figures.huge_reclaimed_pages) },
 };
@@ -226,7 +235,7 @@ static const char *show(const struct result *res, size_t offset, enum form form,
 	case PER_MILLE:
 		return tenths(value, " %", text);
 	case TENTHS:
-		return tenths(value, "", text);
+		return value == UINT64_MAX ? "-" : tenths(value, "", text);
 	case HEX:
 		snprintf(text, TEXT_SIZE, "%016" PRIx64, value);
 		return text;
@@ -235,22 +244,26 @@ static const char *show(const struct result *res, size_t offset, enum form form,
 	}
 }
 
-static void print_measures(FILE *out, const struct result_set *set, const struct measure *rows,
-			   size_t nr)
+static void print_row(FILE *out, const struct result_set *set, const struct measure *row)
 {
 	char text[TEXT_SIZE];
 
-	for (size_t m = 0; m < nr; m++) {
-		if (rows[m].form == HEADING) {
-			fprintf(out, "  %s\n", rows[m].name);
-			continue;
-		}
-		fprintf(out, "  %-*s", KEY_WIDTH, rows[m].name);
-		for (uint32_t n = 0; n < set->nr; n++)
-			fprintf(out, " %*s", COLUMN_WIDTH,
-				show(&set->results[n], rows[m].offset, rows[m].form, text));
-		fputc('\n', out);
+	if (row->form == HEADING) {
+		fprintf(out, "  %s\n", row->name);
+		return;
 	}
+	fprintf(out, "  %-*s", KEY_WIDTH, row->name);
+	for (uint32_t n = 0; n < set->nr; n++)
+		fprintf(out, " %*s", COLUMN_WIDTH,
+			show(&set->results[n], row->offset, row->form, text));
+	fputc('\n', out);
+}
+
+static void print_measures(FILE *out, const struct result_set *set, const struct measure *rows,
+			   size_t nr)
+{
+	for (size_t m = 0; m < nr; m++)
+		print_row(out, set, &rows[m]);
 }
 
 #define PRINT_TABLE(out, title, set, rows)                                                         \
@@ -260,38 +273,49 @@ static void print_measures(FILE *out, const struct result_set *set, const struct
 		print_measures(out, set, rows, sizeof(rows) / sizeof((rows)[0]));                 \
 	} while (0)
 
+/* Is it other than `none` under any policy? */
+static bool any_has(const struct result_set *set, size_t offset, uint64_t none)
+{
+	bool any = false;
+	uint64_t value;
+
+	for (uint32_t n = 0; n < set->nr; n++) {
+		memcpy(&value, (const char *)&set->results[n] + offset, sizeof(value));
+		any |= value != none;
+	}
+	return any;
+}
+
 /* Why huge pages failed: the reasons that any policy had. */
 static void print_whys(FILE *out, const struct result_set *set)
 {
-	char name[32];
-
 	for (uint32_t why = 0; why < HUGE_WHYS; why++) {
+		char reason[32], name[48];
 		const struct measure row = {
-			.form = COUNT, .offset = AT(figures.why) + why * sizeof(uint64_t),
+			.name = name, .form = COUNT,
+			.offset = AT(figures.why) + why * sizeof(uint64_t),
 		};
-		bool any = false;
-		char text[TEXT_SIZE];
 
-		for (uint32_t n = 0; n < set->nr; n++)
-			any |= set->results[n].figures.why[why] != 0;
-		if (!any)
-			continue;
-		fprintf(out, "  failed: %-*s", KEY_WIDTH - 8, huge_why_name(why, name, sizeof(name)));
-		for (uint32_t n = 0; n < set->nr; n++)
-			fprintf(out, " %*s", COLUMN_WIDTH,
-				show(&set->results[n], row.offset, row.form, text));
-		fputc('\n', out);
+		snprintf(name, sizeof(name), "failed: %s", huge_why_name(why, reason, sizeof(reason)));
+		if (any_has(set, row.offset, 0))
+			print_row(out, set, &row);
 	}
 }
 
-/* With --defrag scan requests have room made too. */
-static bool any_evacuated(const struct result_set *set)
+/* When so many were held, as far as any policy came. */
+static void print_held(FILE *out, const struct result_set *set)
 {
-	bool any = set->results[0].figures.whatif.defrag == WHATIF_DEFRAG_EVACUATE;
+	for (uint32_t n = 0; n < FIGURES_HELD; n++) {
+		char name[48];
+		const struct measure row = {
+			.name = name, .form = TENTHS,
+			.offset = AT(figures.held_at_ds) + n * sizeof(uint64_t),
+		};
 
-	for (uint32_t n = 0; n < set->nr; n++)
-		any |= set->results[n].figures.evacuated_pages > 0;
-	return any;
+		snprintf(name, sizeof(name), "seconds to hold %u", 1u << n);
+		if (any_has(set, row.offset, UINT64_MAX))
+			print_row(out, set, &row);
+	}
 }
 
 static void print_whatif(FILE *out, const struct result_set *set)
@@ -302,12 +326,15 @@ static void print_whatif(FILE *out, const struct result_set *set)
 	if (w->defrag != WHATIF_DEFRAG_NONE) {
 		snprintf(title, sizeof(title), "Pages moved: %s", whatif_defrag_name(w->defrag));
 		PRINT_TABLE(out, title, set, moves);
-		if (any_evacuated(set))
+		/* With --defrag scan requests have room made too. */
+		if (w->defrag == WHATIF_DEFRAG_EVACUATE ||
+		    any_has(set, AT(figures.evacuated_pages), 0))
 			PRINT_TABLE(out, "Out of superpageblocks", set, evacuations);
 	}
 	if (w->huge.every_ns) {
 		snprintf(title, sizeof(title), "Huge pages of order %u", w->huge.order);
 		PRINT_TABLE(out, title, set, huge_pages);
+		print_held(out, set);
 		print_whys(out, set);
 	}
 	if (w->closed_loop)

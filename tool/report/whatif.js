@@ -17,6 +17,13 @@ const ASKED = {
 			show: count, better: LOWER },
 		{ key: "moves.stalls_served", label: "of these, served by it", unit: "stalls", show: count },
 	],
+	evacuations: [
+		{ group: "Moved out of superpageblocks" },
+		{ key: "moves.evacuations.pages", label: "moved", unit: "{pages|page}", show: count, better: LOWER },
+		{ key: "moves.evacuations.pageblocks", label: "emptied of {tainted|superpageblock} ones", unit: "pageblocks",
+			show: count },
+		{ key: "moves.evacuations.superpageblocks", label: "emptied, to be ready", unit: "superpageblocks", show: count },
+	],
 	huge: [
 		{ group: "Huge pages" },
 		{ key: "huge.asked", label: "asked for", unit: "huge pages", show: count },
@@ -25,6 +32,8 @@ const ASKED = {
 		{ key: "huge.copied_bytes", label: "copied for them", unit: "bytes", show: count, better: LOWER },
 		{ key: "huge.copied_bytes_per_granted", label: "copied for each one granted", unit: "bytes",
 			show: count, better: LOWER },
+		{ key: "huge.all_copied_bytes_per_granted", label: "all that was copied, for each one granted",
+			unit: "bytes", show: count, better: LOWER },
 		{ key: "huge.reclaimed_pages", label: "reclaimed for them", unit: "{pages|page}", show: count },
 	],
 	reclaim: [
@@ -52,17 +61,36 @@ function failureRows(policies) {
 		unit: "huge pages", show: count }));
 }
 
+/* Times until 1, 2, 4, ... pages were held at once, as far as any policy came. */
+function heldRows(policies) {
+	const most = Math.max(...policies.map(({ huge }) => huge?.held_at_s?.length ?? 0));
+	const rows = [];
+
+	for (let nr = 1; nr <= most; nr *= 2)
+		rows.push({ key: `huge.held_at_s.${nr - 1}`, label: `recorded time until ${count(nr)} `
+			+ `${nr === 1 ? "was" : "were"} held at once`, unit: "s", show: (value) => fixed(value, 1), better: LOWER });
+	return rows;
+}
+
 function askedRows(data) {
 	const { whatif, policies } = data;
 
 	return [
-		...(whatif.huge ? [...ASKED.huge, ...failureRows(policies)] : []),
+		...(whatif.huge ? [...ASKED.huge, ...heldRows(policies), ...failureRows(policies)] : []),
 		...(whatif.defrag !== "none" ? ASKED.moves : []),
+		...(whatif.defrag === "evacuate" ? ASKED.evacuations : []),
 		...(whatif.closed_loop ? ASKED.reclaim : []),
 	];
 }
 
-function askedWords({ huge, defrag, closed_loop: closed }, pageBytes) {
+/* How pages move, in a sentence. */
+const WAYS = {
+	none: "No page moves.",
+	scan: "Recorded movable pages move, by compaction.",
+	evacuate: "Recorded movable pages move, by compaction, and out of superpageblocks.",
+};
+
+function askedWords({ huge, defrag, ready, closed_loop: closed }, pageBytes) {
 	const words = [];
 
 	if (huge) {
@@ -70,7 +98,10 @@ function askedWords({ huge, defrag, closed_loop: closed }, pageBytes) {
 			+ `page${huge.count === 1 ? "" : "s"} of ${bytes(pageBytes * 2 ** huge.order)} `
 			+ `${huge.count === 1 ? "is" : "are"} asked for, and held for ${count(huge.hold_s)} s.`);
 	}
-	words.push(defrag === "none" ? "No page moves." : "Recorded movable pages move, by compaction.");
+	words.push(WAYS[defrag] ?? `Pages move: ${defrag}.`);
+	if (ready)
+		words.push(`${count(ready)} superpageblock${ready === 1 ? " of each zone is" : "s of each zone are"} to be `
+			+ "kept empty.");
 	if (closed)
 		words.push("The loop is closed: reclaim and the OOM killer act. It is assumed:");
 	return words.join(" ");
