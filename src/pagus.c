@@ -108,7 +108,7 @@ int pagus_check(const struct pagus *p, pagus_pfn_t *where)
 	return pg_check(p->state, where);
 }
 
-void pagus_listen(struct pagus *p, pagus_listener *fn, void *ctx, uint32_t mask)
+void pagus_listen(struct pagus *p, pagus_listener *fn, void *ctx, uint64_t mask)
 {
 	p->listener = fn;
 	p->listener_ctx = ctx;

@@ -223,6 +223,20 @@ struct pagus_event {
 	uint32_t cpu;
 	uint32_t a, b;       /* as the row in events.def says */
 	pagus_pfn_t pfn;
+	pagus_pfn_t other_pfn; /* of events whose row says so; else 0 */
+};
+
+/* What compaction comes to on its way, as its events say it and the kernel's print it. */
+enum pagus_compact_word {
+	PAGUS_COMPACT_WORD_NOT_SUITABLE_ZONE,
+	PAGUS_COMPACT_WORD_SKIPPED,
+	PAGUS_COMPACT_WORD_DEFERRED,
+	PAGUS_COMPACT_WORD_NO_SUITABLE_PAGE,
+	PAGUS_COMPACT_WORD_CONTINUE,
+	PAGUS_COMPACT_WORD_COMPLETE,
+	PAGUS_COMPACT_WORD_PARTIAL_SKIPPED,
+	PAGUS_COMPACT_WORD_CONTENDED,
+	PAGUS_COMPACT_WORD_SUCCESS
 };
 
 /*
@@ -242,7 +256,7 @@ struct pagus {
 	void *port_ctx;
 	pagus_listener *listener;
 	void *listener_ctx;
-	uint32_t listener_mask;
+	uint64_t listener_mask;
 };
 
 /*
@@ -284,7 +298,7 @@ int pagus_check(const struct pagus *p, pagus_pfn_t *where);
 const char *pagus_invariant_text(int number);
 
 /* Call `fn` for every event whose bit (1 << id) is in `mask`; fn = NULL ends it. */
-void pagus_listen(struct pagus *p, pagus_listener *fn, void *ctx, uint32_t mask);
+void pagus_listen(struct pagus *p, pagus_listener *fn, void *ctx, uint64_t mask);
 
 const char *pagus_status_text(enum pagus_status status);
 const char *pagus_event_name(enum pagus_event_id id);

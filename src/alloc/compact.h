@@ -19,6 +19,6 @@ enum pagus_compact_result pg_compact_direct(struct pg_call *c, const struct pg_p
 					    uint32_t *i);
 
 /* A request has been served from zone z after it was compacted for `order`. */
-void pg_compact_served(struct pg_zone *z, uint32_t order);
+void pg_compact_served(const struct pg_call *c, struct pg_zone *z, uint32_t order);
 
 #endif

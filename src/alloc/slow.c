@@ -236,7 +236,7 @@ static bool compact_as(struct pg_call *c, struct pg_slow *s, enum pagus_compact_
 	pg_count(c, PAGUS_COUNTER_compact_stall, 1);
 	served = take_compacted(c, s);
 	if (served)
-		pg_compact_served(pg_zone_of(c->st, s->i), how.order);
+		pg_compact_served(c, pg_zone_of(c->st, s->i), how.order);
 	pg_count(c, served ? PAGUS_COUNTER_compact_success : PAGUS_COUNTER_compact_fail, 1);
 	return served;
 }

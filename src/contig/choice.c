@@ -124,6 +124,7 @@ static bool evacuate(struct pg_call *c, struct pg_compact *k, bool *memory)
 					 k->m.nr == PG_MIGRATE_BATCH))
 			*memory = pg_compact_move(c, k);
 	}
+	pg_compact_tell_sources(c, k, k->unit, end);
 	if (!k->blocked && *memory)
 		pg_compact_leave(c, k, start);
 	return !k->blocked && *memory;
@@ -163,6 +164,8 @@ enum pg_compacted pg_choice_run(struct pg_call *c, struct pg_compact *k)
 
 	for (uint32_t n = 0; n < MAX_UNITS && !pg_is_to_die(c, k->task); n++) {
 		k->unit = choose(c, k, first, nr).unit;
+		pg_compact_tell_sources(c, k, pg_block_first(c->st, k->z->first_block),
+					pg_block_first(c->st, k->z->end_block));
 		if (k->unit == PG_NONE)
 			return none_left(k, whole);
 		if (!evacuate(c, k, &memory) && !pg_compact_captured(c))

@@ -67,7 +67,8 @@ static enum pg_compacted met(struct pg_compact *k)
 	return k->whole_zone ? PG_COMPACTED_COMPLETE : PG_COMPACTED_PARTIAL;
 }
 
-static enum pg_compacted finished(const struct pg_call *c, struct pg_compact *k)
+/* NO_PAGE: it goes on. */
+static enum pg_compacted judge(const struct pg_call *c, struct pg_compact *k)
 {
 	const struct pagus_state *st = c->st;
 
@@ -88,7 +89,15 @@ static enum pg_compacted finished(const struct pg_call *c, struct pg_compact *k)
 		return blocks_balanced(st, k) ? PG_COMPACTED_SUCCESS : PG_COMPACTED_CONTINUE;
 	if (pg_compact_served_by(c, k))
 		return PG_COMPACTED_SUCCESS;
-	return k->contended ? PG_COMPACTED_CONTENDED : PG_COMPACTED_CONTINUE;
+	return k->contended ? PG_COMPACTED_CONTENDED : PG_COMPACTED_NO_PAGE;
+}
+
+static enum pg_compacted finished(const struct pg_call *c, struct pg_compact *k)
+{
+	enum pg_compacted result = judge(c, k);
+
+	pg_compacted_tell(c, PAGUS_EVENT_COMPACT_FINISHED, k->z, k->order, result);
+	return result == PG_COMPACTED_NO_PAGE ? PG_COMPACTED_CONTINUE : result;
 }
 
 /* ---- a turn ---------------------------------------------------------------------------------- */
@@ -129,6 +138,7 @@ bool pg_compact_move(struct pg_call *c, struct pg_compact *k)
 	if (result != PG_MIGRATED_ALL)
 		k->blocked = true;
 	pg_migrate_putback(c, &k->m, 0);
+	pg_compact_tell_moved(c, k);
 	absorb(c, k);
 	return result != PG_MIGRATED_NO_MEMORY || have_met(c->st, k);
 }
@@ -265,7 +275,7 @@ static enum pg_compacted run(struct pg_call *c, struct pg_compact *k)
 	if (!c->p->port->move || k->z->end_block - k->z->first_block < 2)
 		return PG_COMPACTED_SKIPPED;
 	if (k->order != PG_COMPACT_WHOLE) {
-		result = pg_compact_suits(c->st, k->z, &who);
+		result = pg_compact_judge(c, k->z, &who);
 		if (result != PG_COMPACTED_CONTINUE)
 			return result == PG_COMPACTED_NOT_SUITABLE ? PG_COMPACTED_SKIPPED : result;
 	}
@@ -279,6 +289,7 @@ static enum pg_compacted run(struct pg_call *c, struct pg_compact *k)
 	k->stride = k->mode == PAGUS_MIGRATE_ASYNC ? PG_COMPACT_CLUSTER : 1;
 	k->began = true;
 	pg_hints_start(c, k);
+	pg_compact_tell_begin(c, k);
 	blocks = blocks_of(c->st, k);
 	result = by_choice(c->st, k) ? pg_choice_run(c, k) : PG_COMPACTED_NO_PAGE;
 	if (result == PG_COMPACTED_NO_PAGE)
@@ -289,6 +300,7 @@ static enum pg_compacted run(struct pg_call *c, struct pg_compact *k)
 	k->stats.blocks = blocks_of(c->st, k);
 	k->stats.blocks -= pg_min(blocks, k->stats.blocks);
 	account(c, k);
+	pg_compact_tell_end(c, k, result);
 	return result;
 }
 

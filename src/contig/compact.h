@@ -60,6 +60,7 @@ struct pg_compact {
 	struct pg_targets targets;
 	struct pg_migration m;
 	struct pagus_compaction stats;
+	struct pagus_compaction told; /* of these, what events have said */
 };
 
 /* Compact: what it came to. No lock may be held. */
@@ -76,6 +77,19 @@ static inline uint64_t pg_compact_drain_cost(const struct pagus_state *st)
 
 /* The same as ports and callers are told. */
 enum pagus_compact_result pg_compacted_as_told(enum pg_compacted result);
+
+/* ---- tell.c: events; nothing but a test where nobody listens ---------------------------------- */
+
+void pg_compact_tell_begin(const struct pg_call *c, const struct pg_compact *k);
+void pg_compact_tell_end(const struct pg_call *c, const struct pg_compact *k,
+			 enum pg_compacted result);
+
+/* The pages of [start, end) were looked at, for sources or targets: what that came to since last. */
+void pg_compact_tell_sources(const struct pg_call *c, struct pg_compact *k, uint32_t start,
+			     uint32_t end);
+void pg_compact_tell_targets(const struct pg_call *c, struct pg_compact *k,
+			     enum pagus_event_id id, uint32_t start, uint32_t end);
+void pg_compact_tell_moved(const struct pg_call *c, struct pg_compact *k);
 
 /* ---- sources.c ------------------------------------------------------------------------------- */
 

@@ -45,11 +45,17 @@ static bool is_refused(const struct pg_call *c, struct pg_zone *z, const struct 
 {
 	if (how->mode == PAGUS_COMPACT_SYNC_FULL)
 		return false;
-	if (pg_defer_refuses(z, how->order)) {
+	if (pg_defer_refuses(c, z, how->order)) {
 		pg_count(c, PAGUS_COUNTER_compact_deferred, 1);
 		return true;
 	}
 	return pg_rate_refuses(c, z);
+}
+
+/* The kernel's number. (enum compact_priority) */
+static uint32_t priority(enum pagus_compact_mode mode)
+{
+	return mode == PAGUS_COMPACT_SYNC_FULL ? 0 : mode == PAGUS_COMPACT_SYNC_LIGHT ? 1 : 2;
 }
 
 static bool may_serve(const struct pg_call *c, const struct pg_plan *plan, uint32_t n,
@@ -68,6 +74,9 @@ enum pagus_compact_result pg_compact_direct(struct pg_call *c, const struct pg_p
 	enum pg_compacted most = PG_COMPACTED_SKIPPED;
 
 	*i = PG_NONE;
+	if (pg_event_wanted(c, PAGUS_EVENT_COMPACT_TRY))
+		pg_event_raise(c, PAGUS_EVENT_COMPACT_TRY, PG_NO_ZONE, PAGUS_NO_PFN, how->order, 0,
+			       how->gfp, priority(how->mode));
 	for (uint32_t n = 1; n <= plan->zonelist[0]; n++) {
 		struct pg_zone *z = pg_zone(c->st, plan->zonelist[n]);
 		enum pg_compacted result = PG_COMPACTED_DEFERRED;
@@ -78,20 +87,20 @@ enum pagus_compact_result pg_compact_direct(struct pg_call *c, const struct pg_p
 			result = compact_zone(c, z, plan, flags, how, i);
 		most = (enum pg_compacted)pg_max(most, result);
 		if (result == PG_COMPACTED_SUCCESS) {
-			pg_defer_reset(z, how->order, false);
+			pg_defer_reset(c, z, how->order, false);
 			break;
 		}
 		if (how->mode != PAGUS_COMPACT_ASYNC &&
 		    (result == PG_COMPACTED_COMPLETE || result == PG_COMPACTED_PARTIAL))
-			pg_defer_failed(z, how->order);
+			pg_defer_failed(c, z, how->order);
 		if (pg_is_to_die(c, plan->task))
 			break;
 	}
 	return pg_compacted_as_told(most);
 }
 
-void pg_compact_served(struct pg_zone *z, uint32_t order)
+void pg_compact_served(const struct pg_call *c, struct pg_zone *z, uint32_t order)
 {
 	pg_zone_clear(z, PG_ZONE_HINTS_OLD);
-	pg_defer_reset(z, order, true);
+	pg_defer_reset(c, z, order, true);
 }

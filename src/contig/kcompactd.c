@@ -86,7 +86,7 @@ static void give_up(struct pg_call *c, struct pg_zone *z, uint32_t order)
 	pg_contig_drain(c, z);
 	pg_count(c, PAGUS_COUNTER_compact_drain, 1);
 	pg_rate_charge(c->st, z, pg_compact_drain_cost(c->st));
-	pg_defer_failed(z, order);
+	pg_defer_failed(c, z, order);
 }
 
 static void compact_for_order(struct pg_call *c, struct pg_zone *z, const struct pg_node *n)
@@ -98,7 +98,7 @@ static void compact_for_order(struct pg_call *c, struct pg_zone *z, const struct
 	};
 	enum pg_compacted result;
 
-	if (pg_defer_refuses(z, k.order)) {
+	if (pg_defer_refuses(c, z, k.order)) {
 		pg_count(c, PAGUS_COUNTER_compact_deferred, 1);
 		return;
 	}
@@ -106,7 +106,7 @@ static void compact_for_order(struct pg_call *c, struct pg_zone *z, const struct
 		return;
 	result = run(c, &k);
 	if (result == PG_COMPACTED_SUCCESS && k.began)
-		pg_defer_reset(z, k.order, false);
+		pg_defer_reset(c, z, k.order, false);
 	else if (result == PG_COMPACTED_COMPLETE || result == PG_COMPACTED_PARTIAL)
 		give_up(c, z, k.order);
 }
@@ -125,6 +125,13 @@ static void compact_for_score(struct pg_call *c, struct pg_zone *z)
 
 /* ---- a run ----------------------------------------------------------------------------------- */
 
+static void tell(const struct pg_call *c, enum pagus_event_id id, uint32_t node, uint32_t order,
+		 uint32_t highest)
+{
+	if (pg_event_wanted(c, id))
+		pg_event_raise(c, id, PG_NO_ZONE, PAGUS_NO_PFN, order, 0, node, highest);
+}
+
 /* What it is woken for is taken up as a whole: a request that comes now is for the next run. */
 static bool begin(struct pg_call *c, uint32_t node)
 {
@@ -138,6 +145,7 @@ static bool begin(struct pg_call *c, uint32_t node)
 		n->compact_score = 0;
 		n->compact_zone = 1;
 		pg_count(c, PAGUS_COUNTER_compact_daemon_wake, 1);
+		tell(c, PAGUS_EVENT_KCOMPACTD_WAKE, node, order, n->compact_highest);
 		return true;
 	}
 	if (!pg_atomic_exchange(&n->compact_check, 0) || !is_high(c->st, node))
@@ -191,8 +199,12 @@ bool pg_kcompactd_turn(struct pg_call *c, uint32_t node)
 
 	if (!pg_atomic_load(&n->compact_awake))
 		return false;
-	if (n->compact_zone == 0 && !begin(c, node))
-		return !fall_asleep(n);
+	if (n->compact_zone == 0 && !begin(c, node)) {
+		if (!fall_asleep(n))
+			return true;
+		tell(c, PAGUS_EVENT_KCOMPACTD_SLEEP, node, 0, 0);
+		return false;
+	}
 	z = next_zone(c->st, node);
 	if (!z)
 		end(c, node);

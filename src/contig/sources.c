@@ -196,6 +196,7 @@ static void scan_block(struct pg_call *c, struct pg_compact *k, uint32_t start)
 		}
 		i += g.pages;
 	}
+	pg_compact_tell_sources(c, k, k->migrate, i);
 	k->migrate = i;
 	if (i == end && (k->m.nr == 0 || k->finish)) {
 		pg_block_set_skip(c->st, start, true);

@@ -190,7 +190,7 @@ static bool take_cluster(struct pg_call *c, struct pg_compact *k, uint32_t *at, 
 /* Take from one pageblock, from `free` on, which moves on: did it give anything? */
 static bool scan_block(struct pg_call *c, struct pg_compact *k, uint32_t end)
 {
-	uint32_t before = k->targets.pages;
+	uint32_t before = k->targets.pages, from = k->free;
 
 	while (k->free < end && !is_enough(k)) {
 		uint32_t pages;
@@ -205,6 +205,7 @@ static bool scan_block(struct pg_call *c, struct pg_compact *k, uint32_t end)
 		k->stats.free_scanned += pages;
 		k->free += pages;
 	}
+	pg_compact_tell_targets(c, k, PAGUS_EVENT_COMPACT_TARGETS, from, k->free);
 	return k->targets.pages > before;
 }
 
@@ -315,6 +316,8 @@ static uint32_t search(const struct pagus_state *st, const struct pg_compact *k,
  */
 static void take_listed(struct pg_call *c, struct pg_compact *k, uint32_t order)
 {
+	uint32_t low = PG_NONE, high = 0;
+
 	lock_zone(c, k);
 	for (uint32_t n = 0; n < PG_COMPACT_CLUSTER && !is_enough(k); n++) {
 		uint32_t i = search(c->st, k, order);
@@ -322,10 +325,14 @@ static void take_listed(struct pg_call *c, struct pg_compact *k, uint32_t order)
 
 		if (taken < 0)
 			break;
+		low = low == PG_NONE ? i : (uint32_t)pg_min(low, i);
+		high = (uint32_t)pg_max(high, i + (1u << taken));
 		add(&k->targets, i, (uint32_t)taken);
 		k->stats.taken += 1u << taken;
 	}
 	pg_zone_unlock(c, k->z);
+	if (high > 0)
+		pg_compact_tell_targets(c, k, PAGUS_EVENT_COMPACT_LISTED, low, high);
 }
 
 /* ---- for the migration ----------------------------------------------------------------------- */

@@ -8,7 +8,16 @@
 
 /* ---- failures -------------------------------------------------------------------------------- */
 
-bool pg_defer_refuses(struct pg_zone *z, uint32_t order)
+static void tell(const struct pg_call *c, enum pagus_event_id id, const struct pg_zone *z,
+		 uint32_t order)
+{
+	if (pg_event_wanted(c, id))
+		pg_event_raise(c, id, z->id, PAGUS_NO_PFN, order, 0,
+			       pg_read(z->compact_order_failed), pg_read(z->compact_considered) |
+			       0x10000u << pg_read(z->compact_shift));
+}
+
+bool pg_defer_refuses(const struct pg_call *c, struct pg_zone *z, uint32_t order)
 {
 	uint32_t most = 1u << pg_read(z->compact_shift), considered;
 
@@ -16,7 +25,10 @@ bool pg_defer_refuses(struct pg_zone *z, uint32_t order)
 		return false;
 	considered = (uint32_t)pg_min(pg_read(z->compact_considered) + 1, most);
 	pg_write(z->compact_considered, considered);
-	return considered < most;
+	if (considered >= most)
+		return false;
+	tell(c, PAGUS_EVENT_COMPACT_DEFERRED, z, order);
+	return true;
 }
 
 bool pg_defer_restarts(const struct pg_zone *z, uint32_t order)
@@ -26,15 +38,16 @@ bool pg_defer_restarts(const struct pg_zone *z, uint32_t order)
 	       pg_read(z->compact_considered) >= 1u << MAX_SHIFT;
 }
 
-void pg_defer_failed(struct pg_zone *z, uint32_t order)
+void pg_defer_failed(const struct pg_call *c, struct pg_zone *z, uint32_t order)
 {
 	pg_write(z->compact_considered, 0);
 	pg_write(z->compact_shift, (uint32_t)pg_min(pg_read(z->compact_shift) + 1, MAX_SHIFT));
 	if (order < pg_read(z->compact_order_failed))
 		pg_write(z->compact_order_failed, order);
+	tell(c, PAGUS_EVENT_COMPACT_DEFER, z, order);
 }
 
-void pg_defer_reset(struct pg_zone *z, uint32_t order, bool served)
+void pg_defer_reset(const struct pg_call *c, struct pg_zone *z, uint32_t order, bool served)
 {
 	if (served) {
 		pg_write(z->compact_considered, 0);
@@ -42,6 +55,7 @@ void pg_defer_reset(struct pg_zone *z, uint32_t order, bool served)
 	}
 	if (order >= pg_read(z->compact_order_failed))
 		pg_write(z->compact_order_failed, order + 1);
+	tell(c, PAGUS_EVENT_COMPACT_DEFER_RESET, z, order);
 }
 
 /* ---- the rate -------------------------------------------------------------------------------- */

@@ -13,14 +13,14 @@
 #include "watch/event.h"
 
 /* Somebody wants to compact for `order`: is he refused? Counts him. (compaction_deferred) */
-bool pg_defer_refuses(struct pg_zone *z, uint32_t order);
+bool pg_defer_refuses(const struct pg_call *c, struct pg_zone *z, uint32_t order);
 
 /* Has the longest row of refusals just ended? (compaction_restarting) */
 bool pg_defer_restarts(const struct pg_zone *z, uint32_t order);
 
 /* A run for `order` was in vain; one was not, or the request has been served after it. */
-void pg_defer_failed(struct pg_zone *z, uint32_t order);
-void pg_defer_reset(struct pg_zone *z, uint32_t order, bool served);
+void pg_defer_failed(const struct pg_call *c, struct pg_zone *z, uint32_t order);
+void pg_defer_reset(const struct pg_call *c, struct pg_zone *z, uint32_t order, bool served);
 
 /* The bucket is empty: counted. */
 bool pg_rate_refuses(const struct pg_call *c, const struct pg_zone *z);

@@ -9,8 +9,9 @@ uint32_t pg_kcompactd_flags(const struct pagus_state *st)
 }
 
 /* (kcompactd_node_suitable) */
-static bool could_help(const struct pagus_state *st, uint32_t node)
+static bool could_help(const struct pg_call *c, uint32_t node)
 {
+	const struct pagus_state *st = c->st;
 	const struct pg_node *n = pg_node(st, node);
 	const uint32_t highest = pg_atomic_load(&n->compact_wanted_highest);
 	const struct pg_suit who = {
@@ -23,7 +24,7 @@ static bool could_help(const struct pagus_state *st, uint32_t node)
 		const struct pg_zone *z = pg_zone(st, id);
 
 		if (z->node == node && z->type <= who.highest && z->managed &&
-		    pg_compact_suits(st, z, &who) == PG_COMPACTED_CONTINUE)
+		    pg_compact_judge(c, z, &who) == PG_COMPACTED_CONTINUE)
 			return true;
 	}
 	return false;
@@ -45,8 +46,11 @@ void pg_kcompactd_wake(struct pg_call *c, uint32_t node, uint32_t order, uint32_
 		return;
 	note_wanted(n, order, highest);
 	/* Of this and its falling asleep one comes first, and the other sees it; as with kswapd. */
-	if (pg_atomic_or(&n->compact_awake, 0) || !could_help(c->st, node))
+	if (pg_atomic_or(&n->compact_awake, 0) || !could_help(c, node))
 		return;
+	if (pg_event_wanted(c, PAGUS_EVENT_KCOMPACTD_WAKEUP))
+		pg_event_raise(c, PAGUS_EVENT_KCOMPACTD_WAKEUP, PG_NO_ZONE, PAGUS_NO_PFN, order, 0,
+			       node, highest);
 	if (!pg_atomic_exchange(&n->compact_awake, 1))
 		c->p->port->wake(c->p->port_ctx, PAGUS_WORKER_KCOMPACTD, node);
 }

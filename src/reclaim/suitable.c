@@ -43,3 +43,13 @@ enum pg_compacted pg_compact_suits(const struct pagus_state *st, const struct pg
 		return PG_COMPACTED_NOT_SUITABLE;
 	return PG_COMPACTED_CONTINUE;
 }
+
+enum pg_compacted pg_compact_judge(const struct pg_call *c, const struct pg_zone *z,
+				   const struct pg_suit *who)
+{
+	enum pg_compacted result = pg_compact_suits(c->st, z, who);
+
+	if (result != PG_COMPACTED_SUCCESS)
+		pg_compacted_tell(c, PAGUS_EVENT_COMPACT_SUITABLE, z, who->order, result);
+	return result;
+}

@@ -3,6 +3,7 @@
 #ifndef PG_RECLAIM_SUITABLE_H
 #define PG_RECLAIM_SUITABLE_H
 
+#include "watch/event.h"
 #include "zone/zone.h"
 
 #define PG_COMPACT_COSTLY 3u /* PAGE_ALLOC_COSTLY_ORDER */
@@ -20,6 +21,15 @@ enum pg_compacted {
 	PG_COMPACTED_CONTENDED,
 	PG_COMPACTED_SUCCESS
 };
+
+/* An event whose first value is a result (COMPACT_SUITABLE, COMPACT_FINISHED). */
+static inline void pg_compacted_tell(const struct pg_call *c, enum pagus_event_id id,
+				     const struct pg_zone *z, uint32_t order,
+				     enum pg_compacted result)
+{
+	if (pg_event_wanted(c, id))
+		pg_event_raise(c, id, z->id, PAGUS_NO_PFN, order, 0, result, 0);
+}
 
 /* Pages that compaction for `order` wants free above a mark: sources and targets. (compact_gap) */
 static inline uint64_t pg_compact_gap(uint32_t order)
@@ -56,6 +66,10 @@ struct pg_suit {
  * help. CONTINUE: it is worth it. (compaction_suit_allocation_order)
  */
 enum pg_compacted pg_compact_suits(const struct pagus_state *st, const struct pg_zone *z,
+				   const struct pg_suit *who);
+
+/* The same, and told, unless there is a block already. */
+enum pg_compacted pg_compact_judge(const struct pg_call *c, const struct pg_zone *z,
 				   const struct pg_suit *who);
 
 #endif

@@ -44,6 +44,9 @@ static inline void pg_call_resume(struct pg_call *c)
 	c->cpu = pg_call_begin(c->p).cpu;
 }
 
+/* Of events that have a second pfn. */
+void pg_event_raise_pair(const struct pg_call *c, enum pagus_event_id id, uint32_t zone,
+			 pagus_pfn_t pfn, pagus_pfn_t other_pfn, uint32_t order, uint32_t a, uint32_t b);
 void pg_event_raise(const struct pg_call *c, enum pagus_event_id id, uint32_t zone, pagus_pfn_t pfn,
 		    uint32_t order, uint32_t type, uint32_t a, uint32_t b);
 

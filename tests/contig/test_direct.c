@@ -103,24 +103,26 @@ static void test_property_25_deferral(void **context)
 	static const uint32_t refused[] = { 1, 3, 7, 15, 31, 63, 63, 63 };
 	struct contig_lab l;
 	struct pg_zone *z;
+	struct pg_call c;
 
 	(void)context;
 	compact_checkerboard(&l, "linux");
 	z = pg_zone(l.lab.p.state, 0);
+	c = (struct pg_call){ .st = l.lab.p.state, .p = &l.lab.p };
 	for (uint32_t n = 0; n < NR_OF(refused); n++) {
 		uint32_t nr = 0;
 
 		assert_int_equal(pg_defer_restarts(z, 4), n > 5);
-		pg_defer_failed(z, 4);
-		assert_false(pg_defer_refuses(z, 3));
-		while (pg_defer_refuses(z, n % 2 ? 4 : 9))
+		pg_defer_failed(&c, z, 4);
+		assert_false(pg_defer_refuses(&c, z, 3));
+		while (pg_defer_refuses(&c, z, n % 2 ? 4 : 9))
 			nr++;
 		assert_int_equal(nr, refused[n]);
 	}
-	pg_defer_reset(z, 4, true);
-	assert_false(pg_defer_refuses(z, 4));
-	pg_defer_failed(z, 4);
-	assert_true(pg_defer_refuses(z, 4));
+	pg_defer_reset(&c, z, 4, true);
+	assert_false(pg_defer_refuses(&c, z, 4));
+	pg_defer_failed(&c, z, 4);
+	assert_true(pg_defer_refuses(&c, z, 4));
 	contig_close(&l);
 }
 
@@ -183,11 +185,13 @@ static void test_property_29_deferred(void **context)
 	for (uint32_t r = 0; r < NR_OF(rows); r++) {
 		struct contig_lab l;
 		struct pg_zone *z;
+		struct pg_call c;
 
 		compact_checkerboard(&l, rows[r].policy);
 		z = pg_zone(l.lab.p.state, 0);
+		c = (struct pg_call){ .st = l.lab.p.state, .p = &l.lab.p };
 		for (uint32_t n = 0; n < 6; n++)
-			pg_defer_failed(z, 9);
+			pg_defer_failed(&c, z, 9);
 		assert_int_equal(compact_ask(&l, GFP_HIGHUSER_MOVABLE, 9), PAGUS_NO_MEMORY);
 		assert_int_equal(unit_counter(&l.lab, PAGUS_COUNTER_compact_stall), rows[r].stalls);
 		expect_counts(&l);

@@ -45,7 +45,7 @@ static inline void lab_log_event(void *ctx, const struct pagus_event *event)
 }
 
 /* Log the events of `mask` from now on. */
-static inline void lab_listen(struct lab *lab, uint32_t mask)
+static inline void lab_listen(struct lab *lab, uint64_t mask)
 {
 	lab->nr_events = 0;
 	pagus_listen(&lab->p, lab_log_event, lab, mask);
