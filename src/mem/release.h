@@ -45,6 +45,8 @@ struct pg_release {
 	 * machines.
 	 */
 	bool frees_revive_kswapd;
+	/* Any page that is reclaimed revives one; else only what leaves the node balanced. */
+	bool progress_revives_kswapd;
 	/*
 	 * A request that must not leave its node and wants one round ends where compaction came
 	 * first.

@@ -171,7 +171,7 @@ struct pg_node {
 	uint32_t failures;           /* A: runs in a row that reclaimed nothing */
 	uint32_t order, highest;     /* W: of this run */
 	uint32_t priority;           /* W: of the next turn; 0: no run goes on */
-	uint32_t reclaimed;          /* W: has this run freed anything */
+	uint32_t reclaimed;          /* W: pages that this run has freed */
 	/* kcompactd, the same: */
 	uint32_t compact_wanted_order;   /* A: largest order it was woken for and has not taken up */
 	uint32_t compact_wanted_highest; /* A: lowest zone type up to which, the same */

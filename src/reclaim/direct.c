@@ -46,7 +46,7 @@ static uint64_t reclaim_nodes(struct pg_call *c, const struct pg_shortage *short
 		if (!(shortage->nodes >> node & 1))
 			continue;
 		pages = c->p->port->reclaim(c->p->port_ctx, &how);
-		pg_reclaim_note(pg_node(c->st, node), pages);
+		pg_reclaim_note(c, node, pages, shortage->order, shortage->highest);
 		got += pages;
 	}
 	return got;

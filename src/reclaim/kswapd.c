@@ -8,7 +8,8 @@
  *
  * While marks are boosted beyond balance, a run first reclaims the boosts' worth of pages gently,
  * without writing. A run that frees nothing is a failure; after 16 in a row the node is given up,
- * and requests reclaim for themselves; the first progress that anybody makes revives it.
+ * and requests reclaim for themselves; what anybody reclaims revives it once the node is balanced
+ * (in releases before 7.2, at once).
  * (balance_pgdat)
  */
 #include "reclaim/reclaim.h"
@@ -63,6 +64,15 @@ static bool boosted(const struct pagus_state *st, uint32_t node, uint32_t highes
 			return true;
 	}
 	return false;
+}
+
+void pg_reclaim_note(struct pg_call *c, uint32_t node, uint64_t pages, uint32_t order, uint32_t highest)
+{
+	struct pg_node *n = pg_node(c->st, node);
+
+	if (pages && (pg_release(c->st)->progress_revives_kswapd ||
+		      balanced(c->st, node, order, highest)))
+		pg_atomic_store(&n->failures, 0);
 }
 
 static void note_wanted(struct pg_node *n, uint32_t order, uint32_t highest)
@@ -179,13 +189,13 @@ static uint64_t reclaim_once(struct pg_call *c, uint32_t node)
 	got = c->p->port->reclaim(c->p->port_ctx, &how);
 	pg_reclaim_leave(c, task);
 	pg_count(c, PAGUS_COUNTER_pgsteal_kswapd, got);
-	pg_reclaim_note(n, got);
-	n->reclaimed |= got > 0;
+	pg_reclaim_note(c, node, got, n->order, n->highest);
+	n->reclaimed = (uint32_t)pg_min(n->reclaimed + got, UINT32_MAX);
 	/*
-	 * Twice the block is free for compaction to work with: the rest of the run is for single
+	 * The run has freed twice the block for compaction to work with: the rest of it is for single
 	 * pages.
 	 */
-	if (n->order && got >= UINT64_C(2) << n->order)
+	if (n->order && n->reclaimed >= UINT64_C(2) << n->order)
 		n->order = 0;
 	return got;
 }

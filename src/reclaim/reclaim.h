@@ -38,12 +38,8 @@ bool pg_kswapd_turn(struct pg_call *c, uint32_t node);
 uint64_t pg_kswapd_take_zones(struct pagus_state *st, uint32_t node, uint32_t highest);
 bool pg_kswapd_leave_zones(struct pg_call *c, uint32_t node, uint32_t highest);
 
-/* Pages were reclaimed from the node, by anybody. */
-static inline void pg_reclaim_note(struct pg_node *node, uint64_t pages)
-{
-	if (pages)
-		pg_atomic_store(&node->failures, 0);
-}
+/* So many pages were reclaimed from the node, by anybody, for that: a kswapd that has given up is revived. */
+void pg_reclaim_note(struct pg_call *c, uint32_t node, uint64_t pages, uint32_t order, uint32_t highest);
 
 /* ---- direct.c -------------------------------------------------------------------------------- */
 

@@ -81,7 +81,10 @@ static inline uint32_t compact_used(const struct contig_lab *l)
 	return nr;
 }
 
-/* What stands of any run: nothing is lost, claimed or gained, and no lock is held. */
+/*
+ * What stands of any run, in vain or not (property 18): nothing is lost, claimed or gained, contents are
+ * those of before, and no lock is held.
+ */
 static inline void compact_settled(const struct contig_lab *l, uint32_t used, uint64_t free)
 {
 	contig_check(l);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Compaction of one zone, through the public call. */
+#include <pagus/contig.h>
+
 #include "contig/compact.h"
 
 #define EACH_POLICY(n) (uint32_t n = 0; n < NR_OF(compact_policies); n++)
@@ -69,23 +71,28 @@ static void test_pages_that_refuse_to_move(void **context)
 		}
 }
 
-static void seed_marks(struct contig_lab *l, uint64_t min, uint64_t gap)
+static void seed_marks(struct contig_lab *l, uint64_t min, uint64_t gap, uint64_t reserve)
 {
 	const struct pagus_zone_info info = unit_zone(&l->lab, 0);
 	const struct pagus_zone_seed seed = {
 		.present = info.present, .managed = info.managed,
 		.wmark = { min, min + gap, min + 2 * gap, min + 3 * gap },
+		.lowmem_reserve = { [PAGUS_ZONE_NORMAL] = reserve, [PAGUS_ZONE_MOVABLE] = reserve },
 		.pcp_batch = 1, .pcp_high_min = 4, .pcp_high_max = 4,
 	};
 
 	assert_int_equal(pagus_seed_zone(&l->lab.p, info.node, info.type, &seed), PAGUS_OK);
 }
 
-/* 19. One page decides: min, twice the block, and for costly orders the distance to the low mark. */
+/*
+ * 19. One page decides: min, twice the block, for costly orders the distance to the low mark, and what
+ * is kept from requests for this zone type.
+ */
 static void test_property_19_suitability_edge(void **context)
 {
-	static const struct { uint32_t order; uint64_t least; } rows[] = {
-		{ 9, 300 + 1024 + 75 + 1 }, { 4, 300 + 32 + 75 + 1 }, { 3, 300 + 16 + 1 },
+	static const struct { uint32_t order; uint64_t least, reserve; } rows[] = {
+		{ 9, 300 + 1024 + 75 + 1, 0 }, { 4, 300 + 32 + 75 + 1, 0 }, { 3, 300 + 16 + 1, 0 },
+		{ 9, 300 + 1024 + 75 + 50 + 1, 50 }, { 3, 300 + 16 + 50 + 1, 50 },
 	};
 
 	(void)context;
@@ -95,7 +102,7 @@ static void test_property_19_suitability_edge(void **context)
 			uint32_t slot;
 
 			compact_fill(&l, compact_policies[n]);
-			seed_marks(&l, 300, 75);
+			seed_marks(&l, 300, 75, rows[r].reserve);
 			slot = 2 * (uint32_t)(rows[r].least - 1);
 			compact_empty(&l, 0, slot, 2);
 			assert_int_equal(unit_zone(&l.lab, 0).free_pages, rows[r].least - 1);
@@ -110,7 +117,10 @@ static void test_property_19_suitability_edge(void **context)
 		}
 }
 
-/* 20. The index lies between 0 and 1000, so at a threshold of 1000 costly orders never compact. */
+/*
+ * 20. The index lies between 0 and 1000, so at a threshold of 1000 costly orders never compact, also for
+ * a request; which is no stall (29).
+ */
 static void test_property_20_extfrag_threshold(void **context)
 {
 	(void)context;
@@ -121,7 +131,9 @@ static void test_property_20_extfrag_threshold(void **context)
 		pagus_tunable_set(&l.lab.p, PAGUS_TUNABLE_extfrag_threshold, 1000);
 		assert_int_equal(compact_zone(&l, 9, LIGHT, NULL), PAGUS_COMPACT_SKIPPED);
 		assert_int_equal(compact_zone(&l, 4, LIGHT, NULL), PAGUS_COMPACT_SKIPPED);
+		assert_int_equal(compact_ask(&l, GFP_HIGHUSER_MOVABLE, 9), PAGUS_NO_MEMORY);
 		assert_int_equal(l.owner.nr_isolated, 0);
+		assert_int_equal(unit_counter(&l.lab, PAGUS_COUNTER_compact_stall), 0);
 		assert_int_equal(compact_zone(&l, 3, LIGHT, NULL), PAGUS_COMPACT_SUCCESS);
 		contig_close(&l);
 	}
@@ -159,19 +171,25 @@ static void test_property_23_who_may_ask(void **context)
 		}
 }
 
-/* 24. Pages that are locked in memory, by vm.compact_unevictable_allowed. */
+/* 24. Pages that are locked in memory, by vm.compact_unevictable_allowed; a range takes them anyway. */
 static void test_property_24_unevictable(void **context)
 {
 	(void)context;
 	for EACH_POLICY(n)
 		for (uint32_t allowed = 0; allowed < 2; allowed++) {
 			struct contig_lab l;
+			uint64_t moved;
 
 			compact_checkerboard(&l, compact_policies[n]);
 			compact_mark(&l, 1, COMPACT_PAGES, 2, PAGUS_TRAIT_UNEVICTABLE);
 			pagus_tunable_set(&l.lab.p, PAGUS_TUNABLE_compact_unevictable_allowed, allowed);
 			compact_zone(&l, 9, PAGUS_MIGRATE_SYNC, NULL);
 			assert_int_equal(l.owner.nr_isolated > 0, allowed);
+			moved = l.owner.nr_moves;
+			assert_int_equal(pagus_alloc_contig_range(&l.lab.p, 4096, 512, false, GFP_KERNEL),
+					 PAGUS_OK);
+			assert_true(l.owner.nr_moves > moved);
+			assert_int_equal(pagus_free_contig_range(&l.lab.p, 4096, 512), PAGUS_OK);
 			contig_close(&l);
 		}
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Compaction on a request's behalf: what it may move, when it is refused, and who gets the block. */
+#include <pagus/contig.h>
+
 #include "contig/compact.h"
 
 #include "alloc/compact.h"
@@ -48,7 +50,10 @@ static void test_property_16_and_29_requests(void **context)
 		}
 }
 
-/* 21. Who will not wait takes movable pages out of pageblocks of his own type alone. */
+/*
+ * 21. Who will not wait takes movable pages out of pageblocks of his own type alone; of CMA's, if he may
+ * use these.
+ */
 static void test_property_21_sources_of_async_runs(void **context)
 {
 	static const struct { uint32_t gfp, order, type; bool moves; } rows[] = {
@@ -58,6 +63,8 @@ static void test_property_21_sources_of_async_runs(void **context)
 		{ GFP_HIGHUSER_MOVABLE | __GFP_NORETRY, 4, PAGUS_MOVABLE, true },
 		{ GFP_HIGHUSER_MOVABLE | __GFP_NORETRY, 4, PAGUS_RECLAIMABLE, false },
 		{ GFP_KERNEL | __GFP_RECLAIMABLE | __GFP_NORETRY, 4, PAGUS_RECLAIMABLE, true },
+		{ GFP_HIGHUSER_MOVABLE | __GFP_NORETRY, 4, PAGUS_CMA, true },
+		{ GFP_KERNEL | __GFP_NORETRY, 9, PAGUS_CMA, false },
 	};
 
 	(void)context;
@@ -269,6 +276,44 @@ static void test_property_26_what_is_not_captured(void **context)
 		}
 }
 
+struct isolator {
+	struct contig_lab *l;
+	bool done;
+};
+
+static void isolate_first(void *ctx)
+{
+	struct isolator *who = ctx;
+
+	if (who->done)
+		return;
+	who->done = true;
+	assert_int_equal(pagus_isolate_range(&who->l->lab.p, 0, 512, PAGUS_ISOLATE_OTHER, NULL), PAGUS_OK);
+}
+
+/* 26. The pageblock that is being emptied is isolated meanwhile: it is nobody's, and another is had. */
+static void test_property_26_an_isolated_block(void **context)
+{
+	(void)context;
+	for EACH_POLICY(n) {
+		struct isolator who = { .done = false };
+		struct contig_lab l;
+		pagus_pfn_t pfn;
+
+		compact_checkerboard(&l, compact_policies[n]);
+		who.l = &l;
+		l.owner.meanwhile = isolate_first;
+		l.owner.meanwhile_ctx = &who;
+		pfn = unit_alloc(&l.lab, GFP_HIGHUSER_MOVABLE, 9);
+		assert_true(who.done);
+		assert_true(pfn >= 512);
+		contig_check(&l);
+		unit_free(&l.lab, pfn, 9);
+		assert_int_equal(pagus_unisolate_range(&l.lab.p, 0, 512), PAGUS_OK);
+		contig_close(&l);
+	}
+}
+
 /* 27. What is freed by others in the middle of it is theirs to free; nothing is captured twice. */
 static void test_property_27_frees_meanwhile(void **context)
 {
@@ -357,6 +402,7 @@ int main(void)
 		cmocka_unit_test(test_property_25_modes),
 		cmocka_unit_test(test_property_26_nobody_else_gets_it),
 		cmocka_unit_test(test_property_26_what_is_not_captured),
+		cmocka_unit_test(test_property_26_an_isolated_block),
 		cmocka_unit_test(test_property_27_frees_meanwhile),
 		cmocka_unit_test(test_property_29_deferred),
 		cmocka_unit_test(test_defrag_mode_makes_whole_blocks),

@@ -168,6 +168,55 @@ static void test_requests_that_do_not_wait_wake_it(void **context)
 	}
 }
 
+static struct contig_lab *reclaiming;
+static uint32_t next_slot; /* of those that reclaim takes, every second */
+
+static uint64_t reclaim_every_second(void *ctx, const struct pagus_reclaim *how)
+{
+	uint64_t nr = 0;
+
+	(void)ctx;
+	for (; nr < how->nr_pages && next_slot < COMPACT_PAGES; nr++, next_slot += 2)
+		contig_empty(reclaiming, next_slot);
+	return nr;
+}
+
+/*
+ * 53. Woken for order 9 where memory is scattered, kswapd reclaims twice the block's pages, is content
+ * with order 0 then, sleeps, and wakes kcompactd for the order.
+ */
+static void test_property_53_kswapd_hands_over(void **context)
+{
+	static const uint64_t marks[] = { 100, 200, 300, 400 };
+
+	(void)context;
+	for EACH_POLICY(n) {
+		struct pagus_port port = waking_port();
+		struct contig_lab l;
+		struct pg_zone *z;
+
+		compact_fill(&l, compact_policies[n]);
+		compact_empty(&l, 0, 500, 2);
+		reclaiming = &l;
+		next_slot = 500;
+		port.reclaim = reclaim_every_second;
+		l.lab.p.port = &port;
+		z = pg_zone(l.lab.p.state, 0);
+		for (uint32_t w = 0; w < NR_OF(marks); w++)
+			z->wmark[w] = marks[w];
+		assert_int_equal(compact_ask(&l, GFP_NOWAIT, 9), PAGUS_NO_MEMORY);
+		assert_int_equal(nr_wakes[PAGUS_WORKER_KSWAPD][0], 1);
+		work(&l, PAGUS_WORKER_KSWAPD, 0);
+		assert_in_range((next_slot - 500) / 2, 1024, 1024 + 300);
+		assert_int_equal(compact_free_blocks(&l, 9), 0);
+		assert_int_equal(nr_wakes[PAGUS_WORKER_KCOMPACTD][0], 1);
+		assert_int_equal(pg_atomic_load(&pg_node(l.lab.p.state, 0)->compact_wanted_order), 9);
+		work(&l, PAGUS_WORKER_KCOMPACTD, 0);
+		assert_true(compact_free_blocks(&l, 9) > 0);
+		contig_close(&l);
+	}
+}
+
 /* 28. Skip hints go when kswapd falls asleep after a request's run that was in vain. */
 static void test_property_28_hints_go(void **context)
 {
@@ -229,6 +278,7 @@ int main(void)
 		cmocka_unit_test(test_property_32_other_nodes),
 		cmocka_unit_test(test_requests_that_do_not_wait_wake_it),
 		cmocka_unit_test(test_property_28_hints_go),
+		cmocka_unit_test(test_property_53_kswapd_hands_over),
 		cmocka_unit_test(test_defrag_mode_fills_the_mark),
 	};
 

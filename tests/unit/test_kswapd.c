@@ -139,12 +139,35 @@ static void a_node_is_given_up_after_sixteen_runs_in_vain(void **state)
 	assert_int_equal(unit_counter(&w->lab, PAGUS_COUNTER_pageoutrun), 16);
 	world_ask(w, GFP_NOWAIT, 0);
 	assert_int_equal(unit_counter(&w->lab, PAGUS_COUNTER_kswapd_wake), 1);
-	/* Progress of a request's own reclaim revives it. */
-	w->claimed_progress = 1;
-	world_ask(w, GFP_KERNEL | __GFP_NORETRY, 9);
-	world_ask(w, GFP_NOWAIT, 0);
-	assert_int_equal(unit_counter(&w->lab, PAGUS_COUNTER_kswapd_wake), 2);
 	world_close(w);
+}
+
+/* 54. What a request's own reclaim frees revives it if the node is balanced then; formerly always. */
+static void property_54_what_revives_a_node(void **state)
+{
+	static const struct { const char *policy; uint64_t gap; bool revives; } rows[] = {
+		{ "linux", 5, true }, { "linux", 50, false }, { "linux-6.18", 50, true },
+		{ "linux-6.1", 50, true },
+	};
+
+	(void)state;
+	for (size_t r = 0; r < NR_OF(rows); r++) {
+		struct world *w = with(rows[r].policy, 150, 1000);
+		const uint32_t nr_cache = w->nr_cache;
+
+		w->nr_cache = w->cache_first;
+		world_ask(w, GFP_KERNEL, 0);
+		run(w, 0);
+		w->nr_cache = nr_cache;
+		/* 32 pages come: the high mark is 160 and twice the gap. */
+		world_marks(w, 0, 160, rows[r].gap);
+		assert_int_equal(world_ask(w, GFP_KERNEL, 0).status, PAGUS_OK);
+		assert_in_range(unit_zone(&w->lab, 0).free_pages, 171, 200);
+		world_marks(w, 0, 100, 100);
+		world_ask(w, GFP_NOWAIT, 0);
+		assert_int_equal(unit_counter(&w->lab, PAGUS_COUNTER_kswapd_wake), rows[r].revives ? 2 : 1);
+		world_close(w);
+	}
 }
 
 /* ---- boosts ---------------------------------------------------------------------------------- */
@@ -379,6 +402,7 @@ int main(void)
 		cmocka_unit_test(pcps_shrink_while_it_works),
 		cmocka_unit_test(higher_orders_are_balanced_by_pages_in_the_end),
 		cmocka_unit_test(a_node_is_given_up_after_sixteen_runs_in_vain),
+		cmocka_unit_test(property_54_what_revives_a_node),
 		cmocka_unit_test(property_12_failed_claims_boost_the_marks),
 		cmocka_unit_test(property_12_a_boost_is_a_pageblock_at_least),
 		cmocka_unit_test(property_12_small_zones_and_factor_0_have_none),

@@ -1,25 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Texts in the kernel's formats, where a small machine shows them whole. */
-#include "unit/unit.h"
-
-#include <pagus/text.h>
-
-#include <string.h>
+#include "unit/file_text.h"
 
 static const struct pagus_range zone_8192 = { 0, 8192, 0, PAGUS_ZONE_BY_CEILING };
-
-static char text[1 << 16];
-
-static const char *file_text(const struct lab *lab, pagus_text_file *write)
-{
-	struct pagus_text t;
-
-	pagus_text_init(&t, text, sizeof(text));
-	write(&lab->p, &t);
-	assert_true(t.length < sizeof(text));
-	assert_int_equal(strlen(text), t.length);
-	return text;
-}
 
 static void open_8192(struct lab *lab, const char *policy)
 {
