@@ -431,6 +431,19 @@ static bool sets_marks(enum pagus_tunable tunable)
 	}
 }
 
+/* What has been counted so far is forgotten. */
+static void forget_numa(struct pagus_state *st)
+{
+	static const enum pagus_counter counters[] = {
+		PAGUS_COUNTER_numa_hit, PAGUS_COUNTER_numa_miss, PAGUS_COUNTER_numa_foreign,
+		PAGUS_COUNTER_numa_interleave, PAGUS_COUNTER_numa_local, PAGUS_COUNTER_numa_other,
+	};
+
+	for (uint32_t cpu = 0; cpu < st->nr_cpus; cpu++)
+		for (size_t n = 0; n < sizeof(counters) / sizeof(counters[0]); n++)
+			pg_write(pg_counters(st, cpu)[counters[n]], 0);
+}
+
 /* Whoever sets how readily kcompactd works wants to see it do so. */
 static void check_nodes(struct pagus *p)
 {
@@ -454,6 +467,8 @@ enum pagus_status pagus_tunable_set(struct pagus *p, enum pagus_tunable tunable,
 	if (tunable == PAGUS_TUNABLE_min_free_kbytes)
 		p->state->user_min_free_kbytes = value;
 	pg_content_setup(p->state);
+	if (tunable == PAGUS_TUNABLE_numa_stat && value == 0)
+		forget_numa(p->state);
 	if (tunable == PAGUS_TUNABLE_compact_rate)
 		pg_rate_start(p->state);
 	if (tunable == PAGUS_TUNABLE_compaction_proactiveness && value > 0)

@@ -31,8 +31,11 @@ struct pg_asker pg_who_asks(const struct pg_call *c, uint32_t task)
 static pg_inlined void count_numa(const struct pg_call *c, const struct pg_plan *plan,
 				  const struct pg_zone *z, uint32_t nr)
 {
-	const struct pg_zone *preferred = pg_plan_zone(c->st, plan, plan->preferred);
+	const struct pg_zone *preferred;
 
+	if (pg_unlikely(!c->st->tunable[PAGUS_TUNABLE_numa_stat]))
+		return;
+	preferred = pg_plan_zone(c->st, plan, plan->preferred);
 	if (z->node == preferred->node) {
 		pg_count(c, PAGUS_COUNTER_numa_hit, nr);
 	} else {

@@ -141,7 +141,7 @@ static enum pagus_status ask(struct pg_call *c, uint32_t mode, const struct pagu
 	    (!req->nodemask || (req->nodemask >> req->node & 1)))
 		return ask_huge(c, req, res);
 	pg_alloc(c, req, res);
-	if (is_interleaved(mode) && res->status == PAGUS_OK &&
+	if (is_interleaved(mode) && res->status == PAGUS_OK && c->st->tunable[PAGUS_TUNABLE_numa_stat] &&
 	    pg_zone(c->st, res->zone)->node == req->node)
 		pg_count(c, PAGUS_COUNTER_numa_interleave, 1);
 	return res->status;

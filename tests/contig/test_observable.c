@@ -293,6 +293,31 @@ static void test_property_62_sums(void **context)
 	unit_close(&lab);
 }
 
+static void test_property_63_numa_stat(void **context)
+{
+	static const enum pagus_counter counters[] = {
+		PAGUS_COUNTER_numa_hit, PAGUS_COUNTER_numa_local, PAGUS_COUNTER_numa_miss,
+		PAGUS_COUNTER_numa_foreign, PAGUS_COUNTER_numa_other, PAGUS_COUNTER_numa_interleave,
+	};
+	const struct pagus_config cfg = lab_config(&small, 1, "linux");
+	struct lab lab;
+
+	(void)context;
+	unit_boot(&lab, &cfg);
+	unit_alloc(&lab, GFP_KERNEL, 0);
+	assert_int_equal(unit_counter(&lab, PAGUS_COUNTER_numa_hit), 1);
+	assert_int_equal(pagus_tunable_set(&lab.p, PAGUS_TUNABLE_numa_stat, 2), PAGUS_BAD_VALUE);
+	assert_int_equal(pagus_tunable_set(&lab.p, PAGUS_TUNABLE_numa_stat, 0), PAGUS_OK);
+	unit_alloc(&lab, GFP_KERNEL, 0);
+	for (uint32_t n = 0; n < NR_OF(counters); n++)
+		assert_int_equal(unit_counter(&lab, counters[n]), 0);
+	assert_int_equal(pagus_tunable_set(&lab.p, PAGUS_TUNABLE_numa_stat, 1), PAGUS_OK);
+	unit_alloc(&lab, GFP_KERNEL, 0);
+	assert_int_equal(unit_counter(&lab, PAGUS_COUNTER_numa_hit), 1);
+	assert_int_equal(unit_counter(&lab, PAGUS_COUNTER_numa_local), 1);
+	unit_close(&lab);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,6 +328,7 @@ int main(void)
 		cmocka_unit_test(test_property_15_thresholds),
 		cmocka_unit_test(test_property_57_floors),
 		cmocka_unit_test(test_property_62_sums),
+		cmocka_unit_test(test_property_63_numa_stat),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
