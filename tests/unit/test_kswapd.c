@@ -94,6 +94,38 @@ static void a_run_reclaims_up_to_the_high_mark(void **state)
 	world_close(w);
 }
 
+/* 52. One zone that the request may use is enough: what comes is all of the lower one. */
+static void property_52_one_zone_is_enough(void **state)
+{
+	struct pagus_config cfg = lab_config(&range, 1, "linux");
+	struct world *w;
+
+	(void)state;
+	cfg.dma32_ceiling = PAGES / 2;
+	w = world_boot(&cfg);
+	world_marks(w, 0, 0, 0);
+	world_marks(w, 1, 0, 0);
+	world_fill(w, 0, 0);
+	for (pagus_pfn_t pfn = 0; pfn < 150; pfn++) {
+		unit_free(&w->lab, pfn, 0);
+		unit_free(&w->lab, PAGES / 2 + pfn, 0);
+	}
+	for (pagus_pfn_t pfn = 150; pfn < 1000; pfn++)
+		w->cache[w->nr_cache++] = pfn;
+	pagus_drain_all(&w->lab.p);
+	world_marks(w, 0, 100, 100);
+	world_marks(w, 1, 100, 100);
+	w->port.wake = world_wake;
+	assert_int_equal(world_ask(w, GFP_KERNEL, 0).status, PAGUS_OK);
+	run(w, 0);
+	pagus_drain_all(&w->lab.p);
+	assert_true(unit_zone(&w->lab, 0).free_pages > 300);
+	assert_true(unit_zone(&w->lab, 1).free_pages < 200);
+	assert_false(pagus_work(&w->lab.p, PAGUS_WORKER_KSWAPD, 0));
+	assert_int_equal(unit_counter(&w->lab, PAGUS_COUNTER_pageoutrun), 1);
+	world_close(w);
+}
+
 /* While it works, frees keep no more than four batches on a pcp. */
 static void pcps_shrink_while_it_works(void **state)
 {
@@ -399,6 +431,7 @@ int main(void)
 		cmocka_unit_test(it_is_woken_when_the_low_mark_refuses),
 		cmocka_unit_test(requests_without_its_bit_do_not_wake_it),
 		cmocka_unit_test(a_run_reclaims_up_to_the_high_mark),
+		cmocka_unit_test(property_52_one_zone_is_enough),
 		cmocka_unit_test(pcps_shrink_while_it_works),
 		cmocka_unit_test(higher_orders_are_balanced_by_pages_in_the_end),
 		cmocka_unit_test(a_node_is_given_up_after_sixteen_runs_in_vain),
