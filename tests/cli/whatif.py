@@ -269,7 +269,7 @@ class Gigantic(Asked):
     """Pages of 1 GiB, of which one was ready; held for two rounds."""
 
     trace = "synth:steady,memory=5G,turnover=30,anon=30"
-    names = ["linux", "superpageblock"]
+    names = ["superpageblock"]
     options = ("--defrag", "scan", "--huge", "every=0.6,order=18,count=1,hold=1.2")
     whatif = {"defrag": "scan", "ready": 0, "closed_loop": False,
               "huge": {"every_s": 0.6, "order": 18, "count": 1, "hold_s": 1.2}}
