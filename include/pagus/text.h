@@ -115,8 +115,9 @@ enum pagus_status pagus_gfp_parse(const struct pagus *p, const char *text, uint3
  * page=... pfn=0x1000 order=0". page= is the address of the page's descriptor in x86-64's vmemmap
  * without address randomisation (0xffffea0000000000 + 64 pfn), or 0 for a failed request, whose pfn
  * is printed as 0 too. The library's own events follow the same pattern; the names of their values
- * are those in events.def. Events of compaction have the fields of their tracepoints, and no page=. Of an event with an
- * id that is not there, nothing is written; of one that would say a zone that is not there, its name alone.
+ * are those in events.def. Events of compaction have the fields of their tracepoints, and no page=.
+ * Of an event with an id that is not there, nothing is written; of one that would say a zone that is
+ * not there, its name alone.
  */
 void pagus_text_event(const struct pagus *p, struct pagus_text *t, const struct pagus_event *event);
 
