@@ -95,6 +95,7 @@ step 'build, gcc, AddressSanitizer, UndefinedBehaviorSanitizer, slow checks' \
 step 'layers' python3 tests/layers.py
 step 'freestanding, gcc' sh tests/freestanding.sh gcc
 step 'freestanding, clang' sh tests/freestanding.sh clang
+step 'AArch64, compiled' sh tests/aarch64.sh
 step 'same digests from gcc and clang at -O0 and -O3' same_digests
 step 'same results from gcc and clang' same_results
 step 'unit, model, sweep, traces; sanitizers' suites build-asan --suite unit --suite trace

@@ -15,7 +15,7 @@
  * Caches. Under a policy that keeps pages in maps (the default) each CPU has a cache of blocks of
  * order 0 to 9 (cache.h). Plain requests, with flags that say no more than how hard to try and what
  * migratetype, are served from it, and blocks put back go into it, by restartable sequences without
- * a lock or an atomic. That needs x86-64, glibc 2.35, and nr_cpus not below the CPUs that the system
+ * a lock or an atomic. That needs x86-64 or AArch64, glibc 2.35, and nr_cpus not below the CPUs that the system
  * is configured with; without it, with content tunables, or with a listener, each block is a call.
  * What a CPU caches is bounded: of each order and migratetype 128 blocks, and a 64th of the pages that
  * its pcp may hold, or one block if that is a 16th at most. Such blocks count as in use, and those
