@@ -204,7 +204,8 @@ void *pagus_posix_pointer(const struct pagus_posix *x, pagus_pfn_t pfn);
 pagus_pfn_t pagus_posix_pfn(const struct pagus_posix *x, const void *address);
 
 /*
- * 2^order pages as by pagus_alloc_pages; NULL on failure. And their free, with the errors of
+ * 2^order pages as by pagus_alloc_pages; NULL on failure, which is not before what all CPUs keep has
+ * been drained. And their free, with the errors of
  * pagus_free_pages, unless two threads free one block at the same moment: then both may be told that
  * it went well. BAD_RANGE for an address that is not of this instance, BAD_ALIGN for one that is not
  * a block's first. A block may be got by one and freed by the other; but one that was got here, freed

@@ -30,9 +30,11 @@ static __attribute__((noinline)) void *get_by_call(struct pagus_posix *x, uint32
 		if (page != PX_HOT_NO_PAGE)
 			return hand_out(x, page, px_hot_stack_of(gfp, order));
 	}
+	if (pagus_alloc_pages(&x->p, gfp, order, &pfn) == PAGUS_OK)
+		return x->base + (pfn << PX_PAGE_BITS);
 	/* What other CPUs keep is the last that there is. */
-	if (pagus_alloc_pages(&x->p, gfp, order, &pfn) != PAGUS_OK &&
-	    (!px_hot_stop(x) || pagus_alloc_pages(&x->p, gfp, order, &pfn) != PAGUS_OK))
+	pagus_drain_all(&x->p);
+	if (pagus_alloc_pages(&x->p, gfp, order, &pfn) != PAGUS_OK)
 		return NULL;
 	return x->base + (pfn << PX_PAGE_BITS);
 }

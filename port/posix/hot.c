@@ -136,8 +136,7 @@ static void spill(struct pagus_posix *x, uint32_t stack, const uint32_t *pages, 
 	pagus_cache_spill(&x->p, pfns, nr, stack / 4);
 }
 
-/* True: it was open. */
-static bool empty(struct pagus_posix *x, uint32_t cpu)
+static void empty(struct pagus_posix *x, uint32_t cpu)
 {
 	struct px_hot *hot = &x->hot[cpu];
 	bool was_open;
@@ -157,7 +156,6 @@ static bool empty(struct pagus_posix *x, uint32_t cpu)
 	}
 	px_lock_release(&hot->lock);
 	px_gate_leave();
-	return was_open;
 }
 
 void px_hot_close(void *ctx, uint32_t zone, uint32_t cpu)
@@ -168,13 +166,10 @@ void px_hot_close(void *ctx, uint32_t zone, uint32_t cpu)
 		empty(x, cpu);
 }
 
-bool px_hot_stop(struct pagus_posix *x)
+void px_hot_stop(struct pagus_posix *x)
 {
-	bool any = false;
-
 	for (uint32_t cpu = 0; x->hot && cpu < x->nr_cpus; cpu++)
-		any |= empty(x, cpu);
-	return any;
+		empty(x, cpu);
 }
 
 bool px_hot_is_near(const struct pagus_posix *x, uint64_t page)

@@ -50,8 +50,8 @@ uint64_t px_hot_bytes(const struct pagus_posix *x);
 /* In a child, before its first call. */
 void px_hot_renew(void);
 
-/* All caches are emptied: true if any was open. None opens while the gate is closed. */
-bool px_hot_stop(struct pagus_posix *x);
+/* All caches are emptied, and none opens while the gate is closed. */
+void px_hot_stop(struct pagus_posix *x);
 
 /* A block for a stack that had none, which is filled; PX_HOT_NO_PAGE if that brings nothing. */
 uint32_t px_hot_fill(struct pagus_posix *x, uint32_t stack, uint32_t gfp);
