@@ -387,17 +387,12 @@ static void an_address_is_handed_out_once(void **state)
 	(void)state;
 	assert_non_null(out);
 	pairs(x, GFP_TRY, 100);
-	/* What one CPU keeps is had from another. */
-	stay_on(1);
 	while ((page = pagus_posix_get(x, GFP_TRY & ~__GFP_KSWAPD_RECLAIM, 0)) != NULL) {
-		if (nr == 100)
-			stay_on(0);
 		pagus_pfn_t pfn = pagus_posix_pfn(x, page);
 
 		assert_true(pfn < 1024 && out[pfn]++ == 0);
 		nr++;
 	}
-	sched_setaffinity(0, sizeof(allowed), &allowed);
 	assert_true(nr > 900);
 	for (pagus_pfn_t pfn = 0; pfn < 1024; pfn++)
 		if (out[pfn])
@@ -405,6 +400,37 @@ static void an_address_is_handed_out_once(void **state)
 					 PAGUS_OK);
 	free(out);
 	close_empty(x, 4 * MIB);
+}
+
+/* Single pages until there are no more: how many, in `pages`. */
+static uint32_t take_all(struct pagus_posix *x, void **pages)
+{
+	uint32_t nr = 0;
+
+	while ((pages[nr] = pagus_posix_get(x, GFP_TRY & ~__GFP_KSWAPD_RECLAIM, 0)) != NULL)
+		nr++;
+	return nr;
+}
+
+static void what_one_cpu_keeps_is_had_from_another(void **state)
+{
+	struct pagus_posix *x = open_bytes(BYTES);
+	void **pages = calloc(BYTES / 4096 + 1, sizeof(*pages));
+	uint32_t nr = 0, most;
+
+	(void)state;
+	assert_non_null(pages);
+	for (uint32_t turn = 0; turn < 4; turn++) {
+		stay_on(turn % nr_cpus);
+		most = nr;
+		nr = take_all(x, pages);
+		assert_true(nr >= most);
+		for (uint32_t n = 0; n < nr; n++)
+			assert_int_equal(pagus_posix_put(x, pages[n], 0), PAGUS_OK);
+	}
+	sched_setaffinity(0, sizeof(allowed), &allowed);
+	free(pages);
+	close_empty(x, BYTES);
 }
 
 /* Nothing moves between freeze and thaw, sequences neither. */
@@ -511,6 +537,7 @@ int main(void)
 		cmocka_unit_test(contents_stay_under_drains),
 		cmocka_unit_test(bad_frees_are_refused),
 		cmocka_unit_test(an_address_is_handed_out_once),
+		cmocka_unit_test(what_one_cpu_keeps_is_had_from_another),
 		cmocka_unit_test(freezing_stops_sequences),
 		cmocka_unit_test(children_go_on_with_sequences),
 		cmocka_unit_test(instances_end_with_caches),
