@@ -28,6 +28,8 @@ run sh tests/spin/run.sh deep
 run build/tests/test_superpageblock_load 1000
 run build/tests/test_superpageblock_load 20 262144
 run build/tests/test_superpageblock_checks 262144
+# The host of the RFC at its size, which takes 0.7 GB.
+run build/tests/test_superpageblock_host 18 3
 for policy in $policies; do
 	run build/tests/stress/stress --policy "$policy" --seconds $((seconds / nr_policies))
 done

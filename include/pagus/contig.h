@@ -121,7 +121,9 @@ enum pagus_status pagus_alloc_contig_range(struct pagus *p, pagus_pfn_t start, u
  * (0: all) allow; in each, ranges that begin at multiples of nr_pages are looked at from the zone's
  * start on, and the first is taken that holds nothing but what is free or may move, is no CMA's,
  * and can be emptied. So 2^k pages lie at a multiple of 2^k. Where the range is a superpageblock, the
- * clean ones with the least to move are tried first. gfp and what is given: as above.
+ * clean ones with the least to move are tried first; if less than its size is free above the low mark
+ * and what tainted ones keep, what is missing is reclaimed before anything is moved
+ * (__GFP_DIRECT_RECLAIM), or it is refused. gfp and what is given: as above.
  *
  * Errors: NO_MEMORY: no range could be had. BAD_VALUE: gfp, or nr_pages is 0 or more than there
  * are. BAD_ZONE_BITS, BAD_NODE, CANCELLED.

@@ -13,8 +13,11 @@
  *     a request that cannot move would taint another superpageblock, and may wait
  *         -> room is made in those that are tainted (slow path, row "evacuate")
  *
- * What is copied is charged to compact_rate's bucket. What could not be moved is left alone for some
- * ticks.
+ * What leaves a tainted superpageblock goes to clean ones, of what is free there. For a block as large
+ * as a pageblock, where no pageblock is free, the one that costs the least is emptied.
+ *
+ * What is copied is charged to compact_rate's bucket. A pageblock, or a superpageblock, that could not
+ * be emptied is left alone for some ticks.
  */
 #ifndef PAGUS_EVACUATE_H
 #define PAGUS_EVACUATE_H

@@ -9,9 +9,10 @@
 #include "alloc/request.h"
 
 /*
- * Move movable pages out of tainted superpageblocks of the plan's zones, so that the request, which
+ * Move movable pages out of tainted superpageblocks of the plan's zones, until the request, which
  * cannot move, finds room there: first out of pageblocks of its own type, then whole movable
- * pageblocks. False if nothing moved. No lock may be held.
+ * pageblocks, then whatever is left; always where the fewest pages are to be moved, and some pageblocks
+ * each at most. False if nothing moved. No lock may be held.
  */
 bool pg_evacuate_for(struct pg_call *c, const struct pg_plan *plan);
 

@@ -43,15 +43,16 @@ static uint32_t take_from_pcp(struct pg_call *c, struct pg_zone *z, const struct
 	return i;
 }
 
-static uint32_t take_from_zone(struct pg_call *c, struct pg_zone *z, const struct walk *w)
+static uint32_t take_from_zone(struct pg_call *c, struct pg_zone *z, const struct pg_plan *plan,
+			       uint32_t flags)
 {
-	struct pg_take take = { .order = w->plan->order, .type = w->plan->type, .flags = w->flags,
+	struct pg_take take = { .order = plan->order, .type = plan->type, .flags = flags,
 				.direct = true };
 	uint32_t i;
 
 	do {
 		take.resume = 0;
-		if (!pg_zone_lock_for(c, z, w->flags, PAGUS_REASON_ALLOC_DIRECT))
+		if (!pg_zone_lock_for(c, z, flags, PAGUS_REASON_ALLOC_DIRECT))
 			return PG_NONE;
 		i = pg_place_take(c, z, &take);
 		if (i != PG_NONE && pg_mapped(c->st))
@@ -59,6 +60,15 @@ static uint32_t take_from_zone(struct pg_call *c, struct pg_zone *z, const struc
 		pg_zone_unlock(c, z);
 	} while (i != PG_NONE && pg_suspect_withheld(c, i, take.order, NULL));
 	return i;
+}
+
+uint32_t pg_walk_zone(struct pg_call *c, struct pg_zone *z, const struct pg_plan *plan,
+		      uint32_t flags)
+{
+	if (!pg_watermark_ok(c->st, z, plan->order, pg_mark(z, flags & PG_ALLOC_WMARK_MASK), z->type,
+			     flags))
+		return PG_NONE;
+	return take_from_zone(c, z, plan, flags);
 }
 
 static uint32_t take(struct pg_call *c, struct pg_zone *z, const struct walk *w)
@@ -72,7 +82,7 @@ static uint32_t take(struct pg_call *c, struct pg_zone *z, const struct walk *w)
 		i = take_from_pcp(c, z, w);
 	from_pcp = i != PG_NONE;
 	if (!from_pcp)
-		i = take_from_zone(c, z, w);
+		i = take_from_zone(c, z, plan, w->flags);
 	if (pg_unlikely(pg_zone_has(z, PG_ZONE_BOOSTED)) &&
 	    ((w->flags & PG_ALLOC_KSWAPD) || pg_release(c->st)->boost_wakes_any)) {
 		pg_zone_clear(z, PG_ZONE_BOOSTED);

@@ -10,4 +10,8 @@
  */
 uint32_t pg_walk(struct pg_call *c, const struct pg_plan *plan, uint32_t flags, bool *hit);
 
+/* The same from the lists of one zone, past all pcps. Of the plan only order and type are read. */
+uint32_t pg_walk_zone(struct pg_call *c, struct pg_zone *z, const struct pg_plan *plan,
+		      uint32_t flags);
+
 #endif

@@ -5,11 +5,14 @@
 #include "base/bits.h"
 #include "contig/drain.h"
 #include "contig/isolate.h"
+#include "place/place.h"
 #include "reclaim/defer.h"
 #include "zone/superpageblock.h"
 
 #define STOP_BLOCKS 2u /* pageblocks above its reserve at which a superpageblock is left */
-#define MOST_BLOCKS 8u /* pageblocks that a request has emptied, in each of two ways */
+#define MOST_BLOCKS 8u /* pageblocks that are emptied, or tried to be, in each way for a request */
+#define POOL        16u /* pageblocks that are found at once, to be emptied for large blocks */
+#define BATCH_PAGES 32u /* that are moved for it at least: the next ones find room too */
 #define HOLD(what)  (1u << PG_HOLD_##what)
 
 static uint32_t block_pages(const struct pagus_state *st)
@@ -17,8 +20,10 @@ static uint32_t block_pages(const struct pagus_state *st)
 	return 1u << st->pageblock_order;
 }
 
+/* From one tainted superpageblock to another nothing is moved: that would not end. */
 static const struct pg_range_how how_to_move = {
 	.gfp = __GFP_IO | __GFP_FS | __GFP_NOWARN, .reason = PAGUS_MIGRATE_COMPACTION,
+	.to_clean = true,
 };
 
 /* ---- a pageblock -------------------------------------------------------------------------------- */
@@ -41,36 +46,37 @@ static bool is_choice(const struct pagus_state *st, const struct pg_zone *z, con
 	uint32_t holds = pg_read(m->spb_holds), type = pg_block_type(st, pg_map_start(st, m));
 
 	return m->zone == z->id && (holds & HOLD(MOVABLE)) && !(holds & (of->without | HOLD(GAP))) &&
-	       pg_type_mergeable(type) && (of->type == PAGUS_NR_MIGRATETYPES || type == of->type);
+	       pg_read(m->resting) <= pg_read(z->spb_ticks) && pg_type_mergeable(type) && (of->type == PAGUS_NR_MIGRATETYPES || type == of->type);
 }
 
-/* The cheapest pageblock; NULL if there is none. One that costs nothing is a CPU's, or just freed. */
-static struct pg_map *cheapest(const struct pagus_state *st, const struct pg_zone *z,
-			       const struct pg_spb *s, const struct choice *of)
-{
-	struct pg_map *best = NULL;
-	uint32_t least = UINT32_MAX;
+/* The cheapest pageblock so far; NULL: there is none. */
+struct best {
+	struct pg_map *m;
+	uint32_t pages;
+};
 
-	for (uint32_t b = s->first_block; b < s->end_block && least > 0; b++) {
+/* One that costs nothing is a CPU's, or just freed. */
+static void find_cheapest(const struct pagus_state *st, const struct pg_zone *z,
+			  const struct pg_spb *s, const struct choice *of, struct best *best)
+{
+	for (uint32_t b = s->first_block; b < s->end_block; b++) {
 		struct pg_map *m = pg_map_at(st, b);
 		uint32_t pages;
 
 		if (!is_choice(st, z, m, of))
 			continue;
 		pages = cost(st, m);
-		if (pages < least) {
-			least = pages;
-			best = m;
-		}
+		if (!best->m || pages < best->pages)
+			*best = (struct best){ m, pages };
 	}
-	return best;
 }
 
 /*
  * Move what can be moved out of the pageblock. Where nothing else is in it, it is isolated meanwhile,
  * so that it stays empty. False: all is as it was.
  */
-static bool empty_block(struct pg_call *c, struct pg_zone *z, struct pg_map *m)
+static bool move_out(struct pg_call *c, struct pg_zone *z, struct pg_map *m,
+		     const struct pg_range_how *how)
 {
 	struct pagus_state *st = c->st;
 	pagus_pfn_t start = pg_pfn(st, pg_map_start(st, m)), end = start + block_pages(st);
@@ -78,7 +84,7 @@ static bool empty_block(struct pg_call *c, struct pg_zone *z, struct pg_map *m)
 	uint32_t before = cost(st, m), after;
 	bool isolated = pg_isolate_range(c, start, end, PAGUS_ISOLATE_OTHER, NULL) == PAGUS_OK;
 
-	pg_range_move(c, start, end, &how_to_move);
+	pg_range_move(c, start, end, how);
 	if (isolated)
 		pg_unisolate_range(c, start, end);
 	after = cost(st, m);
@@ -88,6 +94,123 @@ static bool empty_block(struct pg_call *c, struct pg_zone *z, struct pg_map *m)
 	pg_count(c, PAGUS_COUNTER_evacuate_pages, before - after);
 	pg_count(c, PAGUS_COUNTER_evacuate_pageblock, isolated && after == 0);
 	return true;
+}
+
+/* The same; one that it fails for is left alone for some ticks. */
+static bool empty_small(struct pg_call *c, struct pg_zone *z, struct pg_map *m,
+			const struct pg_range_how *how)
+{
+	bool done = move_out(c, z, m, how);
+
+	if (!done)
+		pg_write(m->resting, pg_read(z->spb_ticks) + PG_SPB_REST);
+	return done;
+}
+
+/* ---- large blocks ------------------------------------------------------------------------------- */
+
+/*
+ * A block as large as a pageblock moves to a whole pageblock. Where none is free, one is made: by
+ * emptying what costs the least of the clean superpageblocks, which are gone through once for some.
+ */
+struct pool {
+	uint32_t nr;
+	struct best of[POOL]; /* the cheapest last */
+};
+
+static void pool_offer(struct pool *pool, struct pg_map *m, uint32_t pages)
+{
+	uint32_t n;
+
+	if (pool->nr == POOL) {
+		if (pages >= pool->of[0].pages)
+			return;
+		for (pool->nr--, n = 0; n < pool->nr; n++)
+			pool->of[n] = pool->of[n + 1];
+	}
+	for (n = pool->nr++; n > 0 && pool->of[n - 1].pages < pages; n--)
+		pool->of[n] = pool->of[n - 1];
+	pool->of[n] = (struct best){ m, pages };
+}
+
+static void pool_fill(const struct pagus_state *st, const struct pg_zone *z, struct pool *pool)
+{
+	const struct choice pure = { PG_HOLDS_KERNEL, PAGUS_NR_MIGRATETYPES };
+
+	for (uint32_t b = z->first_block; b < z->end_block; b++) {
+		struct pg_map *m = pg_map_at(st, b);
+		uint32_t pages;
+
+		if (!is_choice(st, z, m, &pure) ||
+		    pg_spb_is(pg_spb_of(st, z, pg_map_start(st, m)), PG_SPB_TAINTED))
+			continue;
+		pages = cost(st, m);
+		if (pages > 0 && pages < block_pages(st))
+			pool_offer(pool, m, pages);
+	}
+}
+
+static bool is_whole(struct pg_call *c, struct pg_zone *z)
+{
+	const struct pg_take take = { .order = c->st->pageblock_order, .type = PAGUS_MOVABLE,
+				      .flags = PG_ALLOC_KEEP_RESERVE | PG_ALLOC_KEEP_OUT,
+				      .direct = true };
+	bool found;
+
+	pg_zone_lock(c, z, PAGUS_REASON_CONTIG);
+	found = pg_place_look(c, z, &take) != PG_NONE;
+	pg_zone_unlock(c, z);
+	return found;
+}
+
+static void make_whole(struct pg_call *c, struct pg_zone *z, struct pool *pool,
+		       const struct pg_range_how *how)
+{
+	for (uint32_t tries = 0; tries < POOL && !is_whole(c, z); tries++) {
+		if (pool->nr == 0)
+			pool_fill(c->st, z, pool);
+		if (pool->nr == 0)
+			return;
+		empty_small(c, z, pool->of[--pool->nr].m, how);
+	}
+}
+
+static bool is_large(const struct pagus_state *st, uint32_t start)
+{
+	const struct pg_view look = pg_peek(st, start);
+
+	return look.kind == PAGUS_PAGE_ALLOCATED && look.type == PAGUS_MOVABLE &&
+	       look.order == st->pageblock_order;
+}
+
+/* Empty a pageblock, whatever is in it. */
+static bool empty_block(struct pg_call *c, struct pg_zone *z, struct pg_map *m,
+			const struct pg_range_how *how)
+{
+	struct pool pool = { .nr = 0 };
+
+	if (is_large(c->st, pg_map_start(c->st, m)))
+		make_whole(c, z, &pool, how);
+	return empty_small(c, z, m, how);
+}
+
+void pg_evacuate_large(struct pg_call *c, struct pg_zone *z, pagus_pfn_t start, pagus_pfn_t end,
+		       const struct pg_range_how *how)
+{
+	const uint32_t pages = block_pages(c->st);
+	struct pool pool = { .nr = 0 };
+
+	if (!z->nr_spbs)
+		return;
+	for (pagus_pfn_t pfn = (start + pages - 1) & ~(pagus_pfn_t)(pages - 1); pfn + pages <= end;
+	     pfn += pages) {
+		if (pg_cancelled(how->cancel))
+			return;
+		if (!is_large(c->st, pg_index(c->st, pfn)))
+			continue;
+		make_whole(c, z, &pool, how);
+		pg_range_move(c, pfn, pfn + pages, how);
+	}
 }
 
 /* ---- a superpageblock --------------------------------------------------------------------------- */
@@ -105,32 +228,42 @@ static bool is_short(const struct pagus_state *st, const struct pg_spb *s)
 	return pg_read(s->free_pages) < enough;
 }
 
+/*
+ * Whole pageblocks first; else what can move among what cannot, so that the rest comes together.
+ * False: none is left to be tried.
+ */
+static bool make_room(struct pg_call *c, struct pg_zone *z, struct pg_spb *s)
+{
+	const struct choice pure = { PG_HOLDS_KERNEL, PAGUS_NR_MIGRATETYPES };
+	const struct choice mixed = { 0, PAGUS_NR_MIGRATETYPES };
+	struct best best = { NULL, 0 };
+
+	find_cheapest(c->st, z, s, &pure, &best);
+	if (!best.m)
+		find_cheapest(c->st, z, s, &mixed, &best);
+	if (best.m)
+		empty_block(c, z, best.m, &how_to_move);
+	return best.m;
+}
+
 /* Free pages of clean ones. */
 static int64_t clean_free(const struct pg_zone *z)
 {
 	return pg_read(z->free_pages) - (int64_t)pg_read(z->spb_tainted_free);
 }
 
-/*
- * Whole pageblocks first; else what can move among what cannot, so that the rest comes together. What
- * finds room in the same superpageblock alone, or in another tainted one, would be moved for ever.
- */
-static bool make_room(struct pg_call *c, struct pg_zone *z, struct pg_spb *s)
+/* Is there anywhere to move to? What is free of tainted ones is not. */
+static bool has_room(const struct pagus_state *st, const struct pg_zone *z)
 {
-	const struct choice pure = { PG_HOLDS_KERNEL, PAGUS_NR_MIGRATETYPES };
-	const struct choice mixed = { 0, PAGUS_NR_MIGRATETYPES };
-	const uint32_t before = pg_read(s->free_pages);
-	struct pg_map *m = cheapest(c->st, z, s, &pure);
-
-	if (!m)
-		m = cheapest(c->st, z, s, &mixed);
-	return m && clean_free(z) >= cost(c->st, m) && empty_block(c, z, m) &&
-	       pg_read(s->free_pages) > before;
+	return clean_free(z) >= (int64_t)(pg_mark(z, PAGUS_WMARK_MIN) + block_pages(st));
 }
 
 static struct pg_spb *shortest(const struct pagus_state *st, const struct pg_zone *z)
 {
 	struct pg_spb *best = NULL;
+
+	if (!has_room(st, z))
+		return NULL;
 
 	for (uint32_t n = 0; n < z->nr_spbs; n++) {
 		struct pg_spb *s = pg_spb(st, z, n);
@@ -266,8 +399,10 @@ bool pg_evacuate_tick(struct pg_call *c, uint32_t node)
 	if (!serves(c, node))
 		return false;
 	for (uint32_t id = 0; id < c->st->nr_zones; id++) {
-		const struct pg_zone *z = pg_zone(c->st, id);
+		struct pg_zone *z = pg_zone(c->st, id);
 
+		if (z->node == node)
+			pg_write(z->spb_ticks, z->spb_ticks + 1);
 		for (uint32_t n = 0; z->node == node && n < z->nr_spbs; n++) {
 			struct pg_spb *s = pg_spb(c->st, z, n);
 			uint32_t left = pg_read(s->resting);
@@ -307,39 +442,58 @@ bool pg_evacuate_turn(struct pg_call *c, uint32_t node)
 
 /* ---- for a request ------------------------------------------------------------------------------ */
 
-/* Some pageblocks of tainted superpageblocks: has anything moved? */
-static bool empty_some(struct pg_call *c, struct pg_zone *z, const struct choice *of)
+/* Is there a block for it, without further rights? */
+static bool is_served(struct pg_call *c, struct pg_zone *z, const struct pg_plan *plan)
 {
-	uint32_t nr = 0;
+	const struct pg_take take = { .order = plan->order, .type = plan->type,
+				      .flags = plan->slow_flags, .direct = true };
+	bool served;
 
-	for (uint32_t n = 0; n < z->nr_spbs && nr < MOST_BLOCKS; n++) {
-		struct pg_spb *s = pg_spb(c->st, z, n);
-		struct pg_map *m;
-
-		if (!pg_spb_is(s, PG_SPB_TAINTED) || pg_read(s->resting) > 0)
-			continue;
-		m = cheapest(c->st, z, s, of);
-		if (m && empty_block(c, z, m))
-			nr++;
-		else if (m)
-			pg_spb_rest(s);
-	}
-	return nr > 0;
+	pg_zone_lock(c, z, PAGUS_REASON_CONTIG);
+	served = pg_place_look(c, z, &take) != PG_NONE;
+	pg_zone_unlock(c, z);
+	return served;
 }
 
+/* The cheapest pageblocks of tainted superpageblocks, one after the other: has anything moved? */
+static bool empty_some(struct pg_call *c, struct pg_zone *z, const struct pg_plan *plan,
+		       const struct choice *of)
+{
+	uint64_t moved = 0;
+	bool enough = false;
+
+	for (uint32_t nr = 0; nr < MOST_BLOCKS && !enough; nr++) {
+		struct best best = { NULL, 0 };
+
+		for (uint32_t n = 0; n < z->nr_spbs; n++)
+			if (pg_spb_is(pg_spb(c->st, z, n), PG_SPB_TAINTED))
+				find_cheapest(c->st, z, pg_spb(c->st, z, n), of, &best);
+		if (!best.m)
+			break;
+		if (empty_block(c, z, best.m, &how_to_move))
+			moved += best.pages;
+		enough = moved >= BATCH_PAGES && is_served(c, z, plan);
+	}
+	return moved;
+}
+
+/* In this order: what comes together where the request looks first, what makes whole pageblocks, all. */
 bool pg_evacuate_for(struct pg_call *c, const struct pg_plan *plan)
 {
-	const struct choice alike = { 0, plan->type };
-	const struct choice movable = { PG_HOLDS_KERNEL, PAGUS_MOVABLE };
-	bool moved = false;
+	const struct choice choices[] = {
+		{ 0, plan->type }, { PG_HOLDS_KERNEL, PAGUS_MOVABLE }, { 0, PAGUS_NR_MIGRATETYPES },
+	};
+	bool moved = false, served = false;
 
-	for (uint32_t n = 1; n <= plan->zonelist[0] && !moved; n++) {
+	for (uint32_t n = 1; n <= plan->zonelist[0] && !served; n++) {
 		struct pg_zone *z = pg_zone(c->st, plan->zonelist[n]);
 
 		if (!serves(c, z->node) || !z->nr_spbs || !pg_plan_allows(c->st, plan, n))
 			continue;
-		moved = empty_some(c, z, &alike);
-		moved |= empty_some(c, z, &movable);
+		for (uint32_t k = 0; k < sizeof(choices) / sizeof(choices[0]) && !served; k++) {
+			moved |= empty_some(c, z, plan, &choices[k]);
+			served = is_served(c, z, plan);
+		}
 	}
 	return moved;
 }

@@ -18,6 +18,14 @@ bool pg_evacuate_turn(struct pg_call *c, uint32_t node);
 struct pg_spb *pg_evacuate_emptiest(const struct pagus_state *st, const struct pg_zone *z,
 				    uint64_t most);
 
+/*
+ * Move blocks as large as a pageblock out of [start, end), which is isolated, in a zone with
+ * superpageblocks: for each a whole pageblock is made where the fewest pages are to be moved, if none
+ * is free. What does not move stays. No lock may be held.
+ */
+void pg_evacuate_large(struct pg_call *c, struct pg_zone *z, pagus_pfn_t start, pagus_pfn_t end,
+		       const struct pg_range_how *how);
+
 /* Leave it alone for some ticks. */
 static inline void pg_spb_rest(struct pg_spb *s)
 {

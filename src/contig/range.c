@@ -10,6 +10,7 @@
 #include "alloc/request.h"
 #include "base/bits.h"
 #include "contig/drain.h"
+#include "contig/evacuate.h"
 #include "contig/gigantic.h"
 #include "contig/isolate.h"
 #include "contig/take.h"
@@ -211,6 +212,7 @@ static enum pagus_status empty_and_take(struct pg_call *c, const struct range *r
 	enum pagus_status status;
 
 	pg_contig_drain(c, r->z);
+		pg_evacuate_large(c, r->z, r->start, r->end, &how);
 	/* What could not be moved may be freed by now: the test decides. */
 	status = pg_range_move(c, r->start, r->end, &how);
 	if (status != PAGUS_OK && status != PAGUS_BUSY)
@@ -290,7 +292,7 @@ static enum pagus_status alloc_in_zone(struct pg_call *c, struct pg_zone *z, uin
 	if (z->nr_spbs && nr == UINT64_C(1) << c->st->superpageblock_order) {
 		enum pagus_status status = pg_gigantic_alloc(c, z, gfp, cancel, pfn);
 
-		if (status != PAGUS_NO_MEMORY)
+		if (status != PAGUS_BUSY)
 			return status;
 	}
 	for (; start + nr <= z->end_pfn; start += nr) {

@@ -19,11 +19,12 @@ struct pg_range_how {
 	uint32_t gfp; /* of requests for what they move to, less mobility and zone */
 	enum pagus_migrate_reason reason;
 	const struct pagus_cancel *cancel; /* NULL: none */
+	bool to_clean; /* to clean superpageblocks of the same zone, of what is free there */
 };
 
 /*
  * Move what is in use in [start, end) to anywhere else: from its node if there is room, else as its
- * zonelist says. BUSY: some could not be moved, after each batch had been tried five times, and
+ * zonelist says; or as `how` says. BUSY: some could not be moved, after each batch had been tried five times, and
  * what lies behind was not tried; NO_MEMORY; CANCELLED. No lock may be held. Nothing is claimed any
  * more when it returns.
  */

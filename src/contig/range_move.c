@@ -4,8 +4,10 @@
 
 #include "alloc/alloc.h"
 #include "alloc/free.h"
+#include "alloc/walk.h"
 #include "base/bits.h"
 #include "contig/migrate.h"
+#include "contig/take.h"
 
 #define MAX_TRIES     5  /* of a batch */
 #define CLUSTER_PAGES 32 /* COMPACT_CLUSTER_MAX */
@@ -29,6 +31,26 @@ static void put(struct pg_call *c, struct pg_migration *m, uint32_t i, uint32_t 
 {
 	(void)m;
 	pg_free_checked(c, i, order);
+}
+
+/* Without pcps, which may have pages of tainted superpageblocks. */
+static uint32_t get_clean(struct pg_call *c, struct pg_migration *m, uint32_t from, uint32_t order)
+{
+	const struct pg_plan plan = { .order = order, .type = PAGUS_MOVABLE };
+
+	(void)m;
+	return pg_walk_zone(c, pg_zone_of(c->st, from), &plan,
+			    PAGUS_WMARK_MIN | PG_ALLOC_KEEP_RESERVE | PG_ALLOC_KEEP_OUT);
+}
+
+static void put_clean(struct pg_call *c, struct pg_migration *m, uint32_t i, uint32_t order)
+{
+	struct pg_zone *z = pg_zone_of(c->st, i);
+
+	(void)m;
+	pg_zone_lock(c, z, PAGUS_REASON_FREE_DIRECT);
+	pg_take_return(c, z, i, order);
+	pg_zone_unlock(c, z);
 }
 
 /* The first page of the block that page i is in, as far as can be seen; PG_NONE. */
@@ -119,7 +141,7 @@ enum pagus_status pg_range_move(struct pg_call *c, pagus_pfn_t start, pagus_pfn_
 {
 	struct pg_migration m = {
 		.how = { .mode = PAGUS_MIGRATE_SYNC, .reason = how->reason, .gfp = how->gfp },
-		.get = get, .put = put, .own = (void *)(uintptr_t)how, .unevictable = true,
+		.get = how->to_clean ? get_clean : get, .put = how->to_clean ? put_clean : put, .own = (void *)(uintptr_t)how, .unevictable = true,
 	};
 	uint32_t pin = leave_pin_scope(c), left;
 	enum pagus_status status = move_all(c, &m, start, end);

@@ -120,7 +120,7 @@ struct pg_zone {
 	uint64_t spb_kept_pages;                   /* Z: of these, those that movable requests leave */
 	uint32_t spb_traffic, spb_traffic_kernel;  /* Z: pages taken in this window; of these not movable */
 	uint32_t spb_demand;                       /* Z: such, of a superpageblock's worth, in recent windows */
-	uint32_t spb_pad;
+	uint32_t spb_ticks;                        /* W: of evacuation, since the start */
 	uint64_t cma_pages;                        /* I: of CMA areas that are active */
 	uint64_t present_early;                    /* I: of the present pages, those in ranges of the boot */
 };

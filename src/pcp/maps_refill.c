@@ -85,7 +85,9 @@ static void recover(struct pg_refill *r)
 		uint32_t slot = (keep->turn + PG_KEEP_GIVEN - 1 - n) % PG_KEEP_GIVEN;
 		struct pg_map *m = keep->given[slot] ? pg_map_at(st, keep->given[slot] - 1) : NULL;
 
-		if (m && m->home == r->pcp->cpu + 1 && adopt_block(r, m, r->t->type))
+		if (m && m->home == r->pcp->cpu + 1 &&
+		    pg_steer_may_own(st, r->z, pg_map_start(st, m), r->t->type) &&
+		    adopt_block(r, m, r->t->type))
 			keep->given[slot] = 0;
 	}
 	pg_count(r->c, PAGUS_COUNTER_pcp_recover_pages, r->got - before);

@@ -52,7 +52,8 @@ static enum pagus_verdict check_needs(const struct pg_zone *z, const struct pg_t
 		return PAGUS_VERDICT_NOFRAGMENT;
 	if ((needs & PG_NEED_TAINT_RIGHT) && (t->flags & PG_ALLOC_KEEP_CLEAN))
 		return PAGUS_VERDICT_KEEP_CLEAN;
-	if ((needs & PG_NEED_DIP_RIGHT) && (t->flags & PG_ALLOC_KEEP_RESERVE))
+	if (((needs & PG_NEED_DIP_RIGHT) && (t->flags & PG_ALLOC_KEEP_RESERVE)) ||
+	    ((needs & PG_NEED_SHARE_RIGHT) && (t->flags & PG_ALLOC_KEEP_OUT)))
 		return PAGUS_VERDICT_KEEP_RESERVE;
 	return PAGUS_VERDICT_NO_BLOCK;
 }

@@ -59,6 +59,7 @@ enum pg_bound {
 #define PG_NEED_RESERVE      0x10u /* the request cannot wait, or is a victim's, and no refill */
 #define PG_NEED_TAINT_RIGHT  0x20u /* the request may taint a superpageblock */
 #define PG_NEED_DIP_RIGHT    0x40u /* it may take of the reserves of tainted ones */
+#define PG_NEED_SHARE_RIGHT 0x80u /* it may live in tainted ones */
 
 /*
  * What a pass does with a candidate. Returns the record of the pages taken, or PG_NONE if it
@@ -137,6 +138,13 @@ struct pg_steer {
  */
 uint32_t pg_steer_next(const struct pagus_state *st, const struct pg_zone *z,
 		       const struct pg_wanted *wanted, struct pg_steer *at);
+
+/*
+ * May a CPU come to own the pageblock of page i, for requests of `type` without further rights? Not
+ * where it would taint, nor where what is free is kept from movable requests.
+ */
+bool pg_steer_may_own(const struct pagus_state *st, const struct pg_zone *z, uint32_t i,
+		      uint32_t type);
 
 /* Could a single page of an ordinary migratetype be had of a tainted superpageblock? */
 bool pg_steer_tainted_any(const struct pagus_state *st, const struct pg_zone *z);

@@ -128,6 +128,16 @@ uint32_t pg_steer_next(const struct pagus_state *st, const struct pg_zone *z,
 	return UINT32_MAX;
 }
 
+bool pg_steer_may_own(const struct pagus_state *st, const struct pg_zone *z, uint32_t i,
+		      uint32_t type)
+{
+	const struct pg_spb *s = pg_spb_of(st, z, i);
+
+	if (!s)
+		return true;
+	return type == PAGUS_MOVABLE ? !pg_spb_is_kept(s) : pg_spb_is(s, PG_SPB_TAINTED);
+}
+
 bool pg_steer_tainted_any(const struct pagus_state *st, const struct pg_zone *z)
 {
 	const struct pg_wanted wanted = {

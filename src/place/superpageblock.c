@@ -59,19 +59,20 @@ static const struct pg_pass passes[NR_PASSES] = {
 	[ABOVE] = {
 		.name = "above", .types = PG_TYPES_MOVABLE, .look = PG_LOOK_OWN,
 		.where = PG_IN_ABOVE, .search = PG_SMALLEST_FIRST, .lo = PG_BOUND_REQUEST,
-		.hi = PG_BOUND_TOP, .effect = pg_effect_take,
+		.hi = PG_BOUND_TOP, .needs = PG_NEED_SHARE_RIGHT, .effect = pg_effect_take,
 		.why = "a tainted superpageblock with more free than its reserve",
 	},
 	[ABOVE_BLOCK] = {
 		.name = "above-block", .types = PG_TYPES_MOVABLE, .look = PG_LOOK_FALLBACK,
 		.where = PG_IN_ABOVE, .search = PG_SMALLEST_FIRST, .lo = PG_BOUND_BLOCK,
-		.hi = PG_BOUND_TOP, .effect = pg_effect_claim_one,
+		.hi = PG_BOUND_TOP, .needs = PG_NEED_SHARE_RIGHT, .effect = pg_effect_claim_one,
 		.why = "there, take over pageblocks that are wholly free",
 	},
 	[ABOVE_STEAL] = {
 		.name = "above-steal", .types = PG_TYPES_MOVABLE, .look = PG_LOOK_FALLBACK,
 		.where = PG_IN_ABOVE, .search = PG_SMALLEST_FIRST, .lo = PG_BOUND_REQUEST,
-		.hi = PG_BOUND_BELOW_BLOCK, .needs = PG_NEED_MIX_RIGHT, .effect = pg_effect_steal,
+		.hi = PG_BOUND_BELOW_BLOCK, .needs = PG_NEED_MIX_RIGHT | PG_NEED_SHARE_RIGHT,
+		.effect = pg_effect_steal,
 		.why = "there, take one block and leave its pageblock what it is",
 	},
 	[DIP] = {

@@ -143,9 +143,12 @@ static void free_word(struct pg_call *c, struct pg_zone *z, struct pg_map *m, ui
 {
 	struct pagus_state *st = c->st;
 	uint64_t pages = pg_map_absorb(m, word);
-	uint32_t start = pg_map_start(st, m) + word * 64;
+	uint32_t start = pg_map_start(st, m) + word * 64, type = pg_block_type(st, start);
 
-	/* Until it is freed each is nobody's, so that only what is in the zone is merged with. */
+	/*
+	 * Until it is freed each is nobody's, so that only what is in the zone is merged with. In the
+	 * map it looks like an unmovable page: nobody may count it before the last one is free.
+	 */
 	for (uint64_t rest = pages; rest; rest &= rest - 1)
 		pg_map_take(st, start + (uint32_t)__builtin_ctzll(rest), 0);
 	while (pages) {
@@ -155,7 +158,7 @@ static void free_word(struct pg_call *c, struct pg_zone *z, struct pg_map *m, ui
 		       (pages & pg_map_mask(bit, order + 1)) == pg_map_mask(bit, order + 1))
 			order++;
 		pages &= ~pg_map_mask(bit, order);
-		pg_buddy_free(c, z, start + bit, order, PG_HEAD);
+		pg_buddy_free_as(c, z, start + bit, order, type);
 	}
 }
 
@@ -185,6 +188,7 @@ static void free_map(struct pg_call *c, struct pg_zone *z, struct pg_map *m)
 	}
 	for (uint32_t w = 0; w < pg_map_words(c->st); w++)
 		free_word(c, z, m, w);
+	pg_spb_changed(c, z, pg_map_start(c->st, m), 0);
 }
 
 void pg_remote_absorb_zone(struct pg_call *c, struct pg_zone *z)

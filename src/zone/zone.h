@@ -22,6 +22,7 @@
 #define PG_ALLOC_KSWAPD        0x800u
 #define PG_ALLOC_KEEP_CLEAN    0x1000u /* not the kernel's: taint no superpageblock */
 #define PG_ALLOC_KEEP_RESERVE  0x2000u /* nor this: leave tainted ones their reserve */
+#define PG_ALLOC_KEEP_OUT      0x4000u /* nor this: leave tainted ones alone */
 #define PG_ALLOC_RESERVES                                                                          \
 	(PG_ALLOC_NON_BLOCK | PG_ALLOC_MIN_RESERVE | PG_ALLOC_HIGHATOMIC | PG_ALLOC_OOM)
 

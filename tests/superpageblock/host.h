@@ -27,7 +27,16 @@ struct host {
 	uint64_t peak_kernel_pages; /* unmovable and reclaimable ones, at most at one time */
 	uint32_t peak_tainted;
 	uint32_t order;             /* of superpageblocks */
+	void (*second)(struct host *h); /* what is due every second */
+	/* With an owner of movable blocks (mover.h): */
+	struct pagus_port port;
+	uint32_t *at;               /* by page: 1 + the movable block that begins there; 0 */
+	bool reclaims;              /* the port frees movable blocks */
+	uint64_t moved_pages, reclaimed_pages;
 };
+
+/* In a block's order: its owner has claimed it. */
+#define HOST_CLAIMED 0x80u
 
 struct host_sums {
 	uint32_t tainted, clean, empty; /* clean: without a gap; empty: of these */
@@ -52,6 +61,11 @@ static inline struct host_sums host_sums(const struct host *h)
 	return sums;
 }
 
+static inline void host_second(struct host *h)
+{
+	pagus_tick(&h->lab.p);
+}
+
 /* order: of superpageblocks; 0: as it is chosen for the size. */
 static inline struct host *host_boot_as(const char *policy, uint32_t order, uint64_t start_pfn,
 					uint64_t mib, uint32_t nr_cpus)
@@ -68,6 +82,7 @@ static inline struct host *host_boot_as(const char *policy, uint32_t order, uint
 	unit_boot(&h->lab, &cfg);
 	h->order = order ? order : pagus_superpageblock_order(mib * MIB_PAGES);
 	h->seed = 1;
+	h->second = host_second;
 	return h;
 }
 
@@ -83,6 +98,7 @@ static inline void host_close(struct host *h)
 		free(h->of[type].pfns);
 		free(h->of[type].orders);
 	}
+	free(h->at);
 	free(h);
 }
 
@@ -103,21 +119,28 @@ static inline void host_note(struct host *h, uint32_t type, pagus_pfn_t pfn, uin
 	}
 	k->pfns[k->nr] = pfn;
 	k->orders[k->nr++] = (uint8_t)order;
+	if (h->at && type == PAGUS_MOVABLE)
+		h->at[pfn - h->range.start_pfn] = (uint32_t)k->nr;
 	k->pages += UINT64_C(1) << order;
 	if (host_kernel_pages(h) > h->peak_kernel_pages)
 		h->peak_kernel_pages = host_kernel_pages(h);
 }
 
 /* A block by a random CPU. False: refused. */
-static inline bool host_ask(struct host *h, uint32_t type, uint32_t order, uint32_t more_gfp)
+static inline bool host_ask_as(struct host *h, uint32_t type, uint32_t order, uint32_t gfp)
 {
 	pagus_pfn_t pfn;
 
 	pagus_sim_on(&h->lab.sim, (uint32_t)lab_random(&h->seed, h->lab.sim.nr_cpus), 0);
-	if (pagus_alloc_pages(&h->lab.p, unit_gfp(type) | more_gfp, order, &pfn) != PAGUS_OK)
+	if (pagus_alloc_pages(&h->lab.p, gfp, order, &pfn) != PAGUS_OK)
 		return false;
 	host_note(h, type, pfn, order);
 	return true;
+}
+
+static inline bool host_ask(struct host *h, uint32_t type, uint32_t order, uint32_t more_gfp)
+{
+	return host_ask_as(h, type, order, unit_gfp(type) | more_gfp);
 }
 
 static inline void host_take(struct host *h, uint32_t type, uint32_t order)
@@ -134,6 +157,10 @@ static inline void host_give(struct host *h, uint32_t type, uint64_t n)
 	unit_free(&h->lab, k->pfns[n], k->orders[n]);
 	k->pages -= UINT64_C(1) << k->orders[n];
 	k->nr--;
+	if (h->at && type == PAGUS_MOVABLE) {
+		h->at[k->pfns[k->nr] - h->range.start_pfn] = (uint32_t)n + 1;
+		h->at[k->pfns[n] - h->range.start_pfn] = 0;
+	}
 	k->pfns[n] = k->pfns[k->nr];
 	k->orders[n] = k->orders[k->nr];
 }

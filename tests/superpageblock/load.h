@@ -26,8 +26,8 @@ static inline void load_add(struct host *h, const struct mix *mix, bool kernel)
 			(uint32_t)lab_random(&h->seed, mix->kernel_order + 1);
 	else if (!kernel && mix->huge)
 		order = lab_random(&h->seed, 1 + BLOCK) ? 0 : 9;
-	/* Nothing is compacted here: where there is no 2 MiB block, single pages do. */
-	if (kernel || !host_ask(h, PAGUS_MOVABLE, order, 0))
+	/* Nothing is compacted for them: where there is no 2 MiB block, single pages do. */
+	if (kernel || !order || !host_ask_as(h, PAGUS_MOVABLE, order, GFP_TRANSHUGE_LIGHT))
 		host_take(h, kernel ? load_kernel_type(h) : PAGUS_MOVABLE, kernel ? order : 0);
 }
 
@@ -67,7 +67,7 @@ static inline void load_turn_over(struct host *h, const struct mix *mix, uint64_
 		load_fill(h, mix);
 		if (++looks % 65536 == 0) {
 			host_tainted(h);
-			pagus_tick(&h->lab.p);
+			h->second(h);
 		}
 	}
 	host_tainted(h);

@@ -262,6 +262,111 @@ static uint32_t work(struct host *h)
 	return turns;
 }
 
+/* The cheapest pageblocks do not move: then others are emptied, at once. */
+static void test_a_pinned_page_is_passed_over(void **context)
+{
+	uint32_t n, pinned = 0;
+	struct host h;
+
+	(void)context;
+	boot(&h);
+	crowd(&h);
+	for (uint32_t slot = 0; slot < h.nr_slots; slot++) {
+		struct pagus_sim_slot *s = &h.l.owner.slot[slot];
+
+		if (s->pfn == PAGUS_NO_PFN || s->pfn / SPB != tainted_one(&h))
+			continue;
+		if (s->pfn / 512 % 4 == 0) {
+			s->traits = PAGUS_TRAIT_PINNED;
+			pinned++;
+		}
+		if (s->pfn / 512 % 4 == 0 && lab_random(&h.seed, 10) == 0) {
+			pinned--;
+			contig_empty(&h.l, slot);
+		}
+	}
+	pagus_drain_all(&h.l.lab.p);
+	for (n = 0; n < SPB - pinned - 1024; n++)
+		unit_alloc(&h.l.lab, GFP_KERNEL, 0);
+	assert_int_equal(nr_tainted(&h), 1);
+	contig_close(&h.l);
+}
+
+/* Blocks of 2 MiB move out although no whole pageblock is free elsewhere: one is made. */
+static void test_large_blocks_move(void **context)
+{
+	uint64_t large = 0, nr = 0;
+	struct host h;
+	pagus_pfn_t pfn;
+
+	(void)context;
+	boot(&h);
+	unit_alloc(&h.l.lab, GFP_KERNEL, 0);
+	/* The clean ones full of single pages, the tainted one of large blocks. */
+	while (h.nr_slots < PAGES - SPB)
+		assert_true(fill_one(&h));
+	while (pagus_alloc_pages(&h.l.lab.p, GFP_TRANSHUGE_LIGHT, 9, &pfn) == PAGUS_OK) {
+		pagus_sim_fill(&h.l.owner, h.nr_slots++, pfn, 9);
+		large += 512;
+	}
+	assert_true(large > SPB / 2);
+	for (uint32_t slot = 0; slot < PAGES - SPB; slot++)
+		if (lab_random(&h.seed, 100) < 20)
+			contig_empty(&h.l, slot);
+	pagus_drain_all(&h.l.lab.p);
+	while (nr_tainted(&h) == 1 && nr++ < SPB - 600)
+		unit_alloc(&h.l.lab, GFP_KERNEL, 0);
+	assert_int_equal(nr_tainted(&h), 1);
+	contig_close(&h.l);
+}
+
+/* A movable page of a superpageblock leaves. */
+static void drop_one(struct host *h, uint32_t n)
+{
+	uint32_t slot = 0;
+
+	while (h->l.owner.slot[slot].pfn / SPB != n)
+		slot++;
+	assert_true(slot < h->nr_slots);
+	contig_empty(&h->l, slot);
+}
+
+/* Where clean ones have no room, nothing is moved from one tainted one to another, and back. */
+static void test_tainted_ones_do_not_fill_each_other(void **context)
+{
+	uint32_t tainted[2], nr = 0;
+	struct host h;
+
+	(void)context;
+	boot(&h);
+	lab_no_marks(&h.l.lab);
+	for (uint32_t n = 0; n < SPB + 512; n++)
+		h.kernel[n % SPB] = unit_alloc(&h.l.lab, GFP_KERNEL, 0);
+	for (uint32_t n = 0; n < SPB; n++)
+		if (h.kernel[n] % 64)
+			unit_free(&h.l.lab, h.kernel[n], 0);
+	pagus_drain_all(&h.l.lab.p);
+	while (fill_one(&h))
+		;
+	for (uint32_t n = 0; n < NR_SPBS; n++)
+		if (look(&h, n).tainted)
+			tainted[nr++] = n;
+	assert_int_equal(nr, 2);
+	for (uint32_t n = 0; n < 2; n++)
+		while (look(&h, tainted[n]).free_pages >= look(&h, tainted[n]).reserve_pages)
+			unit_alloc(&h.l.lab, GFP_ATOMIC, 0);
+	pagus_evacuate_tick(&h.l.lab.p, 0);
+	for (uint32_t n = 0; n < 2; n++)
+		while (look(&h, tainted[n]).free_pages < look(&h, tainted[n]).reserve_pages + 768) {
+			drop_one(&h, tainted[n]);
+			pagus_drain_all(&h.l.lab.p);
+		}
+	pagus_evacuate_tick(&h.l.lab.p, 0);
+	work(&h);
+	assert_int_equal(h.l.owner.moved_pages, 0);
+	contig_close(&h.l);
+}
+
 /* Below the reserve it begins, well above it ends; what does not move rests, and is tried anew. */
 static void test_check_15(void **context)
 {
@@ -516,6 +621,9 @@ int main(void)
 		cmocka_unit_test(test_compaction_leaves_the_reserve),
 		cmocka_unit_test(test_compaction_passes_over_what_holds_nothing_movable),
 		cmocka_unit_test(test_nothing_moves_among_tainted_ones),
+		cmocka_unit_test(test_a_pinned_page_is_passed_over),
+		cmocka_unit_test(test_large_blocks_move),
+		cmocka_unit_test(test_tainted_ones_do_not_fill_each_other),
 		cmocka_unit_test(test_ready),
 		cmocka_unit_test(test_ready_beyond_what_there_is),
 		cmocka_unit_test(test_requests_make_room),

@@ -3,6 +3,8 @@
  * Checks of the superpageblock specification that are rules, by their numbers: who is refused, in
  * which order a request escalates, what the reserve holds back, and what gaps do.
  */
+#include <pagus/owner.h>
+
 #include "superpageblock/host.h"
 #include "unit/world.h"
 
@@ -341,6 +343,58 @@ static void tainting_at_home_comes_before_another_node(void **state)
 	unit_close(&lab);
 }
 
+/* What a CPU has owned it may own again, but not where that would taint. */
+static void what_a_cpu_has_given_back_is_not_tainted_by_it(void **state)
+{
+	const struct pagus_config cfg = lab_config(&range, 1, "superpageblock");
+	static pagus_pfn_t pfns[SPB_PAGES + BLOCK];
+	const uint32_t nr = NR_OF(pfns);
+	pagus_pfn_t last;
+	struct lab lab;
+
+	(void)state;
+	unit_boot(&lab, &cfg);
+	for (uint32_t n = 0; n < nr; n++)
+		pfns[n] = unit_alloc(&lab, GFP_KERNEL, 0);
+	last = pfns[nr - 1];
+	assert_int_equal(tainted(&lab), 2);
+	/* The CPU gives back a pageblock of the last one in part, in which then only a movable page is. */
+	assert_int_equal(pagus_set_movable(&lab.p, last, 0, true), PAGUS_OK);
+	unit_free(&lab, pfns[nr - 2], 0);
+	pagus_drain_all(&lab.p);
+	for (uint32_t n = 0; n < nr - 2; n++)
+		if (pfns[n] / SPB_PAGES == last / SPB_PAGES || n < BLOCK)
+			unit_free(&lab, pfns[n], 0);
+	pagus_drain_all(&lab.p);
+	assert_int_equal(tainted(&lab), 1);
+	assert_false(info_of(&lab, (uint32_t)(last / SPB_PAGES)).tainted);
+	for (uint32_t n = 0; n < BLOCK - 10; n++) {
+		unit_alloc(&lab, GFP_KERNEL, 0);
+		assert_int_equal(tainted(&lab), 1);
+	}
+	unit_close(&lab);
+}
+
+/* Movable pages that are freed without a lock taint nothing while they are taken in. */
+static void taking_in_what_was_freed_taints_nothing(void **state)
+{
+	const struct pagus_config cfg = lab_config(&range, 1, "superpageblock");
+	pagus_pfn_t pfns[6];
+	struct lab lab;
+
+	(void)state;
+	unit_boot(&lab, &cfg);
+	for (uint32_t n = 0; n < NR_OF(pfns); n++)
+		pfns[n] = unit_alloc(&lab, GFP_USER_PAGE, 0);
+	pagus_drain_all(&lab.p);
+	for (uint32_t n = 0; n < NR_OF(pfns); n++)
+		unit_free(&lab, pfns[n], 0);
+	pagus_drain_all(&lab.p);
+	assert_int_equal(unit_zone(&lab, 0).free_pages, range.nr_pages);
+	assert_int_equal(unit_counter(&lab, PAGUS_COUNTER_superpageblock_taint), 0);
+	unit_close(&lab);
+}
+
 static void an_order_out_of_range_is_refused(void **state)
 {
 	struct pagus_config cfg = lab_config(&range, 1, "superpageblock");
@@ -364,6 +418,8 @@ int main(void)
 		cmocka_unit_test(check_09_huge_blocks_come_from_the_fullest),
 		cmocka_unit_test(check_24_imperfect_superpageblocks),
 		cmocka_unit_test(tainting_at_home_comes_before_another_node),
+		cmocka_unit_test(what_a_cpu_has_given_back_is_not_tainted_by_it),
+		cmocka_unit_test(taking_in_what_was_freed_taints_nothing),
 		cmocka_unit_test(an_order_out_of_range_is_refused),
 	};
 
