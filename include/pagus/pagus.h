@@ -161,7 +161,6 @@ struct pagus_range {
 	 * Not there yet, and not any more: to be plugged by pagus_online (hotplug.h). BY_CEILING, in
 	 * a configuration without HighMem; begins with a pageblock and ends with a section. Its node
 	 * has zones Normal and Movable then, with memory or without, with room for all of the node's.
-	 * Not under policies with superpageblocks.
 	 */
 	bool offline;
 };

@@ -3,7 +3,7 @@
 
 #include "base/bits.h"
 #include "pcp/pcp.h"
-#include "zone/zone.h"
+#include "zone/superpageblock.h"
 
 static uint64_t block_pages(const struct pagus_state *st)
 {
@@ -67,13 +67,14 @@ bool pg_plug_notify(struct pg_call *c, const struct pg_plug *plug, enum pagus_me
 	return agreed;
 }
 
-static void remove_block(struct pg_call *c, uint32_t start)
+static void remove_block(struct pg_call *c, struct pg_zone *z, uint32_t start)
 {
 	struct pagus_state *st = c->st;
 	bool one_type = pg_places[st->place_policy]->mobility_off;
 
 	if (pg_block_type(st, start) == PAGUS_ISOLATE)
 		pg_block_unisolate(c, start);
+	pg_spb_unplug(c, z, start);
 	if (pg_mapped(st))
 		pg_map_absent(st, start);
 	for (uint32_t i = start; i < start + block_pages(st) && !pg_mapped(st); i++) {
@@ -86,7 +87,7 @@ void pg_plug_out(struct pg_call *c, const struct pg_plug *plug)
 {
 	for (pagus_pfn_t pfn = plug->start; pfn < plug->end; pfn += block_pages(c->st)) {
 		pg_zone_lock(c, plug->z, PAGUS_REASON_ISOLATE);
-		remove_block(c, pg_index(c->st, pfn));
+		remove_block(c, plug->z, pg_index(c->st, pfn));
 		pg_zone_unlock(c, plug->z);
 	}
 }

@@ -2,6 +2,7 @@
 /* Memory comes online. (online_pages, zone_for_pfn_range, auto_movable_zone_for_pfn) */
 #include "base/bits.h"
 #include "contig/hotplug.h"
+#include "zone/superpageblock.h"
 #include "contig/isolate.h"
 #include "pcp/pcp.h"
 #include "zone/seed.h"
@@ -129,7 +130,7 @@ static enum pagus_status find_plug(const struct pagus_state *st, struct pg_plug 
 }
 
 /* One pageblock of the zone: reserved, movable, and isolated. */
-static void add_block(struct pg_call *c, const struct pg_zone *z, uint32_t start)
+static void add_block(struct pg_call *c, struct pg_zone *z, uint32_t start)
 {
 	struct pagus_state *st = c->st;
 
@@ -141,6 +142,7 @@ static void add_block(struct pg_call *c, const struct pg_zone *z, uint32_t start
 		pg_write(pg_page(st, i)->zone, (uint16_t)z->id);
 		pg_page(st, i)->kind = PAGUS_PAGE_RESERVED;
 	}
+	pg_spb_plug(c, z, start);
 	pg_block_reset(st, start, pg_effective_type(st, PAGUS_MOVABLE));
 	pg_block_set_type(c, start, 0, PAGUS_ISOLATE);
 }

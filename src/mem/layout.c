@@ -319,8 +319,7 @@ bool pg_layout_compute(const struct pagus_config *cfg, const struct pg_layout_wa
 		l->off_owns = place(&at, nr_owns(cfg, l) * sizeof(struct pg_own));
 	if (wants->maps)
 		place_maps(cfg, l, &at);
-	/* Of memory that is plugged later no superpageblock is known. */
-	if (wants->superpageblocks && (l->plugs || !place_spbs(cfg, l, &at)))
+	if (wants->superpageblocks && !place_spbs(cfg, l, &at))
 		return false;
 	l->off_cmas = place(&at, cfg->nr_cma_areas * sizeof(struct pg_cma));
 	l->off_cma_bits = place(&at, cfg->nr_cma_areas ?

@@ -53,8 +53,8 @@ enum pg_spb_set {
 
 struct pg_spb {
 	uint64_t start_pfn;              /* I: of the slot; its zone may begin behind it */
-	uint32_t first_block, end_block; /* I: numbers of its pageblocks; end exclusive */
-	uint32_t nr_blocks;              /* I: of these, those of the zone */
+	uint32_t first_block, end_block; /* H: its pageblocks lie between these numbers; end exclusive */
+	uint32_t nr_blocks;              /* H: of these, those of the zone */
 	uint32_t free_pages;             /* Z: in the zone, isolated ones too */
 	uint32_t nr_hold[PG_NR_HOLDS];   /* Z: pageblocks, by what they hold; one may be in several */
 	uint32_t reserve_pages;          /* Z: of a tainted one, what movable requests leave free */

@@ -254,6 +254,59 @@ void pg_spb_traffic(struct pg_call *c, struct pg_zone *z, uint32_t pages, uint32
 	set_reserve(c, z, blocks);
 }
 
+/* ---- memory that comes and goes ---------------------------------------------------------------- */
+
+void pg_spb_plug(struct pg_call *c, struct pg_zone *z, uint32_t i)
+{
+	struct pg_spb *s = pg_spb_of(c->st, z, i);
+	uint32_t block = pg_block(c->st, i);
+	struct share was;
+
+	if (!s)
+		return;
+	was = share_of(s);
+	s->first_block = s->nr_blocks ? (uint32_t)pg_min(s->first_block, block) : block;
+	s->end_block = s->nr_blocks ? (uint32_t)pg_max(s->end_block, block + 1) : block + 1;
+	s->nr_blocks++;
+	s->reserve_pages = reserve_of(c->st, z, s);
+	settle(c, z, s, was);
+	pg_spb_recount(c, z, i, 0);
+}
+
+/* The bounds as if the pageblock had never been there. */
+static void shrink(const struct pagus_state *st, const struct pg_zone *z, struct pg_spb *s,
+		   uint32_t block)
+{
+	while (s->first_block < s->end_block &&
+	       (s->first_block == block || pg_map_at(st, s->first_block)->zone != z->id))
+		s->first_block++;
+	while (s->end_block > s->first_block &&
+	       (s->end_block - 1 == block || pg_map_at(st, s->end_block - 1)->zone != z->id))
+		s->end_block--;
+	if (s->nr_blocks == 0)
+		s->first_block = s->end_block = 0;
+}
+
+void pg_spb_unplug(struct pg_call *c, struct pg_zone *z, uint32_t i)
+{
+	struct pg_spb *s = pg_spb_of(c->st, z, i);
+	struct pg_map *m = s ? pg_map(c->st, i) : NULL;
+	struct share was;
+
+	if (!s)
+		return;
+	was = share_of(s);
+	for (uint32_t bit = 0; bit < PG_NR_HOLDS; bit++)
+		s->nr_hold[bit] -= m->spb_holds >> bit & 1;
+	s->free_pages -= m->spb_free;
+	s->nr_blocks--;
+	shrink(c->st, z, s, pg_block(c->st, i));
+	s->reserve_pages = reserve_of(c->st, z, s);
+	m->spb_holds = 0;
+	m->spb_free = 0;
+	settle(c, z, s, was);
+}
+
 void pg_spb_init(struct pg_call *c)
 {
 	struct pagus_state *st = c->st;

@@ -19,6 +19,13 @@
 /* After the layout: everything is reserved, so all of it is a gap. */
 void pg_spb_init(struct pg_call *c);
 
+/*
+ * The pageblock of page i has become the zone's, all of it reserved; or it is about to be no memory any
+ * more. Without superpageblocks they do nothing.
+ */
+void pg_spb_plug(struct pg_call *c, struct pg_zone *z, uint32_t i);
+void pg_spb_unplug(struct pg_call *c, struct pg_zone *z, uint32_t i);
+
 /* Count the pageblocks of 2^order pages from i on anew. */
 void pg_spb_recount(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order);
 

@@ -12,6 +12,60 @@ struct mix {
 	uint32_t movable_percent, kernel_percent;
 };
 
+/* What events told of a host since load_watch. */
+struct load_watch {
+	const struct host *h;
+	bool tainting;          /* a superpageblock has just been tainted, while */
+	uint64_t left;          /* so many pages were free in the others that are */
+	uint64_t single, early; /* taints by single pages; of these, those with any left */
+	uint64_t relabelled;    /* pageblocks of one type that cannot move claimed in part for the other */
+};
+
+static inline void load_note(void *ctx, const struct pagus_event *e)
+{
+	struct load_watch *w = ctx;
+	struct pagus_superpageblock_info s;
+	uint32_t from = e->b & ~UNIT_CLAIMED;
+
+	if (e->id == PAGUS_EVENT_TAINT && e->a) {
+		w->tainting = true;
+		assert_int_equal(pagus_superpageblock_info(&w->h->lab.p, 0,
+							   (uint32_t)(e->pfn >> w->h->order), &s),
+				 PAGUS_OK);
+		w->left = host_sums(w->h).tainted_free - s.free_pages;
+	} else if (e->id == PAGUS_EVENT_STEER && w->tainting) {
+		w->tainting = false;
+		w->single += e->order == 0;
+		w->early += e->order == 0 && w->left > 0;
+	} else if (e->id == PAGUS_EVENT_EXTFRAG && (e->b & UNIT_CLAIMED)) {
+		w->relabelled += e->a < 9 && from != e->migratetype && from != PAGUS_MOVABLE &&
+				 e->migratetype != PAGUS_MOVABLE;
+	}
+}
+
+static inline void load_watch(struct host *h, struct load_watch *w)
+{
+	*w = (struct load_watch){ .h = h };
+	pagus_listen(&h->lab.p, load_note, w, 1u << PAGUS_EVENT_TAINT | 1u << PAGUS_EVENT_STEER |
+		     1u << PAGUS_EVENT_EXTFRAG);
+}
+
+/* Pageblocks that hold pages of both types that cannot move. */
+static inline uint64_t load_mixed(const struct host *h)
+{
+	uint64_t blocks = h->range.nr_pages / BLOCK + 1, mixed = 0;
+	uint8_t *holds = calloc(blocks, 1);
+
+	assert_non_null(holds);
+	for (uint32_t type = 0; type < 3; type++)
+		for (uint64_t n = 0; type != PAGUS_MOVABLE && n < h->of[type].nr; n++)
+			holds[(h->of[type].pfns[n] - h->range.start_pfn) / BLOCK] |= (uint8_t)(1u << type);
+	for (uint64_t b = 0; b < blocks; b++)
+		mixed += holds[b] == (1u << PAGUS_UNMOVABLE | 1u << PAGUS_RECLAIMABLE);
+	free(holds);
+	return mixed;
+}
+
 static inline uint32_t load_kernel_type(struct host *h)
 {
 	return lab_random(&h->seed, 2) ? PAGUS_UNMOVABLE : PAGUS_RECLAIMABLE;
