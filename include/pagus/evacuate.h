@@ -10,6 +10,9 @@
  *     fewer superpageblocks are empty than superpageblocks_ready asks for
  *         -> the emptiest clean one is emptied, if others in use have room, and the rest of the
  *            zone above its high mark
+ *     few pages that cannot move are left in a tainted superpageblock, and others have room for as many
+ *         -> the port is asked to reclaim there (pagus_reclaim.start_pfn), 32 pages a time, as long as
+ *            they become fewer; with the last one it is clean again
  *     a request that cannot move would taint another superpageblock, and may wait
  *         -> room is made in those that are tainted (slow path, row "evacuate")
  *

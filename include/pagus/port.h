@@ -68,6 +68,12 @@ struct pagus_reclaim {
 	uint32_t gfp;       /* of the request: whether I/O and file system calls may be begun */
 	bool kswapd;        /* on nobody's behalf */
 	bool may_writepage, may_swap; /* false while only boosts are to be paid back */
+	/*
+	 * Only pages in [start_pfn, start_pfn + range_pages) help: objects that lie there are to go,
+	 * so that nothing is left that cannot move (evacuate.h). 0: pages anywhere help. A port
+	 * that cannot tell may free any, or none.
+	 */
+	uint64_t start_pfn, range_pages;
 };
 
 /* What compaction is asked for, and what it came to. */

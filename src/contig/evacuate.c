@@ -264,7 +264,6 @@ static struct pg_spb *shortest(const struct pagus_state *st, const struct pg_zon
 
 	if (!has_room(st, z))
 		return NULL;
-
 	for (uint32_t n = 0; n < z->nr_spbs; n++) {
 		struct pg_spb *s = pg_spb(st, z, n);
 
@@ -374,6 +373,8 @@ static bool work_in(struct pg_call *c, struct pg_zone *z)
 
 	if (s) {
 		done = make_room(c, z, s);
+	} else if ((s = pg_untaint_next(c, z))) {
+		done = pg_untaint(c, z, s);
 	} else {
 		s = next_ready(c->st, z);
 		done = s && empty_superpageblock(c, z, s);
@@ -388,7 +389,7 @@ static bool is_wanted(const struct pg_call *c, uint32_t node)
 	for (uint32_t id = 0; id < c->st->nr_zones; id++) {
 		const struct pg_zone *z = pg_zone(c->st, id);
 
-		if (z->node == node && (shortest(c->st, z) || next_ready(c->st, z)))
+		if (z->node == node && (shortest(c->st, z) || pg_untaint_next(c, z) || next_ready(c->st, z)))
 			return true;
 	}
 	return false;

@@ -68,6 +68,21 @@ static inline enum pagus_moved mover_move(void *ctx, uint64_t from, uint64_t to,
 	return PAGUS_MOVED;
 }
 
+/* Slabs in a range are shrunk. */
+static inline uint64_t mover_shrink(struct host *h, const struct pagus_reclaim *how)
+{
+	const struct held *k = &h->of[PAGUS_RECLAIMABLE];
+	uint64_t freed = 0;
+
+	for (uint64_t n = k->nr; n-- > 0 && freed < how->nr_pages;) {
+		if (k->pfns[n] < how->start_pfn || k->pfns[n] - how->start_pfn >= how->range_pages)
+			continue;
+		freed += UINT64_C(1) << k->orders[n];
+		host_give(h, PAGUS_RECLAIMABLE, n);
+	}
+	return freed;
+}
+
 /* Any movable blocks, as if they were what files are cached in. */
 static inline uint64_t mover_reclaim(void *ctx, const struct pagus_reclaim *how)
 {
@@ -75,6 +90,8 @@ static inline uint64_t mover_reclaim(void *ctx, const struct pagus_reclaim *how)
 	struct held *k = &h->of[PAGUS_MOVABLE];
 	uint64_t freed = 0;
 
+	if (how->range_pages)
+		return mover_shrink(h, how);
 	for (uint32_t tries = 0; h->reclaims && k->nr && freed < how->nr_pages && tries < 1000; tries++) {
 		uint64_t n = lab_random(&h->seed, k->nr);
 

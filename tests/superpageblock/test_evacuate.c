@@ -331,6 +331,91 @@ static void drop_one(struct host *h, uint32_t n)
 	contig_empty(&h->l, slot);
 }
 
+/* A port that can free pages that cannot move, where it is asked to, or anywhere. */
+struct shrinker {
+	struct pagus_port port;
+	struct host *h;
+	bool aims;
+	uint64_t nr_calls, nr_freed, start_pfn;
+};
+static struct shrinker shrinker;
+
+static uint64_t shrink_some(void *ctx, const struct pagus_reclaim *how)
+{
+	struct host *h = shrinker.h;
+	uint64_t freed = 0;
+
+	(void)ctx;
+	if (how->range_pages == 0)
+		return 0;
+	assert_int_equal(how->range_pages, SPB);
+	shrinker.start_pfn = how->start_pfn;
+	shrinker.nr_calls++;
+	for (uint32_t n = 0; n < SPB && freed < how->nr_pages; n++) {
+		bool in_range = h->kernel[n] / SPB == how->start_pfn / SPB;
+
+		if (h->kernel[n] == PAGUS_NO_PFN || in_range != shrinker.aims)
+			continue;
+		unit_free(&h->l.lab, h->kernel[n], 0);
+		h->kernel[n] = PAGUS_NO_PFN;
+		freed++;
+	}
+	shrinker.nr_freed += freed;
+	return freed;
+}
+
+/* Two tainted: one half full, with room for the few that are in the other, and movable pages there. */
+static void sparse(struct host *h, bool aims)
+{
+	boot(h);
+	shrinker = (struct shrinker){ .port = pagus_sim_owner_port, .h = h, .aims = aims };
+	shrinker.port.reclaim = shrink_some;
+	h->l.lab.p.port = &shrinker.port;
+	for (uint32_t n = 0; n < SPB + 100; n++)
+		h->kernel[n % SPB] = unit_alloc(&h->l.lab, GFP_RECLAIM_SLAB, 0);
+	for (uint32_t n = 100; n < SPB; n += 2) {
+		unit_free(&h->l.lab, h->kernel[n], 0);
+		h->kernel[n] = PAGUS_NO_PFN;
+	}
+	age(h, PAGES / 2, 0);
+	assert_int_equal(nr_tainted(h), 2);
+}
+
+/* The last pages that cannot move leave, and no other; then it is clean. */
+static void test_the_last_ones_are_reclaimed(void **context)
+{
+	struct host h;
+
+	(void)context;
+	sparse(&h, true);
+	assert_true(pagus_evacuate_tick(&h.l.lab.p, 0));
+	work(&h);
+	assert_int_equal(nr_tainted(&h), 1);
+	assert_false(look(&h, (uint32_t)(shrinker.start_pfn / SPB)).tainted);
+	assert_int_equal(shrinker.nr_freed, 100);
+	assert_int_equal(shrinker.nr_calls, 4);
+	assert_int_equal(counter(&h, PAGUS_COUNTER_untaint_pages), 100);
+	assert_int_equal(h.l.owner.moved_pages, 0);
+	assert_false(pagus_evacuate_tick(&h.l.lab.p, 0));
+	contig_close(&h.l);
+}
+
+/* Who frees elsewhere is not asked again for some ticks. */
+static void test_a_port_that_does_not_aim_loses_little(void **context)
+{
+	struct host h;
+
+	(void)context;
+	sparse(&h, false);
+	for (uint32_t tick = 0; tick < 10; tick++)
+		if (pagus_evacuate_tick(&h.l.lab.p, 0))
+			work(&h);
+	assert_int_equal(nr_tainted(&h), 2);
+	assert_in_range(shrinker.nr_calls, 2, 3);
+	assert_int_equal(counter(&h, PAGUS_COUNTER_untaint_pages), 0);
+	contig_close(&h.l);
+}
+
 /* Where clean ones have no room, nothing is moved from one tainted one to another, and back. */
 static void test_tainted_ones_do_not_fill_each_other(void **context)
 {
@@ -624,6 +709,8 @@ int main(void)
 		cmocka_unit_test(test_a_pinned_page_is_passed_over),
 		cmocka_unit_test(test_large_blocks_move),
 		cmocka_unit_test(test_tainted_ones_do_not_fill_each_other),
+		cmocka_unit_test(test_the_last_ones_are_reclaimed),
+		cmocka_unit_test(test_a_port_that_does_not_aim_loses_little),
 		cmocka_unit_test(test_ready),
 		cmocka_unit_test(test_ready_beyond_what_there_is),
 		cmocka_unit_test(test_requests_make_room),
