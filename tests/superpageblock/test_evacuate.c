@@ -594,19 +594,78 @@ static void test_ready_beyond_what_there_is(void **context)
 	ready_is_beyond(PAGES - SPB * 5 / 2, 1);
 }
 
-/* Who cannot wait taints, and room is made for the next. */
+static uint32_t nr_wakes;
+
+static void count_wake(void *ctx, enum pagus_worker worker, uint32_t node)
+{
+	(void)ctx;
+	(void)node;
+	nr_wakes += worker == PAGUS_WORKER_EVACUATE;
+}
+
+static void storm(struct host *h, uint32_t tainted)
+{
+	for (uint32_t nr = 0; nr_tainted(h) < tainted && nr < 40000; nr++)
+		unit_alloc(&h->l.lab, GFP_ATOMIC, 0);
+	assert_int_equal(nr_tainted(h), tainted);
+}
+
+/*
+ * Who cannot wait taints, and room is made for the next. However many do before the worker comes to
+ * work, it is woken once.
+ */
 static void test_check_20(void **context)
 {
+	struct pagus_port port = pagus_sim_owner_port;
 	struct host h;
-	uint32_t nr;
 
 	(void)context;
 	boot(&h);
 	crowd(&h);
-	for (nr = 0; nr_tainted(&h) == 1 && nr < 40000; nr++)
-		unit_alloc(&h.l.lab, GFP_ATOMIC, 0);
-	assert_int_equal(nr_tainted(&h), 2);
+	port.wake = count_wake;
+	h.l.lab.p.port = &port;
+	nr_wakes = 0;
+	storm(&h, 2);
+	assert_int_equal(nr_wakes, 1);
+	storm(&h, 3);
+	assert_int_equal(nr_wakes, 1);
 	assert_true(work(&h) > 0);
+	storm(&h, 4);
+	assert_int_equal(nr_wakes, 2);
+	contig_close(&h.l);
+}
+
+/*
+ * What the worker copies stays within compact_rate and one piece of work, no pcp is drained for it,
+ * and a pageblock that it empties costs at most its pages.
+ */
+static void test_check_27(void **context)
+{
+	const uint64_t rate = 64, burst = 64 * rate;
+	uint64_t drains, copied = 0;
+	struct host h;
+
+	(void)context;
+	boot(&h);
+	crowd(&h);
+	assert_int_equal(pagus_tunable_set(&h.l.lab.p, PAGUS_TUNABLE_compact_rate, (uint32_t)rate),
+			 PAGUS_OK);
+	for (uint32_t tick = 1; tick <= 100; tick++) {
+		/* More is asked for than the rate makes room for. */
+		for (uint32_t k = 0; k < 200; k++)
+			unit_alloc(&h.l.lab, GFP_ATOMIC, 0);
+		drains = counter(&h, PAGUS_COUNTER_pcp_drain);
+		pagus_tick(&h.l.lab.p);
+		if (pagus_evacuate_tick(&h.l.lab.p, 0))
+			work(&h);
+		assert_int_equal(counter(&h, PAGUS_COUNTER_pcp_drain), drains);
+		copied = counter(&h, PAGUS_COUNTER_evacuate_pages);
+		assert_true(copied <= burst + rate * tick + 512);
+		assert_true(copied <= 512 * (counter(&h, PAGUS_COUNTER_evacuate_pageblock) + 1));
+	}
+	assert_true(copied > burst);
+	print_message("%llu pages copied for %llu pageblocks\n", (unsigned long long)copied,
+		      (unsigned long long)counter(&h, PAGUS_COUNTER_evacuate_pageblock));
 	contig_close(&h.l);
 }
 
@@ -703,6 +762,7 @@ int main(void)
 		cmocka_unit_test(test_check_15),
 		cmocka_unit_test(test_check_16),
 		cmocka_unit_test(test_check_20),
+		cmocka_unit_test(test_check_27),
 		cmocka_unit_test(test_compaction_leaves_the_reserve),
 		cmocka_unit_test(test_compaction_passes_over_what_holds_nothing_movable),
 		cmocka_unit_test(test_nothing_moves_among_tainted_ones),
