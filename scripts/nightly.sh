@@ -3,7 +3,8 @@
 # What takes too long for make test: 10^6 seeded interleavings, the Spin model with more pages, superpageblocks on
 # machines of 256 GiB and under long loads, and an hour of stress. Of superpageblocks, on one processor: 10^9 operations
 # take about 6 minutes on 512 MiB, 13 on 16 GiB, and twice that or more on 256 GiB; ten times all of memory replaced on
-# machines up to 256 GiB about a quarter of an hour, the RFC's host ten minutes. They take up to 1 GB. The seed is the date's, as YYYYMMDD and four zeros, unless PAGUS_SEED says otherwise.
+# machines up to 256 GiB about a quarter of an hour, the RFC's host ten minutes. They take up to 1 GB. The seed is the
+# date's, as YYYYMMDD and four zeros, unless PAGUS_SEED says otherwise.
 # Usage: nightly.sh [SECONDS]    of stress, all policies together; 3600
 set -eu
 cd "$(dirname "$0")/.."

@@ -156,8 +156,8 @@ static void test_check_10_and_11(void **context)
 	contig_close(&h.l);
 }
 
-/* A page that refuses to move: all goes back, another is had, and this one is left alone. */
-static void test_check_12(void **context)
+/* A page that refuses to move, once: it is tried again, and nothing is lost. */
+static void test_check_12_once(void **context)
 {
 	(void)context;
 	for (uint32_t at = 1; at <= 2000; at += 666) {
@@ -178,6 +178,51 @@ static void test_check_12(void **context)
 		assert_int_equal(unit_zone(&h.l.lab, 0).free_pages, free_pages - SPB);
 		contig_close(&h.l);
 	}
+}
+
+static uint32_t emptiest(const struct host *h)
+{
+	uint32_t n = 0;
+
+	while (look(h, n).tainted || SPB - look(h, n).free_pages != least_used(h))
+		n++;
+	return n;
+}
+
+/* A page that does not move: all goes back, another is had, and this one is left alone for some ticks. */
+static void test_check_12(void **context)
+{
+	struct host h;
+	uint64_t free_pages;
+	pagus_pfn_t pfn;
+	uint32_t bad, slot = 0;
+
+	(void)context;
+	boot(&h);
+	age(&h, PAGES * 97 / 100, 40);
+	free_pages = unit_zone(&h.l.lab, 0).free_pages;
+	bad = emptiest(&h);
+	while (h.l.owner.slot[slot].pfn / SPB != bad || h.l.owner.slot[slot].pfn % SPB < SPB / 2)
+		slot++;
+	h.l.owner.slot[slot].traits = PAGUS_TRAIT_PINNED;
+	assert_int_equal(ask(&h, &pfn), PAGUS_OK);
+	assert_int_not_equal(pfn / SPB, bad);
+	assert_int_equal(h.l.owner.nr_isolated, h.l.owner.nr_moves + h.l.owner.nr_putbacks);
+	contig_check(&h.l);
+	pagus_drain_all(&h.l.lab.p);
+	assert_int_equal(unit_zone(&h.l.lab, 0).free_pages, free_pages - SPB);
+	assert_int_equal(unit_zone(&h.l.lab, 0).nr_isolated, 0);
+	/* That it could be had now is not seen yet. */
+	h.l.owner.slot[slot].traits = 0;
+	assert_int_equal(emptiest(&h), bad);
+	assert_int_equal(ask(&h, &pfn), PAGUS_OK);
+	assert_int_not_equal(pfn / SPB, bad);
+	for (uint32_t tick = 0; tick < 6; tick++)
+		pagus_evacuate_tick(&h.l.lab.p, 0);
+	assert_int_equal(emptiest(&h), bad);
+	assert_int_equal(ask(&h, &pfn), PAGUS_OK);
+	assert_int_equal(pfn / SPB, bad);
+	contig_close(&h.l);
 }
 
 /* One tainted superpageblock, filled up with movable pages; room in the clean ones alone. */
@@ -759,6 +804,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_check_10_and_11),
 		cmocka_unit_test(test_check_12),
+		cmocka_unit_test(test_check_12_once),
 		cmocka_unit_test(test_check_15),
 		cmocka_unit_test(test_check_16),
 		cmocka_unit_test(test_check_20),
