@@ -46,7 +46,8 @@ static bool is_choice(const struct pagus_state *st, const struct pg_zone *z, con
 	uint32_t holds = pg_read(m->spb_holds), type = pg_block_type(st, pg_map_start(st, m));
 
 	return m->zone == z->id && (holds & HOLD(MOVABLE)) && !(holds & (of->without | HOLD(GAP))) &&
-	       pg_read(m->resting) <= pg_read(z->spb_ticks) && pg_type_mergeable(type) && (of->type == PAGUS_NR_MIGRATETYPES || type == of->type);
+	       pg_read(m->resting) <= pg_read(z->spb_ticks) && pg_type_mergeable(type) &&
+	       (of->type == PAGUS_NR_MIGRATETYPES || type == of->type);
 }
 
 /* The cheapest pageblock so far; NULL: there is none. */
@@ -389,7 +390,8 @@ static bool is_wanted(const struct pg_call *c, uint32_t node)
 	for (uint32_t id = 0; id < c->st->nr_zones; id++) {
 		const struct pg_zone *z = pg_zone(c->st, id);
 
-		if (z->node == node && (shortest(c->st, z) || pg_untaint_next(c, z) || next_ready(c->st, z)))
+		if (z->node == node &&
+		    (shortest(c->st, z) || pg_untaint_next(c, z) || next_ready(c->st, z)))
 			return true;
 	}
 	return false;
@@ -478,7 +480,9 @@ static bool empty_some(struct pg_call *c, struct pg_zone *z, const struct pg_pla
 	return moved;
 }
 
-/* In this order: what comes together where the request looks first, what makes whole pageblocks, all. */
+/*
+ * In this order: what comes together where the request looks first, what makes whole pageblocks, all.
+ */
 bool pg_evacuate_for(struct pg_call *c, const struct pg_plan *plan)
 {
 	const struct choice choices[] = {

@@ -27,9 +27,9 @@ void pg_evacuate_large(struct pg_call *c, struct pg_zone *z, pagus_pfn_t start, 
 		       const struct pg_range_how *how);
 
 /*
- * untaint.c: the tainted superpageblock, not at rest, in which the fewest pages that cannot move are left,
- * if that is few and other tainted ones have room for them; NULL. And: have the port reclaim some there.
- * False: they have not become fewer. No lock may be held.
+ * untaint.c: the tainted superpageblock, not at rest, in which the fewest pages that cannot move are
+ * left, if that is few and other tainted ones have room for them; NULL. And: have the port reclaim some
+ * there. False: they have not become fewer. No lock may be held.
  */
 struct pg_spb *pg_untaint_next(const struct pg_call *c, const struct pg_zone *z);
 bool pg_untaint(struct pg_call *c, struct pg_zone *z, struct pg_spb *s);

@@ -24,8 +24,8 @@ struct pg_range_how {
 
 /*
  * Move what is in use in [start, end) to anywhere else: from its node if there is room, else as its
- * zonelist says; or as `how` says. BUSY: some could not be moved, after each batch had been tried five times, and
- * what lies behind was not tried; NO_MEMORY; CANCELLED. No lock may be held. Nothing is claimed any
+ * zonelist says; or as `how` says. BUSY: some could not be moved, after each batch had been tried
+ * five times, and what lies behind was not tried; NO_MEMORY; CANCELLED. No lock may be held. Nothing is claimed any
  * more when it returns.
  */
 enum pagus_status pg_range_move(struct pg_call *c, pagus_pfn_t start, pagus_pfn_t end,

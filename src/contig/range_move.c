@@ -141,7 +141,8 @@ enum pagus_status pg_range_move(struct pg_call *c, pagus_pfn_t start, pagus_pfn_
 {
 	struct pg_migration m = {
 		.how = { .mode = PAGUS_MIGRATE_SYNC, .reason = how->reason, .gfp = how->gfp },
-		.get = how->to_clean ? get_clean : get, .put = how->to_clean ? put_clean : put, .own = (void *)(uintptr_t)how, .unevictable = true,
+		.get = how->to_clean ? get_clean : get, .put = how->to_clean ? put_clean : put,
+		.own = (void *)(uintptr_t)how, .unevictable = true,
 	};
 	uint32_t pin = leave_pin_scope(c), left;
 	enum pagus_status status = move_all(c, &m, start, end);

@@ -53,7 +53,7 @@ struct pg_map {
 	uint8_t spb_holds;   /* Z: what it holds, PG_HOLD_* (superpageblock.h) */
 	uint8_t reported;    /* Z: 1: the free block that begins here has been reported (reporting.h) */
 	uint32_t nr_present; /* pages that are no holes: I, but while memory comes */
-	uint32_t resting;    /* A: it could not be emptied: left alone until the zone's spb_ticks is this */
+	uint32_t resting;    /* A: it could not be emptied; left alone until spb_ticks is this */
 	uint32_t pad[5];
 };
 PG_STATIC_ASSERT(sizeof(struct pg_map) == 384, "pageblock map");

@@ -7,7 +7,9 @@
 
 #include "mem/state.h"
 
-static const char *const policies[] = { "linux", "pcpbuddy", "pcpbuddy-bitmap", "superpageblock", "linux-6.1" };
+static const char *const policies[] = {
+	"linux", "pcpbuddy", "pcpbuddy-bitmap", "superpageblock", "linux-6.1"
+};
 
 /* 32 MiB of the boot, and three times as much room; node 1 has room alone. Sections of 1024. */
 #define BOOT  UINT64_C(8192)

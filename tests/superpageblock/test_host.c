@@ -17,7 +17,8 @@ static void print_sums(const struct host *h, const char *what)
 {
 	const struct host_sums sums = host_sums(h);
 
-	print_message("%s: %u tainted, %u clean of them %u empty; %llu pages free, %llu not movable, %llu copied\n",
+	print_message("%s: %u tainted, %u clean of them %u empty; %llu pages free, %llu not movable, "
+		      "%llu copied\n",
 		      what, sums.tainted, sums.clean, sums.empty, (unsigned long long)sums.free_pages,
 		      (unsigned long long)host_kernel_pages(h), (unsigned long long)h->moved_pages);
 }

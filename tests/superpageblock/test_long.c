@@ -75,7 +75,8 @@ static void check_28_no_trend(void **state)
 	mover_check(h);
 	/* The beginning is left out: then the load is what it stays. */
 	risen = rise(tainted + SAMPLES / 8, at + SAMPLES / 8, SAMPLES - SAMPLES / 8);
-	print_message("%llu operations: %u tainted at most, %u at the end, %llu would do; risen by %lld/1000\n",
+	print_message("%llu operations: %u tainted at most, %u at the end, %llu would do; risen by "
+		      "%lld/1000\n",
 		      (unsigned long long)done(h), h->peak_tainted, tainted[SAMPLES - 1],
 		      (unsigned long long)host_bound(h, h->peak_kernel_pages), (long long)risen);
 	/* Half of one, or a hundredth, is noise. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Check 25 of the superpageblock specification: memory comes in steps of 128 MiB, and goes, under load. */
+/* Check 25 of the superpageblock specification: memory comes in steps of 128 MiB, under load, and goes. */
 #include <pagus/hotplug.h>
 
 #include "superpageblock/mover.h"
@@ -45,12 +45,12 @@ static void check_25_memory_comes_under_load(void **state)
 	load_fill(h, &mix);
 	load_turn_over(h, &mix, 300);
 	for (uint32_t step = 0; step < STEPS; step++) {
-		assert_int_equal(pagus_online(&h->lab.p, BOOT + step * STEP, STEP, PAGUS_ONLINE_KERNEL),
-				 PAGUS_OK);
+		const pagus_pfn_t start = BOOT + step * STEP;
+		const uint32_t n = (uint32_t)(start >> h->order);
+
+		assert_int_equal(pagus_online(&h->lab.p, start, STEP, PAGUS_ONLINE_KERNEL), PAGUS_OK);
 		mover_check(h);
-		assert_int_equal(pagus_superpageblock_info(&h->lab.p, 0,
-							   (uint32_t)((BOOT + step * STEP) >> h->order), &s),
-				 PAGUS_OK);
+		assert_int_equal(pagus_superpageblock_info(&h->lab.p, 0, n, &s), PAGUS_OK);
 		assert_int_equal(s.nr_reserved, 0);
 		assert_int_equal(s.free_pages, UINT64_C(1) << h->order);
 		h->range.nr_pages += STEP;
@@ -65,7 +65,8 @@ static void check_25_memory_comes_under_load(void **state)
 		mover_second(h);
 	assert_true(host_sums(h).empty >= 2);
 	/* Into a zone that had no memory. */
-	assert_int_equal(pagus_online(&h->lab.p, BOOT + STEPS * STEP, STEP, PAGUS_ONLINE_MOVABLE), PAGUS_OK);
+	assert_int_equal(pagus_online(&h->lab.p, BOOT + STEPS * STEP, STEP, PAGUS_ONLINE_MOVABLE),
+			 PAGUS_OK);
 	unit_check(&h->lab);
 	pfn = unit_alloc(&h->lab, GFP_HIGHUSER_MOVABLE, 0);
 	assert_true(pfn >= BOOT + STEPS * STEP);
