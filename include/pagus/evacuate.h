@@ -34,7 +34,7 @@ extern "C" {
 /*
  * The node's check, due every second: true if its worker PAGUS_WORKER_EVACUATE has something to do,
  * which pagus_work does, a pageblock or a superpageblock a time. From any CPU, one at a time a node,
- * with that; the instance need not be idle.
+ * with that; the instance need not be idle. port/posix makes both calls by itself (posix.h).
  */
 bool pagus_evacuate_tick(struct pagus *p, uint32_t node);
 

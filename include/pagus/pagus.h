@@ -416,7 +416,8 @@ enum pagus_status pagus_seed_pcp_state(struct pagus *p, uint32_t node, enum pagu
 #define PAGUS_TASK_SOFTIRQ       0x80u  /* serving a soft interrupt; with INTERRUPT */
 #define PAGUS_TASK_EXITING       0x100u
 #define PAGUS_TASK_DUMPCORE      0x200u /* dumps core: nothing is killed for it */
-#define PAGUS_TASK_FATAL_SIGNAL  0x400u /* about to die: compaction is not retried for it */
+#define PAGUS_TASK_FATAL_SIGNAL  0x400u /* about to die: compaction is not retried for it,
+					* and moving pages out of a range ends, by CANCELLED */
 
 /*
  * What who asks can do if the request is refused, bits of a request's `intent`. Under policy

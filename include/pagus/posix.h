@@ -92,8 +92,8 @@ struct pagus_posix_tunable {
 struct pagus_posix_calls {
 	/*
 	 * Free pages; returns how many were. Several threads may be in it at once. Where it is NULL
-	 * there is no kswapd, but with a kcompactd, which kswapd wakes: all that it reclaims then is
-	 * what CPUs keep.
+	 * there is no kswapd, but beside a worker that moves blocks (no_kcompactd, no_evacuate): all
+	 * that it reclaims then is what CPUs keep.
 	 */
 	uint64_t (*reclaim)(void *ctx, const struct pagus_reclaim *how);
 	/* Pages that `reclaim` could in the end free from a node; NULL: none. */
@@ -137,6 +137,11 @@ struct pagus_posix_config {
 	                     * (nr_handles, or `move` of the calls), a worker a node compacts also when
 	                     * kswapd tells it to, and, looking every 500 ms, where free memory is much
 	                     * scattered (compact.h); the latter alone with no_kswapd */
+	bool no_evacuate;   /* requests make room in superpageblocks for themselves alone. Where movable
+	                     * blocks have an owner, and the policy has superpageblocks, a worker a node
+	                     * does so also when a request that cannot wait has tainted one, and, looking
+	                     * every second, where a tainted one is short or fewer are empty than
+	                     * superpageblocks_ready (evacuate.h); the latter alone with no_kswapd */
 	bool no_cache;      /* no caches: each block is got and put by a call */
 	uint32_t tick_ms;   /* between vmstat ticks of all CPUs, which a worker makes; 0: there are
 	                     * none, and what idle CPUs hold is given back under pressure alone.

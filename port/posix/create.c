@@ -35,6 +35,11 @@ static enum pagus_status check(const struct pagus_posix_config *config)
 	return px_owner_check(config);
 }
 
+static const char *policy_of(const struct pagus_posix_config *config)
+{
+	return config->policy ? config->policy : DEFAULT_POLICY;
+}
+
 static uint32_t configured_cpus(void)
 {
 	long nr = sysconf(_SC_NPROCESSORS_CONF);
@@ -42,6 +47,19 @@ static uint32_t configured_cpus(void)
 	if (nr < 1)
 		return 1;
 	return nr < PAGUS_MAX_CPUS ? (uint32_t)nr : PAGUS_MAX_CPUS;
+}
+
+/* kswapd also where it only wakes the others. */
+static void choose_workers(bool *has, const struct pagus_posix_config *config)
+{
+	const bool moves = config->nr_handles || (config->calls && config->calls->move);
+	const bool reclaims = config->calls && config->calls->reclaim;
+
+	has[PAGUS_WORKER_KCOMPACTD] = moves && !config->no_kcompactd;
+	has[PAGUS_WORKER_EVACUATE] = moves && !config->no_evacuate &&
+				     pagus_policy_superpageblocks(policy_of(config));
+	has[PAGUS_WORKER_KSWAPD] = !config->no_kswapd &&
+		(reclaims || has[PAGUS_WORKER_KCOMPACTD] || has[PAGUS_WORKER_EVACUATE]);
 }
 
 static void copy(struct pagus_posix *x, const struct pagus_posix_config *config)
@@ -52,10 +70,7 @@ static void copy(struct pagus_posix *x, const struct pagus_posix_config *config)
 	x->lazy_discard = config->lazy_discard;
 	x->nr_cpus = config->nr_cpus ? config->nr_cpus : configured_cpus();
 	x->tick_ms = config->tick_ms;
-	x->has_kcompactd = (config->nr_handles || (config->calls && config->calls->move)) &&
-			   !config->no_kcompactd;
-	x->has_kswapd = ((config->calls && config->calls->reclaim) || x->has_kcompactd) &&
-			!config->no_kswapd;
+	choose_workers(x->has_worker, config);
 	x->nr_nodes = config->nr_nodes ? config->nr_nodes : 1;
 	x->node[0] = (struct px_node){ .bytes = config->bytes, .numa_node = -1 };
 	for (uint32_t n = 0; n < config->nr_nodes; n++) {
@@ -149,7 +164,7 @@ static enum pagus_status hand_over(struct pagus_posix *x, const struct pagus_pos
 	cfg.nr_cpus = x->nr_cpus;
 	cfg.cpu_node = cpu_node;
 	cfg.dma_ceiling = cfg.dma32_ceiling = 0;
-	cfg.policy = config->policy ? config->policy : DEFAULT_POLICY;
+	cfg.policy = policy_of(config);
 	px_hot_create(x, config, cpu_node);
 	status = init(x, &cfg);
 	if (status == PAGUS_OK)

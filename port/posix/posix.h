@@ -44,7 +44,8 @@ void px_port_unlock(void *ctx, enum pagus_lock_class cls, uint32_t index, uint32
 /* A thread of the instance's own. */
 struct px_worker {
 	struct pagus_posix *x;
-	void *(*run)(void *worker);
+	void *(*run)(void *worker); /* NULL: there is none */
+	enum pagus_worker kind;     /* not of the one that ticks */
 	uint32_t node;
 	uint32_t pending; /* futex: 1 when there is something to do, or it is to end */
 	uint32_t stop;
@@ -90,8 +91,8 @@ struct pagus_posix {
 	struct pagus_posix_calls calls;
 	void *calls_ctx;
 
-	bool has_kswapd, has_kcompactd;
-	struct px_worker kswapd[PAGUS_MAX_NODES], kcompactd[PAGUS_MAX_NODES];
+	bool has_worker[PAGUS_NR_WORKERS]; /* on each node */
+	struct px_worker worker[PAGUS_NR_WORKERS][PAGUS_MAX_NODES];
 	struct px_worker tick;
 	struct pagus_port tick_port; /* as `port`, but acts for tick_cpu */
 	uint32_t tick_cpu, tick_ms;

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The instance's own threads: a kswapd and a kcompactd a node, which sleep until the library wakes
- * them, and one that makes the vmstat ticks of all CPUs, where they are asked for.
+ * The instance's own threads: those of a node, which sleep until the library wakes them or it is
+ * time to look around, and one that makes the vmstat ticks of all CPUs, where they are asked for.
  */
 #include "gate.h"
 
 #include <pagus/compact.h>
+#include <pagus/evacuate.h>
 
 #include <signal.h>
 #include <string.h>
 
 #include "futex.h"
 
-#define CHECK_NS UINT64_C(500000000) /* between kcompactd's checks of how scattered memory is */
+#define NS_PER_S UINT64_C(1000000000)
 
 static _Thread_local const struct px_worker *self __attribute__((tls_model("initial-exec")));
 
@@ -28,52 +29,54 @@ static void rouse(struct px_worker *w)
 		px_futex_wake(&w->pending, 1);
 }
 
-/* ---- kswapd ---------------------------------------------------------------------------------- */
+/* ---- by node --------------------------------------------------------------------------------- */
 
-static void *run_kswapd(void *worker)
-{
-	struct px_worker *w = worker;
-
-	while (!is_stopped(w)) {
-		if (__atomic_exchange_n(&w->pending, 0, __ATOMIC_ACQ_REL) == 0) {
-			px_futex_wait(&w->pending, 0, NULL);
-			continue;
-		}
-		while (!is_stopped(w) && pagus_work(&w->x->p, PAGUS_WORKER_KSWAPD, w->node))
-			;
-	}
-	return NULL;
-}
-
-/* ---- kcompactd ------------------------------------------------------------------------------- */
+/* What a kind of worker looks for by the clock, however often it is woken. */
+static const struct kind {
+	bool (*look)(struct pagus *p, uint32_t node); /* NULL: it only works when it is woken */
+	uint64_t every_ns;
+} kinds[PAGUS_NR_WORKERS] = {
+	[PAGUS_WORKER_KCOMPACTD] = { pagus_kcompactd_tick, UINT64_C(500000000) },
+	[PAGUS_WORKER_EVACUATE] = { pagus_evacuate_tick, UINT64_C(1000000000) },
+};
 
 static uint64_t now_ns(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-/* Its checks are due however often it is woken. */
-static void *run_kcompactd(void *worker)
+/* Until it is woken, or `due`; false if it slept, and has to look what has come. */
+static bool is_woken(struct px_worker *w, uint64_t due, uint64_t now)
+{
+	const struct timespec left = {
+		.tv_sec = (time_t)((due - now) / NS_PER_S), .tv_nsec = (long)((due - now) % NS_PER_S),
+	};
+
+	if (__atomic_exchange_n(&w->pending, 0, __ATOMIC_ACQ_REL))
+		return true;
+	px_futex_wait(&w->pending, 0, due == UINT64_MAX ? NULL : &left);
+	return false;
+}
+
+static void *run_of_node(void *worker)
 {
 	struct px_worker *w = worker;
-	uint64_t due = now_ns() + CHECK_NS, now;
+	const struct kind *kind = &kinds[w->kind];
+	uint64_t due = kind->look ? now_ns() + kind->every_ns : UINT64_MAX, now;
 
 	self = w;
 	while (!is_stopped(w)) {
 		now = now_ns();
 		if (now >= due) {
-			pagus_kcompactd_tick(&w->x->p, w->node);
-			due = now + CHECK_NS;
-		} else if (__atomic_exchange_n(&w->pending, 0, __ATOMIC_ACQ_REL) == 0) {
-			const struct timespec left = { .tv_nsec = (long)(due - now) };
-
-			px_futex_wait(&w->pending, 0, &left);
+			kind->look(&w->x->p, w->node);
+			due = now + kind->every_ns;
+		} else if (!is_woken(w, due, now)) {
 			continue;
 		}
-		while (!is_stopped(w) && pagus_work(&w->x->p, PAGUS_WORKER_KCOMPACTD, w->node))
+		while (!is_stopped(w) && pagus_work(&w->x->p, w->kind, w->node))
 			;
 	}
 	return NULL;
@@ -88,7 +91,7 @@ bool px_worker_is_to_end(void)
 static void wake(void *ctx, enum pagus_worker worker, uint32_t node)
 {
 	struct pagus_posix *x = ctx;
-	struct px_worker *w = worker == PAGUS_WORKER_KSWAPD ? &x->kswapd[node] : &x->kcompactd[node];
+	struct px_worker *w = &x->worker[worker][node];
 
 	if (w->run)
 		rouse(w);
@@ -129,13 +132,15 @@ static void *run_tick(void *worker)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+/* Without kswapd nothing is woken, and the others go by the clock alone. */
 void px_workers_init(struct pagus_posix *x)
 {
-	for (uint32_t n = 0; n < x->nr_nodes && x->has_kswapd; n++)
-		x->kswapd[n] = (struct px_worker){ .x = x, .run = run_kswapd, .node = n };
-	for (uint32_t n = 0; n < x->nr_nodes && x->has_kcompactd; n++)
-		x->kcompactd[n] = (struct px_worker){ .x = x, .run = run_kcompactd, .node = n };
-	if (x->has_kswapd)
+	for (uint32_t kind = 0; kind < PAGUS_NR_WORKERS; kind++)
+		for (uint32_t n = 0; n < x->nr_nodes && x->has_worker[kind]; n++)
+			x->worker[kind][n] = (struct px_worker){
+				.x = x, .run = run_of_node, .kind = (enum pagus_worker)kind, .node = n,
+			};
+	if (x->has_worker[PAGUS_WORKER_KSWAPD])
 		x->port.wake = wake;
 	if (x->tick_ms)
 		x->tick = (struct px_worker){ .x = x, .run = run_tick };
@@ -164,11 +169,9 @@ enum pagus_status px_workers_start(struct pagus_posix *x)
 	x->tick_port = x->port;
 	x->tick_port.cpu_pin = px_cpu_pin_tick;
 	error = start(&x->tick);
-	for (uint32_t n = 0; n < x->nr_nodes && !error; n++) {
-		error = start(&x->kswapd[n]);
-		if (!error)
-			error = start(&x->kcompactd[n]);
-	}
+	for (uint32_t kind = 0; kind < PAGUS_NR_WORKERS; kind++)
+		for (uint32_t n = 0; n < x->nr_nodes && !error; n++)
+			error = start(&x->worker[kind][n]);
 	if (error)
 		return px_error(PAGUS_NO_MEMORY, "a worker's thread: %s", strerror(error));
 	return PAGUS_OK;
@@ -187,19 +190,20 @@ static void stop(struct px_worker *w)
 void px_workers_stop(struct pagus_posix *x)
 {
 	stop(&x->tick);
-	for (uint32_t n = 0; n < x->nr_nodes; n++) {
-		stop(&x->kswapd[n]);
-		stop(&x->kcompactd[n]);
-	}
+	for (uint32_t kind = 0; kind < PAGUS_NR_WORKERS; kind++)
+		for (uint32_t n = 0; n < x->nr_nodes; n++)
+			stop(&x->worker[kind][n]);
 }
 
 /* Where the parent's was at work the state says so, and nobody would wake the child's. */
 void px_workers_renew(struct pagus_posix *x)
 {
 	x->tick.exists = false;
-	for (uint32_t n = 0; n < x->nr_nodes; n++) {
-		x->kswapd[n].exists = x->kcompactd[n].exists = false;
-		x->kswapd[n].pending = x->kcompactd[n].pending = 1;
+	for (uint32_t kind = 0; kind < PAGUS_NR_WORKERS; kind++) {
+		for (uint32_t n = 0; n < x->nr_nodes; n++) {
+			x->worker[kind][n].exists = false;
+			x->worker[kind][n].pending = 1;
+		}
 	}
 	if (!x->foreign)
 		px_workers_start(x);

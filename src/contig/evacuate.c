@@ -25,6 +25,10 @@ static const struct pg_range_how how_to_move = {
 	.gfp = __GFP_IO | __GFP_FS | __GFP_NOWARN, .reason = PAGUS_MIGRATE_COMPACTION,
 	.to_clean = true,
 };
+static const struct pg_range_how worker_to_move = {
+	.gfp = __GFP_IO | __GFP_FS | __GFP_NOWARN, .reason = PAGUS_MIGRATE_COMPACTION,
+	.to_clean = true, .worker = true,
+};
 
 /* ---- a pageblock -------------------------------------------------------------------------------- */
 
@@ -73,6 +77,32 @@ static void find_cheapest(const struct pagus_state *st, const struct pg_zone *z,
 }
 
 /*
+ * What a worker's turn has isolated, one range a time, is in its node's record for as long: in a copy
+ * of the state that was made in the middle of the turn (a child's) the next turn gives it back.
+ */
+static bool isolate(struct pg_call *c, const struct pg_zone *z, pagus_pfn_t start, pagus_pfn_t end,
+		    const struct pg_range_how *how)
+{
+	struct pg_node *n = pg_node(c->st, z->node);
+
+	if (pg_isolate_range(c, start, end, PAGUS_ISOLATE_OTHER, NULL) != PAGUS_OK)
+		return false;
+	if (how->worker) {
+		n->evacuate_start = start;
+		n->evacuate_pages = (uint32_t)(end - start);
+	}
+	return true;
+}
+
+static void unisolate(struct pg_call *c, const struct pg_zone *z, pagus_pfn_t start, pagus_pfn_t end,
+		      const struct pg_range_how *how)
+{
+	pg_unisolate_range(c, start, end);
+	if (how->worker)
+		pg_node(c->st, z->node)->evacuate_pages = 0;
+}
+
+/*
  * Move what can be moved out of the pageblock. Where nothing else is in it, it is isolated meanwhile,
  * so that it stays empty. False: all is as it was.
  */
@@ -83,11 +113,11 @@ static bool move_out(struct pg_call *c, struct pg_zone *z, struct pg_map *m,
 	pagus_pfn_t start = pg_pfn(st, pg_map_start(st, m)), end = start + block_pages(st);
 	bool owned = pg_map_owner(m) != 0;
 	uint32_t before = cost(st, m), after;
-	bool isolated = pg_isolate_range(c, start, end, PAGUS_ISOLATE_OTHER, NULL) == PAGUS_OK;
+	bool isolated = isolate(c, z, start, end, how);
 
 	pg_range_move(c, start, end, how);
 	if (isolated)
-		pg_unisolate_range(c, start, end);
+		unisolate(c, z, start, end, how);
 	after = cost(st, m);
 	if (after >= before)
 		return isolated && owned && before == 0;
@@ -243,7 +273,7 @@ static bool make_room(struct pg_call *c, struct pg_zone *z, struct pg_spb *s)
 	if (!best.m)
 		find_cheapest(c->st, z, s, &mixed, &best);
 	if (best.m)
-		empty_block(c, z, best.m, &how_to_move);
+		empty_block(c, z, best.m, &worker_to_move);
 	return best.m;
 }
 
@@ -349,10 +379,10 @@ static bool empty_superpageblock(struct pg_call *c, struct pg_zone *z, struct pg
 
 	pg_contig_drain(c, z);
 	used = pages_of(c->st, s) - pg_read(s->free_pages);
-	if (pg_isolate_range(c, s->start_pfn, end, PAGUS_ISOLATE_OTHER, NULL) != PAGUS_OK)
+	if (!isolate(c, z, s->start_pfn, end, &worker_to_move))
 		return false;
-	status = pg_range_move(c, s->start_pfn, end, &how_to_move);
-	pg_unisolate_range(c, s->start_pfn, end);
+	status = pg_range_move(c, s->start_pfn, end, &worker_to_move);
+	unisolate(c, z, s->start_pfn, end, &worker_to_move);
 	used -= pg_min(used, pages_of(c->st, s) - pg_read(s->free_pages));
 	pg_rate_charge(c->st, z, used);
 	pg_count(c, PAGUS_COUNTER_evacuate_pages, used);
@@ -427,10 +457,16 @@ void pg_evacuate_wake(struct pg_call *c, uint32_t node)
 
 bool pg_evacuate_turn(struct pg_call *c, uint32_t node)
 {
+	struct pg_node *n;
 	bool more = false;
 
 	if (!serves(c, node) || !pg_atomic_load(&pg_node(c->st, node)->evacuate_awake))
 		return false;
+	n = pg_node(c->st, node);
+	if (n->evacuate_pages) {
+		pg_unisolate_range(c, n->evacuate_start, n->evacuate_start + n->evacuate_pages);
+		n->evacuate_pages = 0;
+	}
 	for (uint32_t id = 0; id < c->st->nr_zones && !more; id++) {
 		struct pg_zone *z = pg_zone(c->st, id);
 

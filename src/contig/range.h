@@ -20,6 +20,7 @@ struct pg_range_how {
 	enum pagus_migrate_reason reason;
 	const struct pagus_cancel *cancel; /* NULL: none */
 	bool to_clean; /* to clean superpageblocks of the same zone, of what is free there */
+	bool worker;   /* by the worker of superpageblocks of the zone's node */
 };
 
 /*

@@ -6,6 +6,7 @@
 #include "alloc/free.h"
 #include "alloc/walk.h"
 #include "base/bits.h"
+#include "contig/compact.h"
 #include "contig/migrate.h"
 #include "contig/take.h"
 
@@ -103,7 +104,7 @@ static enum pagus_status move_all(struct pg_call *c, struct pg_migration *m, pag
 	uint32_t tries = 0;
 
 	while (pos < end || m->nr > 0) {
-		if (pg_cancelled(how->cancel))
+		if (pg_cancelled(how->cancel) || pg_is_to_die(c, 0))
 			return PAGUS_CANCELLED;
 		if (m->nr == 0) {
 			tries = 0;

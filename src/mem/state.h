@@ -183,9 +183,10 @@ struct pg_node {
 	uint32_t asked_order;            /* W: kswapd's: the order that this run was woken for */
 	uint32_t compact_score;          /* W: of the node as a run for its score began, + 1; 0 in others */
 	uint32_t evacuate_awake;         /* A: the worker of superpageblocks has something to do */
-	uint32_t evacuate_pad;
+	uint32_t evacuate_pages;         /* W: of evacuate_start, 0 if nothing is */
+	uint64_t evacuate_start;         /* W: pfn of what this turn of that worker has isolated */
 };
-PG_STATIC_ASSERT(sizeof(struct pg_node) == 88, "node");
+PG_STATIC_ASSERT(sizeof(struct pg_node) == 96, "node");
 
 /* A range of the configuration: memory, or where memory may be plugged. In pfn order. */
 struct pg_range {
