@@ -418,6 +418,7 @@ enum pagus_status pagus_seed_pcp_state(struct pagus *p, uint32_t node, enum pagu
 #define PAGUS_TASK_DUMPCORE      0x200u /* dumps core: nothing is killed for it */
 #define PAGUS_TASK_FATAL_SIGNAL  0x400u /* about to die: compaction is not retried for it,
 					* and moving pages out of a range ends, by CANCELLED */
+#define PAGUS_TASK_KTHREAD       0x800u /* PF_KTHREAD, a thread of the kernel's: is never throttled */
 
 /*
  * What who asks can do if the request is refused, bits of a request's `intent`. Under policy

@@ -189,6 +189,12 @@ enum pagus_wait {
 	PAGUS_WAIT_RECLAIM, /* the next round */
 	PAGUS_WAIT_OOM,     /* a victim's exit */
 	PAGUS_WAIT_CMA,     /* the end of another allocation from the area */
+	/*
+	 * kswapd's progress, for 10 ms at most: a request would reclaim for itself, and half of the min
+	 * marks or less is free. 100 times in a row at most, with __GFP_FS 1000. Not where there are no
+	 * workers (`wake`), nothing is reclaimable, or the task is a KTHREAD.
+	 */
+	PAGUS_WAIT_THROTTLE,
 };
 
 /* Pages of a node that the port's own caches hold, for the spreading of dirty pages. */

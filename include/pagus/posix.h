@@ -93,7 +93,9 @@ struct pagus_posix_calls {
 	/*
 	 * Free pages; returns how many were. Several threads may be in it at once. Where it is NULL
 	 * there is no kswapd, but beside a worker that moves blocks (no_kcompactd, no_evacuate): all
-	 * that it reclaims then is what CPUs keep.
+	 * that it reclaims then is what CPUs keep. A request that would call it waits for kswapd first
+	 * while half of the min marks or less is free: without __GFP_FS 1 s at most, with it 10 s. So
+	 * who holds what `reclaim` waits for asks without __GFP_FS.
 	 */
 	uint64_t (*reclaim)(void *ctx, const struct pagus_reclaim *how);
 	/* Pages that `reclaim` could in the end free from a node; NULL: none. */

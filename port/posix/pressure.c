@@ -6,7 +6,8 @@
 #include <string.h>
 #include <time.h>
 
-#define OOM_WAIT_NS 1000000
+#define OOM_WAIT_NS      1000000
+#define THROTTLE_WAIT_NS 10000000
 
 static _Thread_local uint32_t task_flags __attribute__((tls_model("initial-exec")));
 
@@ -79,7 +80,9 @@ static enum pagus_oom_answer oom(void *ctx, const struct pagus_oom *what)
 
 static void wait_a_while(void *ctx, enum pagus_wait why)
 {
-	const struct timespec moment = { .tv_nsec = OOM_WAIT_NS };
+	const struct timespec moment = {
+		.tv_nsec = why == PAGUS_WAIT_THROTTLE ? THROTTLE_WAIT_NS : OOM_WAIT_NS,
+	};
 
 	(void)ctx;
 	if (why == PAGUS_WAIT_RECLAIM)

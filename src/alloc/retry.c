@@ -3,6 +3,7 @@
 #include "alloc/retry.h"
 
 #include "alloc/highatomic.h"
+#include "reclaim/reclaim.h"
 #include "reclaim/suitable.h"
 
 #define MAX_RETRIES 16 /* MAX_RECLAIM_RETRIES, MAX_COMPACT_RETRIES */
@@ -21,13 +22,6 @@ void pg_slow_wait(struct pg_call *c, enum pagus_wait why)
 	pg_call_end(c);
 	c->p->port->wait(c->p->port_ctx, why);
 	pg_call_resume(c);
-}
-
-static uint64_t reclaimable(const struct pg_call *c, const struct pg_zone *z)
-{
-	const struct pagus_port *port = c->p->port;
-
-	return port->reclaimable ? port->reclaimable(c->p->port_ctx, z->node, z->type) : 0;
 }
 
 typedef bool judge_zone(const struct pg_call *c, const struct pg_slow *s, const struct pg_zone *z);
@@ -79,7 +73,7 @@ bool pg_slow_offers(const struct pg_call *c, const struct pg_slow *s)
 static bool fits_if_reclaimed(const struct pg_call *c, const struct pg_slow *s,
 			      const struct pg_zone *z)
 {
-	int64_t free = pg_read(z->free_pages) + (int64_t)reclaimable(c, z);
+	int64_t free = pg_read(z->free_pages) + (int64_t)pg_reclaimable(c, z);
 
 	return pg_watermark_ok_with(c->st, z, s->plan.order, pg_mark(z, PAGUS_WMARK_MIN),
 				    s->plan.highest, s->flags, free);
@@ -106,7 +100,7 @@ bool pg_retry_reclaim(struct pg_call *c, struct pg_slow *s)
 static bool suits_if_reclaimed(const struct pg_call *c, const struct pg_slow *s,
 			       const struct pg_zone *z)
 {
-	int64_t free = pg_read(z->free_pages) + (int64_t)(reclaimable(c, z) / s->plan.order);
+	int64_t free = pg_read(z->free_pages) + (int64_t)(pg_reclaimable(c, z) / s->plan.order);
 
 	return pg_compact_room(c->st, z, s->plan.order, pg_mark(z, PAGUS_WMARK_MIN),
 			       s->plan.highest, free);

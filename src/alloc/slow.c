@@ -160,6 +160,15 @@ static uint64_t nodes_of(const struct pagus_state *st, const struct pg_plan *pla
 	return nodes;
 }
 
+/* Of the first zone up to Normal that the request may use. */
+static uint32_t lowmem_node_of(const struct pagus_state *st, const struct pg_plan *plan)
+{
+	for (uint32_t n = 1; n <= pg_plan_zones(plan); n++)
+		if (pg_plan_allows(st, plan, n) && pg_plan_zone(st, plan, n)->type <= PAGUS_ZONE_NORMAL)
+			return pg_plan_zone(st, plan, n)->node;
+	return PAGUS_NO_NODE;
+}
+
 static void drain_everything(struct pg_call *c)
 {
 	for (uint32_t cpu = 0; cpu < c->st->nr_cpus; cpu++)
@@ -172,7 +181,8 @@ static bool reclaim(struct pg_call *c, struct pg_slow *s)
 {
 	const struct pg_shortage shortage = {
 		.gfp = s->plan.gfp, .order = wanted_order(c->st, s), .highest = s->plan.highest,
-		.nodes = nodes_of(c->st, &s->plan),
+		.nodes = nodes_of(c->st, &s->plan), .task = s->plan.task,
+		.lowmem_node = lowmem_node_of(c->st, &s->plan),
 	};
 
 	s->progress = pg_reclaim_direct(c, &shortage);

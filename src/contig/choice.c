@@ -12,6 +12,7 @@
 
 #include "base/bits.h"
 #include "pcp/pcp.h"
+#include "reclaim/reclaim.h"
 #include "zone/owner.h"
 
 #define WINDOW      256 /* pageblocks */

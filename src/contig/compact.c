@@ -5,6 +5,7 @@
 #include "base/bits.h"
 #include "contig/drain.h"
 #include "reclaim/defer.h"
+#include "reclaim/reclaim.h"
 #include "zone/owner.h"
 #include "zone/remote.h"
 
@@ -48,15 +49,6 @@ static bool blocks_balanced(const struct pagus_state *st, const struct pg_compac
 {
 	return pg_watermark_ok_with(st, k->z, k->order, pg_mark(k->z, PAGUS_WMARK_HIGH), k->highest,
 				    k->flags, (int64_t)pg_free_in_blocks(st, k->z));
-}
-
-bool pg_is_to_die(const struct pg_call *c, uint32_t task)
-{
-	const struct pagus_port *port = c->p->port;
-
-	if (port->task_flags)
-		task |= *port->task_flags(c->p->port_ctx);
-	return task & PAGUS_TASK_FATAL_SIGNAL;
 }
 
 static enum pg_compacted met(struct pg_compact *k)

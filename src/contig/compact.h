@@ -66,9 +66,6 @@ struct pg_compact {
 /* Compact: what it came to. No lock may be held. */
 enum pg_compacted pg_compact_zone(struct pg_call *c, struct pg_compact *k);
 
-/* Is the task to be killed, by what it says or the port? */
-bool pg_is_to_die(const struct pg_call *c, uint32_t task);
-
 /* What a drain of all pcps of a zone costs others, in pages copied. */
 static inline uint64_t pg_compact_drain_cost(const struct pagus_state *st)
 {

@@ -5,6 +5,7 @@
 #include "base/bits.h"
 #include "contig/compact.h"
 #include "reclaim/defer.h"
+#include "reclaim/reclaim.h"
 
 /*
  * The most thorough of requests' modes differs in what it covers: it still waits for nothing to be

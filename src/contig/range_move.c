@@ -6,9 +6,9 @@
 #include "alloc/free.h"
 #include "alloc/walk.h"
 #include "base/bits.h"
-#include "contig/compact.h"
 #include "contig/migrate.h"
 #include "contig/take.h"
+#include "reclaim/reclaim.h"
 
 #define MAX_TRIES     5  /* of a batch */
 #define CLUSTER_PAGES 32 /* COMPACT_CLUSTER_MAX */

@@ -24,6 +24,22 @@ void pg_reclaim_leave(struct pg_call *c, uint32_t task)
 	pg_call_resume(c);
 }
 
+bool pg_is_to_die(const struct pg_call *c, uint32_t task)
+{
+	const struct pagus_port *port = c->p->port;
+
+	if (port->task_flags)
+		task |= *port->task_flags(c->p->port_ctx);
+	return task & PAGUS_TASK_FATAL_SIGNAL;
+}
+
+uint64_t pg_reclaimable(const struct pg_call *c, const struct pg_zone *z)
+{
+	const struct pagus_port *port = c->p->port;
+
+	return port->reclaimable ? port->reclaimable(c->p->port_ctx, z->node, z->type) : 0;
+}
+
 static void count_stall(const struct pg_call *c, uint32_t highest)
 {
 	pg_count(c, (enum pagus_counter)(PAGUS_COUNTER_allocstall_dma + highest), 1);
@@ -59,6 +75,9 @@ uint64_t pg_reclaim_direct(struct pg_call *c, const struct pg_shortage *shortage
 
 	if (!c->p->port->reclaim)
 		return 0;
+	/* Who is to die is to try again, and end. */
+	if (!pg_reclaim_throttle(c, shortage))
+		return 1;
 	count_stall(c, shortage->highest);
 	task = pg_reclaim_enter(c);
 	for (uint32_t priority = PG_RECLAIM_PRIORITY + 1; priority-- > 0 && got < PG_RECLAIM_CLUSTER;)

@@ -18,6 +18,12 @@
 uint32_t pg_reclaim_enter(struct pg_call *c);
 void pg_reclaim_leave(struct pg_call *c, uint32_t task);
 
+/* Is the task, or the one that the port names, about to die? */
+bool pg_is_to_die(const struct pg_call *c, uint32_t task);
+
+/* Pages that reclaim could in the end free from the zone. */
+uint64_t pg_reclaimable(const struct pg_call *c, const struct pg_zone *z);
+
 /* ---- kswapd.c -------------------------------------------------------------------------------- */
 
 /*
@@ -46,7 +52,9 @@ void pg_reclaim_note(struct pg_call *c, uint32_t node, uint64_t pages, uint32_t 
 /* For whom. */
 struct pg_shortage {
 	uint32_t gfp, order, highest;
-	uint64_t nodes; /* that may serve */
+	uint32_t task;        /* PAGUS_TASK_* */
+	uint64_t nodes;       /* that may serve */
+	uint32_t lowmem_node; /* of their first zone up to Normal in the zonelist; PAGUS_NO_NODE */
 };
 
 /*
@@ -54,5 +62,14 @@ struct pg_shortage {
  * most 13 turns over the nodes.
  */
 uint64_t pg_reclaim_direct(struct pg_call *c, const struct pg_shortage *shortage);
+
+/* ---- throttle.c ------------------------------------------------------------------------------ */
+
+/*
+ * Before that: wait while half of the lowmem_node's min marks or less is free, at most 1 s, or 10 s
+ * with __GFP_FS. Threads of the kernel do not. False: while it waited the task came to be about to
+ * die.
+ */
+bool pg_reclaim_throttle(struct pg_call *c, const struct pg_shortage *shortage);
 
 #endif

@@ -11,20 +11,11 @@ static const struct pagus_range two_nodes[] = {
 	{ 0, PAGES, 0, PAGUS_ZONE_BY_CEILING }, { PAGES, PAGES, 1, PAGUS_ZONE_BY_CEILING },
 };
 
-/* Marks 100, 200, 300; `free` pages are free, `nr_cache` reclaimable. */
 static struct world *with(const char *policy, uint32_t nr_free, uint32_t nr_cache)
 {
 	const struct pagus_config cfg = lab_config(&range, 1, policy);
-	struct world *w = world_boot(&cfg);
 
-	world_marks(w, 0, 0, 0);
-	world_fill(w, nr_free + nr_cache, 0);
-	for (; w->cache_first < nr_free; w->cache_first++)
-		unit_free(&w->lab, w->cache[w->cache_first], 0);
-	pagus_drain_all(&w->lab.p);
-	world_marks(w, 0, 100, 100);
-	w->port.wake = world_wake;
-	return w;
+	return world_low(&cfg, nr_free, nr_cache);
 }
 
 /* Turns until it sleeps, at most 1000. */

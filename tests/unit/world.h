@@ -4,7 +4,7 @@
  * cpuset, and a diary of what was asked in which order.
  *
  * Diary: R direct reclaim, A asynchronous, L light, F full compaction, O the OOM killer, w wait for
- * reclaim, v wait for a victim, k wake kswapd, K its reclaim, c charge, u uncharge.
+ * reclaim, v wait for a victim, t throttled, k wake kswapd, K its reclaim, c charge, u uncharge.
  */
 #ifndef TEST_WORLD_H
 #define TEST_WORLD_H
@@ -27,6 +27,7 @@ struct world {
 	uint32_t nr_victim;
 	bool victim_lingers;            /* its pages come while somebody waits for it, one a wait */
 
+	void (*each_throttle)(struct world *w); /* while a request waits; NULL: nothing */
 	uint32_t task;
 	uint64_t mems, ancestor_mems;
 	struct pagus_node_usage usage[4];
@@ -118,7 +119,9 @@ static inline void world_wait(void *ctx, enum pagus_wait why)
 {
 	struct world *w = world_of(ctx);
 
-	world_note(w, why == PAGUS_WAIT_OOM ? 'v' : 'w');
+	world_note(w, why == PAGUS_WAIT_OOM ? 'v' : why == PAGUS_WAIT_THROTTLE ? 't' : 'w');
+	if (why == PAGUS_WAIT_THROTTLE && w->each_throttle)
+		w->each_throttle(w);
 	if (w->victim_lingers)
 		world_bury(w, 1);
 }
@@ -237,6 +240,22 @@ static inline void world_fill(struct world *w, uint32_t nr_cache, uint32_t nr_vi
 	}
 	w->nr_diary = 0;
 	w->diary[0] = '\0';
+}
+
+/* Marks 100, 200, 300; `nr_free` pages are free, `nr_cache` reclaimable; with a worker. */
+static inline struct world *world_low(const struct pagus_config *cfg, uint32_t nr_free,
+				      uint32_t nr_cache)
+{
+	struct world *w = world_boot(cfg);
+
+	world_marks(w, 0, 0, 0);
+	world_fill(w, nr_free + nr_cache, 0);
+	for (; w->cache_first < nr_free; w->cache_first++)
+		unit_free(&w->lab, w->cache[w->cache_first], 0);
+	pagus_drain_all(&w->lab.p);
+	world_marks(w, 0, 100, 100);
+	w->port.wake = world_wake;
+	return w;
 }
 
 #endif
