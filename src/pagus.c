@@ -375,7 +375,7 @@ enum pagus_status pagus_seed_free(struct pagus *p, pagus_pfn_t pfn, uint32_t ord
 enum pagus_status pagus_seed_used(struct pagus *p, pagus_pfn_t pfn, uint32_t order,
 				  enum pagus_migratetype type)
 {
-	return pg_seed_used(p->state, pfn, order, type);
+	IN_CALL(pg_seed_used(&c, pfn, order, type));
 }
 
 enum pagus_status pagus_seed_pcp(struct pagus *p, uint32_t cpu, pagus_pfn_t pfn, uint32_t list)

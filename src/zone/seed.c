@@ -196,8 +196,9 @@ void pg_seed_release_block(struct pg_call *c, uint32_t i, uint32_t order, uint32
 	pg_zone_unlock(c, z);
 }
 
-enum pagus_status pg_seed_used(struct pagus_state *st, pagus_pfn_t pfn, uint32_t order, uint32_t type)
+enum pagus_status pg_seed_used(struct pg_call *c, pagus_pfn_t pfn, uint32_t order, uint32_t type)
 {
+	struct pagus_state *st = c->st;
 	enum pagus_status status = PAGUS_BAD_VALUE;
 	uint32_t i;
 
@@ -208,6 +209,7 @@ enum pagus_status pg_seed_used(struct pagus_state *st, pagus_pfn_t pfn, uint32_t
 	type = pg_effective_type(st, type);
 	if (pg_mapped(st)) {
 		pg_map_grant(st, i, order, type);
+		pg_spb_changed(c, pg_zone_of(st, i), i, order);
 		return PAGUS_OK;
 	}
 	pg_page(st, i)->kind = PAGUS_PAGE_ALLOCATED;

@@ -10,8 +10,7 @@ enum pagus_status pg_seed_inherit(struct pg_call *c, pagus_pfn_t start, uint64_t
 				  uint32_t type);
 enum pagus_status pg_seed_block(struct pg_call *c, pagus_pfn_t pfn, uint32_t type);
 enum pagus_status pg_seed_free(struct pg_call *c, pagus_pfn_t pfn, uint32_t order, uint32_t list);
-enum pagus_status pg_seed_used(struct pagus_state *st, pagus_pfn_t pfn, uint32_t order,
-			       uint32_t type);
+enum pagus_status pg_seed_used(struct pg_call *c, pagus_pfn_t pfn, uint32_t order, uint32_t type);
 enum pagus_status pg_seed_zone(struct pagus_state *st, uint32_t node, uint32_t type,
 			       const struct pagus_zone_seed *seed);
 

@@ -83,8 +83,8 @@ static void seed_and_free_used(const char *policy)
 	unit_open(&lab, &cfg);
 	assert_int_equal(pagus_seed_used(&lab.p, 0, 3, PAGUS_MOVABLE), PAGUS_OK);
 	assert_int_equal(pagus_seed_used(&lab.p, 4, 0, PAGUS_MOVABLE), PAGUS_BUSY);
-	assert_int_equal(pagus_seed_used(&lab.p, 8, 0, PAGUS_UNMOVABLE), PAGUS_OK);
 	unit_inherit(&lab, 9, 7, PAGUS_MOVABLE);
+	assert_int_equal(pagus_seed_used(&lab.p, 8, 0, PAGUS_UNMOVABLE), PAGUS_OK);
 	assert_int_equal(pagus_boot_done(&lab.p), PAGUS_OK);
 	assert_int_equal(pagus_page_info(&lab.p, 0, &page), PAGUS_OK);
 	assert_int_equal(page.kind, PAGUS_PAGE_ALLOCATED);
@@ -108,6 +108,7 @@ static void used_blocks_are_freed_with_their_order(void **state)
 	seed_and_free_used("linux");
 	seed_and_free_used("pcpbuddy");
 	seed_and_free_used("pcpbuddy-bitmap");
+	seed_and_free_used("superpageblock");
 }
 
 static void inherited_pages_are_in_use_and_freed_at_any_order(void **state)
