@@ -89,7 +89,7 @@ static bool has_whole(struct machine *m)
 	for (uint32_t n = 0; n < BLOCKS; n++)
 		if (oracle_look(&m->l.lab.p, n * 512, 9).free[9])
 			return true;
-	return compact_free_blocks(&m->l, 9) > 0;
+	return false;
 }
 
 static struct tally ask(struct machine *m)

@@ -19,11 +19,27 @@ struct oracle_block {
 	bool takes; /* its type is one that movable blocks are moved to */
 };
 
+/* Does the pageblock at `start` lie in a free block that is larger? */
+static inline bool oracle_is_part(const struct pagus *p, pagus_pfn_t start, uint32_t order)
+{
+	struct pagus_page_info info;
+
+	for (uint32_t o = order + 1; o < PAGUS_NR_ORDERS; o++)
+		if (pagus_page_info(p, start & ~((UINT64_C(1) << o) - 1), &info) == PAGUS_OK &&
+		    info.kind == PAGUS_PAGE_FREE && info.order >= o)
+			return true;
+	return false;
+}
+
 static inline struct oracle_block oracle_look(const struct pagus *p, pagus_pfn_t start,
 					      uint32_t order)
 {
 	struct oracle_block b = { 0 };
 
+	if (oracle_is_part(p, start, order)) {
+		b.free[order] = 1;
+		return b;
+	}
 	for (pagus_pfn_t pfn = start; pfn < start + (1u << order);) {
 		struct pagus_page_info info;
 
@@ -35,7 +51,7 @@ static inline struct oracle_block oracle_look(const struct pagus *p, pagus_pfn_t
 			b.used[info.order]++;
 			b.used_pages += 1u << info.order;
 		} else if (info.kind == PAGUS_PAGE_FREE || info.kind == PAGUS_PAGE_PCP ||
-			   info.kind == PAGUS_PAGE_PCP_OWNED) {
+			   info.kind == PAGUS_PAGE_PCP_OWNED || info.kind == PAGUS_PAGE_DEFERRED) {
 			b.free[info.order]++;
 		} else {
 			b.stays = true;
