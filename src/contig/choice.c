@@ -3,7 +3,8 @@
  * Compaction by choice (vm.compact_choice), which the kernel does not have: of the units that
  * could be emptied wholly, those that hold the fewest pages come first, and nothing else is moved.
  * What they hold goes into the smallest free blocks that fit, as if it were allocated anew, but
- * that no block as large as the wanted one is broken up.
+ * that no block as large as the wanted one is broken up. Nothing is moved where there is no room for all
+ * that a unit holds, even with what pcps give back.
  *
  * A run that may not wait looks at a window of the zone, and the next run at the next. Where no unit can
  * be emptied in one go, one that may wait goes on with the scanners.
@@ -11,6 +12,7 @@
 #include "contig/compact.h"
 
 #include "base/bits.h"
+#include "contig/drain.h"
 #include "pcp/pcp.h"
 #include "reclaim/reclaim.h"
 #include "zone/owner.h"
@@ -21,31 +23,33 @@
 
 struct choice {
 	uint32_t unit; /* first page; PG_NONE */
-	uint32_t cost; /* pages */
+	uint32_t cost; /* pages to copy, and what a drain counts for */
+	uint32_t pages; /* to copy */
 };
 
 /* What it would cost to empty the unit at i; no less than `most` where that is already too much. */
-static uint32_t cost_of(const struct pg_call *c, struct pg_compact *k, uint32_t i, uint32_t most)
+static struct choice cost_of(const struct pg_call *c, struct pg_compact *k, uint32_t i,
+			     uint32_t most)
 {
 	const uint32_t end = i + pg_compact_unit(c->st, k);
-	uint32_t cost = 0;
+	struct choice unit = { .unit = i };
 	bool cached = false;
 
-	while (i < end && cost < most) {
+	while (i < end && unit.cost < most) {
 		const struct pg_glance g = pg_source_look(c, k, i, end);
 
 		k->stats.migrate_scanned += g.pages;
-		if (g.what == PG_SOURCE_STAYS)
-			return UINT32_MAX;
-		if (g.what == PG_SOURCE_MOVABLE)
-			cost += g.pages;
-		if (g.what == PG_SOURCE_CACHED && !cached) {
-			cached = true;
-			cost += CACHED_COST;
+		if (g.what == PG_SOURCE_STAYS) {
+			unit.cost = UINT32_MAX;
+			return unit;
 		}
+		if (g.what == PG_SOURCE_MOVABLE)
+			unit.pages += g.pages;
+		cached |= g.what == PG_SOURCE_CACHED;
+		unit.cost = unit.pages + (cached ? CACHED_COST : 0);
 		i += g.pages;
 	}
-	return cost;
+	return unit;
 }
 
 static void look_into(const struct pg_call *c, struct pg_compact *k, uint32_t start,
@@ -59,11 +63,11 @@ static void look_into(const struct pg_call *c, struct pg_compact *k, uint32_t st
 	    (!k->ignore_hints && pg_block_skip(c->st, start)))
 		return;
 	for (uint32_t i = start; i < end; i += unit) {
-		uint32_t cost = cost_of(c, k, i, best->cost);
+		const struct choice at = cost_of(c, k, i, best->cost);
 
 		/* What costs nothing is free already, and of no use to this request. */
-		if (cost > 0 && cost < best->cost)
-			*best = (struct choice){ .unit = i, .cost = cost };
+		if (at.cost > 0 && at.cost < best->cost)
+			*best = at;
 	}
 }
 
@@ -131,6 +135,17 @@ static bool evacuate(struct pg_call *c, struct pg_compact *k, bool *memory)
 	return !k->blocked && *memory;
 }
 
+/* Is there room for what the unit holds? Where there is none, pcps give back what they have. */
+static bool has_room(struct pg_call *c, struct pg_compact *k, uint32_t pages)
+{
+	if (pg_targets_room(c, k, pages))
+		return true;
+	pg_contig_drain(c, k->z);
+	k->stats.drains++;
+	k->cost += pg_compact_drain_cost(c->st);
+	return pg_targets_room(c, k, pages);
+}
+
 /* The window of this run; the next begins behind it. */
 static uint32_t take_window(struct pg_compact *k, uint32_t *nr)
 {
@@ -148,10 +163,13 @@ static uint32_t take_window(struct pg_compact *k, uint32_t *nr)
 	return first;
 }
 
-/* What takes several moves only the scanners find. */
+/*
+ * What takes several moves only the scanners find. Not even they find anything where there is no room
+ * for what the cheapest unit holds: all that is free and may be moved to is less than a unit then.
+ */
 static enum pg_compacted none_left(struct pg_compact *k, bool whole)
 {
-	if (k->mode != PAGUS_MIGRATE_ASYNC)
+	if (k->mode != PAGUS_MIGRATE_ASYNC && k->unit == PG_NONE)
 		return PG_COMPACTED_NO_PAGE;
 	if (k->direct)
 		pg_zone_set(k->z, PG_ZONE_HINTS_OLD);
@@ -164,10 +182,12 @@ enum pg_compacted pg_choice_run(struct pg_call *c, struct pg_compact *k)
 	bool memory = true, whole = nr == k->z->end_block - k->z->first_block;
 
 	for (uint32_t n = 0; n < MAX_UNITS && !pg_is_to_die(c, k->task); n++) {
-		k->unit = choose(c, k, first, nr).unit;
+		const struct choice best = choose(c, k, first, nr);
+
+		k->unit = best.unit;
 		pg_compact_tell_sources(c, k, pg_block_first(c->st, k->z->first_block),
 					pg_block_first(c->st, k->z->end_block));
-		if (k->unit == PG_NONE)
+		if (k->unit == PG_NONE || !has_room(c, k, best.pages))
 			return none_left(k, whole);
 		if (!evacuate(c, k, &memory) && !pg_compact_captured(c))
 			pg_block_set_skip(c->st, k->unit, true);

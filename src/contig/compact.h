@@ -155,6 +155,9 @@ pg_migrate_put pg_targets_put;
  */
 bool pg_targets_set_aside(struct pg_call *c, struct pg_compact *k, uint32_t order, uint32_t nr);
 
+/* By choice: is there room for so many pages outside of the unit? */
+bool pg_targets_room(struct pg_call *c, struct pg_compact *k, uint32_t pages);
+
 /* Give back what was not used: the highest page of it, or PG_NONE. */
 uint32_t pg_targets_release(struct pg_call *c, struct pg_compact *k);
 

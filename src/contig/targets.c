@@ -310,6 +310,42 @@ static uint32_t search(const struct pagus_state *st, const struct pg_compact *k,
 	return i;
 }
 
+/* Pages of free blocks on a list that lie elsewhere: up to `wanted` of them are counted. */
+static uint32_t room_on(const struct pagus_state *st, const struct pg_compact *k, uint32_t order,
+			uint32_t type, uint32_t wanted)
+{
+	uint32_t i = list_start(st, k, order, type), room = 0;
+
+	while (i != PG_NONE && room < wanted) {
+		uint32_t behind = pg_kept_end(st, k->z, i);
+
+		if (behind > i) {
+			i = pg_bitmap_from(st, k->z, pg_block(st, behind), order, type);
+			continue;
+		}
+		room += is_elsewhere(st, k, i) ? 1u << order : 0;
+		i = list_next(st, k->z, i, order, type);
+	}
+	return room;
+}
+
+/* Goes by no more blocks than a unit has pages, besides those in it: larger ones come first. */
+bool pg_targets_room(struct pg_call *c, struct pg_compact *k, uint32_t pages)
+{
+	uint32_t room = k->targets.pages;
+
+	lock_zone(c, k);
+	for (uint32_t o = whole_order(c->st, k); o-- > 0 && room < pages;) {
+		if (pg_read(k->z->nr_free[o]) == 0)
+			continue;
+		room += room_on(c->st, k, o, pg_effective_type(c->st, PAGUS_MOVABLE), pages - room);
+		if (room < pages)
+			room += room_on(c->st, k, o, PAGUS_CMA, pages - room);
+	}
+	pg_zone_unlock(c, k->z);
+	return room >= pages;
+}
+
 /*
  * The scanner takes what comes, which need not be as large as a block that is to be moved. Such are
  * found by the zone's lists; by choice, all are. (fast_isolate_freepages)
