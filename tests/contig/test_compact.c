@@ -302,6 +302,46 @@ static void test_larger_blocks_move_whole(void **context)
 	}
 }
 
+/*
+ * By choice nothing is moved where there is less to move to than the cheapest pageblock holds. Half of
+ * the machine is unmovable pages with a free one behind each, the other half is full of movable ones.
+ */
+static void by_choice_nothing_moves_without_room(void **state)
+{
+	static const struct pagus_range range = { .nr_pages = 32768, .zone = PAGUS_ZONE_BY_CEILING };
+	const struct pagus_config cfg = lab_config(&range, 1, "nopcp");
+	static pagus_pfn_t fixed[16384];
+	struct contig_lab l;
+	uint32_t nr = 0;
+	pagus_pfn_t pfn;
+
+	(void)state;
+	contig_boot(&l, &cfg, 32768, 32768);
+	l.lab.p.port = &pagus_sim_port; /* nothing moves while it fills */
+	for (uint32_t n = 0; n < 16384; n++)
+		assert_int_equal(pagus_alloc_pages(&l.lab.p, GFP_KERNEL, 0, &fixed[n]), PAGUS_OK);
+	while (pagus_alloc_pages(&l.lab.p, GFP_HIGHUSER_MOVABLE | __GFP_NORETRY, 0, &pfn) == PAGUS_OK)
+		pagus_sim_fill(&l.owner, nr++, pfn, 0);
+	for (uint32_t n = 0; n < 16384; n += 2)
+		pagus_free_pages(&l.lab.p, fixed[n], 0);
+	for (uint32_t slot = 0; slot < nr; slot += 64)
+		pagus_free_pages(&l.lab.p, pagus_sim_empty(&l.owner, slot), 0);
+	l.lab.p.port = &pagus_sim_owner_port;
+	pagus_tunable_set(&l.lab.p, PAGUS_TUNABLE_compact_choice, 1);
+	/* A first one may be granted, where there is room for what a mixed pageblock holds. */
+	for (uint32_t n = 0; n < 8; n++) {
+		const uint64_t moved = l.owner.moved_pages;
+
+		if (pagus_alloc_pages(&l.lab.p, GFP_TRANSHUGE, 9, &pfn) == PAGUS_OK)
+			assert_true(n < 4);
+		else
+			assert_int_equal(l.owner.moved_pages, moved);
+	}
+	assert_true(pagus_counter_read(&l.lab.p, PAGUS_COUNTER_compact_stall) > 0);
+	assert_true(pagus_counter_read(&l.lab.p, PAGUS_COUNTER_compact_migrate_scanned) > 0);
+	contig_close(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +357,7 @@ int main(void)
 		cmocka_unit_test(test_a_dying_task_ends),
 		cmocka_unit_test(test_bad_values_are_skipped),
 		cmocka_unit_test(test_larger_blocks_move_whole),
+		cmocka_unit_test(by_choice_nothing_moves_without_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
