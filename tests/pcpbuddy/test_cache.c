@@ -281,8 +281,6 @@ static void by_drain_of_all(struct owners *o)
 static void by_cpu_down(struct owners *o)
 {
 	assert_int_equal(pagus_cpu_down(&o->lab.p, 0), PAGUS_OK);
-	assert_int_equal(open_on(o, 0), PAGUS_BUSY);
-	owners_on(o, 1);
 	assert_int_equal(pagus_cpu_up(&o->lab.p, 0), PAGUS_OK);
 }
 
