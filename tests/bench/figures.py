@@ -24,7 +24,7 @@ def check_goals():
     rows = [row("pagus:linux", "pair", "pair", 1.5), row("pagus:linux", "pair", "pair", 1.8, 2),
             row("pagus:linux", "bulk", "get", 1.0), row("pagus:linux", "bulk", "get", 0.9, 2),
             row("pagus:linux", "cross", "block", 9.0, 2), row("mempool", "pair", "pair", 1.6)]
-    judged = {g["goal"]: g for g in goals.judge(rows, [], "linux")}
+    judged = {g["goal"]: g for g in goals.judge(rows, [], [], "linux")}
     pair = judged["repeat pair, order 0"]
     assert not pair["met"] and pair["missed_by"] == 0.5, pair
     assert judged["bulk get, order 0, a page"]["met"]
@@ -32,11 +32,13 @@ def check_goals():
     assert judged["repeat pair, order 0, against rte_mempool's cached get and put"]["met"]
     scaling = judged["ratio of a thread's time, two threads to one, the worst workload without sharing"]
     assert abs(scaling["value"] - 1.2) < 1e-9 and scaling["where"] == "pair 0", scaling
-    both = list(goals.judge([row("pagus:linux", "pair", "pair", 1.8, 2)], [], "linux"))
+    both = list(goals.judge([row("pagus:linux", "pair", "pair", 1.8, 2)], [], [], "linux"))
     assert all(g["value"] is None and g["met"] is None for g in both), both
     store = [{"policy": "pcpbuddy-bitmap", "gib": 16, "cpus": 8, "percent": 0.025}]
-    metadata = list(goals.judge(rows, store, "pcpbuddy-bitmap"))[-1]
+    whole = [{"adapter": "pagus:pcpbuddy-bitmap", "mib": 1, "metadata_bytes": 1 << 10}]
+    metadata, process = list(goals.judge(rows, store, whole, "pcpbuddy-bitmap"))[-2:]
     assert not metadata["met"] and abs(metadata["missed_by"] - 0.005) < 1e-9, metadata
+    assert not process["met"] and abs(process["value"] - 0.09765625) < 1e-9, process
 
 
 def check_instructions():

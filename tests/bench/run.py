@@ -63,7 +63,7 @@ def check_measurements(result):
 def check_goals(result):
     for policy in ("linux", "pcpbuddy"):
         goals = result["goals"][policy]
-        assert len(goals) == 10, goals
+        assert len(goals) == 11, goals
         # One thread alone was not measured, but what needs two was.
         assert [g["value"] is None for g in goals] == [
             not g["goal"].startswith(("one thread takes", "metadata")) for g in goals], goals
