@@ -14,6 +14,8 @@
 
 #include "posix.h"
 
+#include <stddef.h>
+
 #define PX_HOT_ORDERS  10u /* 0 to the pageblock's */
 #define PX_HOT_STACKS  (PX_HOT_ORDERS * 4) /* order * 4 + migratetype */
 #define PX_HOT_SLOTS   128u
@@ -36,6 +38,10 @@ struct px_hot {
 	_Alignas(512) uint32_t page[PX_HOT_STACKS][PX_HOT_SLOTS]; /* pfns */
 	char pad[32768 - 512 - PX_HOT_STACKS * PX_HOT_SLOTS * sizeof(uint32_t)];
 };
+
+_Static_assert(sizeof(struct px_hot) == 32768 && offsetof(struct px_hot, page) == 512 &&
+	       PX_HOT_SLOTS == 128 && sizeof(struct px_hot_stack) == 8 &&
+	       offsetof(struct px_hot_stack, most) == 4, "the sequences of every processor use these");
 
 /* Port calls, and whether the instance can have them: then x->hot is there. */
 bool px_hot_open(void *ctx, uint32_t zone, uint32_t cpu, uint32_t pages);

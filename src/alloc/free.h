@@ -28,15 +28,15 @@ enum pagus_status pg_free_refuse(struct pg_call *c, enum pagus_status status, pa
  */
 bool pg_free_prepare(struct pg_call *c, uint32_t i, uint32_t order);
 
+/* The same without waiting for a lock. */
+bool pg_free_prepare_nolock(struct pg_call *c, uint32_t i, uint32_t order);
+
 /*
  * Check and begin to free many of one order: those that are to be freed now are noted in `blocks`, and
  * how many there are is returned.
  */
 uint32_t pg_free_prepare_many(struct pg_call *c, const pagus_pfn_t *pfns, uint32_t nr, uint32_t order,
 			      uint32_t *blocks);
-
-/* The same without waiting for a lock. */
-bool pg_free_prepare_nolock(struct pg_call *c, uint32_t i, uint32_t order);
 
 /*
  * Its end in the zone's lists, with all that was deferred there, or on the pcp list of a pageblock

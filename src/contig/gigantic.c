@@ -26,6 +26,7 @@ static bool make_possible(struct pg_call *c, struct pg_zone *z, uint32_t gfp,
 {
 	const struct pg_shortage shortage = {
 		.gfp = gfp, .highest = z->type, .nodes = UINT64_C(1) << z->node,
+		.lowmem_node = z->type <= PAGUS_ZONE_NORMAL ? z->node : PAGUS_NO_NODE,
 	};
 
 	while (missing(c->st, z) > 0) {

@@ -166,24 +166,24 @@ static void look_after_zone(struct pg_call *c, struct pg_zone *z, uint32_t pages
 	pg_pcp_settle(c->st, z);
 }
 
-/* A free without a lock, to who owns the pageblock now. Returns that. */
-static uint32_t count_remote(const struct pg_call *c, uint32_t i)
+/* So many frees without a lock, to who owns the pageblock now. Returns that. */
+static uint32_t count_remote(const struct pg_call *c, uint32_t i, uint32_t blocks)
 {
 	uint32_t owner = pg_map_owner(pg_map(c->st, i));
 
 	if (owner) {
-		pg_count(c, PAGUS_COUNTER_pcp_free, 1);
-		pg_count(c, PAGUS_COUNTER_pcp_free_remote, 1);
+		pg_count(c, PAGUS_COUNTER_pcp_free, blocks);
+		pg_count(c, PAGUS_COUNTER_pcp_free_remote, blocks);
 	} else {
-		pg_count(c, PAGUS_COUNTER_free_deferred, 1);
+		pg_count(c, PAGUS_COUNTER_free_deferred, blocks);
 	}
 	return owner;
 }
 
-void pg_maps_look_after(struct pg_call *c, uint32_t i, uint32_t pages, bool put)
+void pg_maps_look_after(struct pg_call *c, uint32_t i, uint32_t blocks, uint32_t pages, bool put)
 {
 	struct pg_zone *z = pg_zone_of(c->st, i);
-	uint32_t owner = count_remote(c, i);
+	uint32_t owner = count_remote(c, i, blocks);
 
 	if (owner)
 		look_after(c, z, owner, pages, put);
@@ -228,9 +228,9 @@ static bool free_mapped(struct pg_call *c, uint32_t i, uint32_t order, uint32_t 
 		return true;
 	pg_remote_free(c->st, i, order, &put);
 	if (may_drain)
-		pg_maps_look_after(c, i, 1u << order, put);
+		pg_maps_look_after(c, i, 1, 1u << order, put);
 	else
-		count_remote(c, i);
+		count_remote(c, i, 1);
 	return true;
 }
 

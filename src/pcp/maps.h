@@ -42,10 +42,11 @@ void pg_maps_absorb(struct pg_call *c, struct pg_pcp *pcp, struct pg_map *m);
 void pg_maps_grown(struct pagus_state *st, struct pg_pcp *pcp, struct pg_map *m, uint32_t pages);
 
 /*
- * A block that begins at i, of so many pages, was freed without a lock; `put`: its pageblock has been
- * put on a stack. Who frees where nobody looks does so, if the lock is free.
+ * So many blocks, with so many pages, were freed without a lock to the owner of page i's pageblock;
+ * `put`: a pageblock has been put on his stack. Who frees where nobody looks does so, if the lock is
+ * free.
  */
-void pg_maps_look_after(struct pg_call *c, uint32_t i, uint32_t pages, bool put);
+void pg_maps_look_after(struct pg_call *c, uint32_t i, uint32_t blocks, uint32_t pages, bool put);
 
 /* Free a block of any order without any lock. */
 void pg_maps_defer(struct pg_call *c, uint32_t i, uint32_t order);

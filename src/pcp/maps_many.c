@@ -135,14 +135,14 @@ static uint32_t free_others(struct pg_call *c, const uint32_t *blocks, uint32_t 
 		pages = pg_remote_free_pages(c->st, run.m, run.word, run.pages, &put);
 		freed += pages;
 		if (pg_map_owner(run.m)) {
-			pg_maps_look_after(c, first, pages, put);
+			pg_maps_look_after(c, first, pages >> order, pages, put);
 		} else {
 			deferred += pages;
 			i = first;
 		}
 	}
 	if (deferred)
-		pg_maps_look_after(c, i, deferred, false);
+		pg_maps_look_after(c, i, deferred >> order, deferred, false);
 	return freed;
 }
 

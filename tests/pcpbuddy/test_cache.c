@@ -237,6 +237,7 @@ static void fills_take_in_what_came_back(void **state)
 
 	assert_int_equal(fill(o, 0, GFP_USER_PAGE, 0, 64, pfns), 64);
 	assert_int_equal(spill(o, 1, pfns, 64, 0), 64);
+	assert_int_equal(owners_count(o, PAGUS_COUNTER_pcp_free_remote), 64);
 	locks = owners_zone_locks(o);
 	assert_int_equal(fill(o, 0, GFP_USER_PAGE, 0, 64, again), 64);
 	assert_int_equal(owners_zone_locks(o), locks);

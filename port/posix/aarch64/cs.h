@@ -16,11 +16,6 @@
 
 extern const ptrdiff_t __rseq_offset __attribute__((weak));
 
-_Static_assert(sizeof(struct px_hot) == 32768, "the sequences shift by its size");
-_Static_assert(offsetof(struct px_hot, page) == 512 && PX_HOT_SLOTS == 128 &&
-	       sizeof(struct px_hot_stack) == 8 && offsetof(struct px_hot_stack, most) == 4,
-	       "the sequences use these");
-
 /* The thread's struct rseq, in which cpu_id is at 4 and rseq_cs at 8. */
 static inline char *px_cs_area(void)
 {

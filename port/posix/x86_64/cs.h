@@ -16,10 +16,6 @@
 
 extern const ptrdiff_t __rseq_offset __attribute__((weak));
 
-_Static_assert(sizeof(struct px_hot) == 32768, "the sequences multiply by it");
-_Static_assert(offsetof(struct px_hot, page) == 512 && PX_HOT_SLOTS == 128 &&
-	       offsetof(struct px_hot_stack, most) == 4, "the sequences use these");
-
 /*
  * Where the thread's struct rseq has cpu_id and rseq_cs, and what to write there. Then the stack's
  * two counts are in `nr` and `most`, if it may be used.
