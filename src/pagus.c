@@ -10,6 +10,7 @@
 #include "contig/kcompactd.h"
 #include "contig/tag.h"
 #include "mem/layout.h"
+#include "pcp/cache.h"
 #include "pcp/pcp.h"
 #include "reclaim/defer.h"
 #include "reclaim/kcompactd.h"
@@ -108,11 +109,23 @@ int pagus_check(const struct pagus *p, pagus_pfn_t *where)
 	return pg_check(p->state, where);
 }
 
+/* What passes through a cache nobody is told of. With a listener there none opens. */
+static void close_caches(struct pagus *p)
+{
+	struct pg_call c = pg_call_begin(p);
+
+	for (uint32_t id = 0; id < c.st->nr_zones; id++)
+		pg_cache_close_all(&c, pg_zone(c.st, id));
+	pg_call_end(&c);
+}
+
 void pagus_listen(struct pagus *p, pagus_listener *fn, void *ctx, uint64_t mask)
 {
 	p->listener = fn;
 	p->listener_ctx = ctx;
 	p->listener_mask = fn ? mask : 0;
+	if (p->listener_mask && p->port->cache_close)
+		close_caches(p);
 }
 
 /* ---- calls: pin, do, unpin ------------------------------------------------------------------- */

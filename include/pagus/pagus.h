@@ -296,7 +296,11 @@ uint64_t pagus_digest(const struct pagus *p);
 int pagus_check(const struct pagus *p, pagus_pfn_t *where);
 const char *pagus_invariant_text(int number);
 
-/* Call `fn` for every event whose bit (1 << id) is in `mask`; fn = NULL ends it. */
+/*
+ * Call `fn` for every event whose bit (1 << id) is in `mask`; fn = NULL ends it. The port's caches
+ * (cache.h) are closed before it returns, and stay so until it ends: what they had is freed, and
+ * told.
+ */
 void pagus_listen(struct pagus *p, pagus_listener *fn, void *ctx, uint64_t mask);
 
 const char *pagus_status_text(enum pagus_status status);

@@ -4,10 +4,10 @@
 
 #include "cs.h"
 
-/* May a cache serve this request? A listener is told of every block. */
+/* May a cache serve this request? */
 static inline bool is_hot(const struct pagus_posix *x, uint32_t gfp, uint32_t order)
 {
-	return x->hot && order < PX_HOT_ORDERS && px_hot_serves(gfp) && !x->p.listener_mask;
+	return order < x->hot_orders && px_hot_serves(gfp);
 }
 
 /* The block is the caller's alone, and so is its byte. */
@@ -41,15 +41,14 @@ static __attribute__((noinline)) void *get_by_call(struct pagus_posix *x, uint32
 
 void *pagus_posix_get(struct pagus_posix *x, uint32_t gfp, uint32_t order)
 {
-	uint32_t stack, page;
+	uint32_t stack = px_hot_stack_of(gfp, order), page;
 
-	if (is_hot(x, gfp, order)) {
-		stack = px_hot_stack_of(gfp, order);
-		page = px_cs_pop(x->hot, x->nr_cpus, stack);
-		if (page != PX_HOT_NO_PAGE)
-			return hand_out(x, page, stack);
-	}
-	return get_by_call(x, gfp, order);
+	if (px_unlikely(!is_hot(x, gfp, order)))
+		return get_by_call(x, gfp, order);
+	page = px_cs_pop(&x->hot->stack[stack], x->nr_cpus);
+	if (px_unlikely(page == PX_HOT_NO_PAGE))
+		return get_by_call(x, gfp, order);
+	return hand_out(x, page, stack);
 }
 
 /* A block that is free is no stack's: else it could be pushed once more. */
@@ -84,10 +83,33 @@ static __attribute__((noinline)) enum pagus_status put_by_call(struct pagus_posi
 	return free_by_call(x, pfn, order);
 }
 
-/* Other nodes' blocks are not kept: they would not be handed out here. */
-static inline bool is_near(const struct pagus_posix *x, uint64_t page)
+/* The stack of this order that a block handed out belongs to; PX_HOT_STACKS: to none. */
+static inline uint32_t stack_of(const struct pagus_posix *x, uint64_t page, uint64_t order)
 {
-	return x->nr_nodes == 1 || px_hot_is_near(x, page);
+	uint32_t byte = __atomic_load_n(&x->page_stack[page], __ATOMIC_RELAXED);
+
+	/* By branches, so that what follows need not wait for the byte. */
+	for (uint32_t type = 0; type < PX_HOT_TYPES; type++)
+		if (byte == order * 4 + type + 1)
+			return (uint32_t)order * 4 + type;
+	return PX_HOT_STACKS;
+}
+
+static inline enum pagus_status put_hot(struct pagus_posix *x, uint32_t page, uint32_t stack)
+{
+	__atomic_store_n(&x->page_stack[page], (stack + 1) | PX_HOT_CACHED, __ATOMIC_RELAXED);
+	if (px_unlikely(!px_cs_push(&x->hot->stack[stack], x->nr_cpus, page)))
+		return px_hot_spill(x, stack, page);
+	return PAGUS_OK;
+}
+
+/* Other nodes' blocks are not kept: they would not be handed out here. */
+static __attribute__((noinline)) enum pagus_status put_near(struct pagus_posix *x, void *address,
+							    uint32_t page, uint32_t stack)
+{
+	if (!px_hot_is_near(x, page))
+		return put_by_call(x, address, stack / 4);
+	return put_hot(x, page, stack);
 }
 
 enum pagus_status pagus_posix_put(struct pagus_posix *x, void *address, uint32_t order)
@@ -97,13 +119,12 @@ enum pagus_status pagus_posix_put(struct pagus_posix *x, void *address, uint32_t
 	uint64_t page = offset >> PX_PAGE_BITS | offset << (64 - PX_PAGE_BITS);
 	uint32_t stack;
 
-	if (px_unlikely(!x->hot || page >= x->span >> PX_PAGE_BITS))
+	if (px_unlikely(page >= x->hot_pages))
 		return put_by_call(x, address, order);
-	stack = __atomic_load_n(&x->page_stack[page], __ATOMIC_RELAXED) - 1u;
-	if (px_unlikely(stack >> 2 != order || x->p.listener_mask || !is_near(x, page)))
+	stack = stack_of(x, page, order);
+	if (px_unlikely(stack == PX_HOT_STACKS))
 		return put_by_call(x, address, order);
-	__atomic_store_n(&x->page_stack[page], (stack + 1) | PX_HOT_CACHED, __ATOMIC_RELAXED);
-	if (px_unlikely(!px_cs_push(x->hot, x->nr_cpus, stack, (uint32_t)page)))
-		px_hot_spill(x, stack, (uint32_t)page);
-	return PAGUS_OK;
+	if (px_unlikely(x->nr_nodes > 1))
+		return put_near(x, address, (uint32_t)page, stack);
+	return put_hot(x, (uint32_t)page, stack);
 }

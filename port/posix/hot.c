@@ -41,6 +41,8 @@ void px_hot_create(struct pagus_posix *x, const struct pagus_posix_config *confi
 		px_hot_destroy(x);
 		return;
 	}
+	x->hot_pages = x->span >> PX_PAGE_BITS;
+	x->hot_orders = PX_HOT_ORDERS;
 	x->port.cache_open = px_hot_open;
 	x->port.cache_close = px_hot_close;
 	for (uint32_t cpu = 0; cpu < x->nr_cpus; cpu++)
@@ -67,6 +69,8 @@ void px_hot_destroy(struct pagus_posix *x)
 		munmap(x->page_stack, x->span >> PX_PAGE_BITS);
 	x->hot = NULL;
 	x->page_stack = NULL;
+	x->hot_pages = 0;
+	x->hot_orders = 0;
 }
 
 void px_hot_renew(void)
@@ -95,7 +99,7 @@ bool px_hot_open(void *ctx, uint32_t zone, uint32_t cpu, uint32_t pages)
 	    !px_lock_try(&hot->lock))
 		return false;
 	for (uint32_t n = 0; n < PX_HOT_STACKS; n++)
-		if (n % 4 < 3)
+		if (n % 4 < PX_HOT_TYPES)
 			__atomic_store_n(&hot->stack[n].most, most_of(n / 4, pages),
 					 __ATOMIC_RELEASE);
 	px_lock_release(&hot->lock);
@@ -152,7 +156,7 @@ static void empty(struct pagus_posix *x, uint32_t cpu)
 
 		hot->stack[n].nr = 0;
 		if (nr)
-			spill(x, n, hot->page[n], nr);
+			spill(x, n, hot->stack[n].page, nr);
 	}
 	px_lock_release(&hot->lock);
 	px_gate_leave();
@@ -221,7 +225,7 @@ static uint32_t fill(struct pagus_posix *x, uint32_t stack, uint32_t gfp)
 				 __ATOMIC_RELAXED);
 	}
 	nr--;
-	kept = nr ? px_cs_push_many(x->hot, x->nr_cpus, stack, pages, nr) : 0;
+	kept = nr ? px_cs_push_many(&x->hot->stack[stack], x->nr_cpus, pages, nr) : 0;
 	if (kept < nr)
 		spill(x, stack, pages + kept, nr - kept);
 	return pages[nr];
@@ -238,15 +242,16 @@ uint32_t px_hot_fill(struct pagus_posix *x, uint32_t stack, uint32_t gfp)
 	return page;
 }
 
-void px_hot_spill(struct pagus_posix *x, uint32_t stack, uint32_t page)
+enum pagus_status px_hot_spill(struct pagus_posix *x, uint32_t stack, uint32_t page)
 {
 	uint32_t pages[BATCH + 1], nr;
 
 	px_gate_enter();
-	nr = px_cs_pop_many(x->hot, x->nr_cpus, stack, pages, BATCH);
+	nr = px_cs_pop_many(&x->hot->stack[stack], x->nr_cpus, pages, BATCH);
 	/* With those gone there is room for what was put last, which is used again first. */
-	if (nr == 0 || !px_cs_push(x->hot, x->nr_cpus, stack, page))
+	if (nr == 0 || !px_cs_push(&x->hot->stack[stack], x->nr_cpus, page))
 		pages[nr++] = page;
 	spill(x, stack, pages, nr);
 	px_gate_leave();
+	return PAGUS_OK;
 }

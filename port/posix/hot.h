@@ -17,31 +17,33 @@
 #include <stddef.h>
 
 #define PX_HOT_ORDERS  10u /* 0 to the pageblock's */
+#define PX_HOT_TYPES   3u
 #define PX_HOT_STACKS  (PX_HOT_ORDERS * 4) /* order * 4 + migratetype */
-#define PX_HOT_SLOTS   128u
+#define PX_HOT_SLOTS   126u
 #define PX_HOT_NO_PAGE UINT32_MAX
 
 /* Of a page's byte: stack + 1 of a block that is handed out, the same with this of one in a cache. */
 #define PX_HOT_CACHED 0x80u
 
-/* Only sequences write `nr`; `most` is zero where nothing may be pushed or popped. */
-struct px_hot_stack {
+/*
+ * Only sequences write `nr`; `most` is zero where nothing may be pushed or popped. The counts are
+ * beside the blocks that a CPU uses first, those of a stack that is nearly empty.
+ */
+struct px_stack {
 	uint32_t nr, most;
+	uint32_t page[PX_HOT_SLOTS]; /* pfns */
 };
 
-/* cs.h knows where the stacks and the pages are, and the size. */
 struct px_hot {
-	struct px_hot_stack stack[PX_HOT_STACKS];
+	struct px_stack stack[PX_HOT_STACKS];
 	uint32_t zone;         /* of the CPU's own node: the only one whose blocks are kept */
 	uint32_t refused;      /* opens in a row */
 	struct px_lock lock;   /* of who opens or closes */
-	_Alignas(512) uint32_t page[PX_HOT_STACKS][PX_HOT_SLOTS]; /* pfns */
-	char pad[32768 - 512 - PX_HOT_STACKS * PX_HOT_SLOTS * sizeof(uint32_t)];
+	char pad[32768 - PX_HOT_STACKS * sizeof(struct px_stack) - 12];
 };
 
-_Static_assert(sizeof(struct px_hot) == 32768 && offsetof(struct px_hot, page) == 512 &&
-	       PX_HOT_SLOTS == 128 && sizeof(struct px_hot_stack) == 8 &&
-	       offsetof(struct px_hot_stack, most) == 4, "the sequences of every processor use these");
+_Static_assert(sizeof(struct px_hot) == 32768 && offsetof(struct px_stack, most) == 4 &&
+	       offsetof(struct px_stack, page) == 8, "the sequences of every processor use these");
 
 /* Port calls, and whether the instance can have them: then x->hot is there. */
 bool px_hot_open(void *ctx, uint32_t zone, uint32_t cpu, uint32_t pages);
@@ -62,8 +64,8 @@ void px_hot_stop(struct pagus_posix *x);
 /* A block for a stack that had none, which is filled; PX_HOT_NO_PAGE if that brings nothing. */
 uint32_t px_hot_fill(struct pagus_posix *x, uint32_t stack, uint32_t gfp);
 
-/* A block whose byte is its stack's cannot be pushed: it and others are freed. */
-void px_hot_spill(struct pagus_posix *x, uint32_t stack, uint32_t page);
+/* A block whose byte is its stack's cannot be pushed: it and others are freed. OK, always. */
+enum pagus_status px_hot_spill(struct pagus_posix *x, uint32_t stack, uint32_t page);
 
 /* The block at the page is freed by the library itself: it is of no stack any more. */
 static inline void px_hot_forget(struct pagus_posix *x, uint64_t page)

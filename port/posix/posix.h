@@ -81,6 +81,8 @@ struct pagus_posix {
 	enum pagus_posix_cpu_source cpu_source;
 	struct px_hot *hot;   /* a CPU's cache; NULL: there are none (hot.h) */
 	uint8_t *page_stack;  /* a byte a page, the same */
+	uint64_t hot_pages;   /* pages that have a byte, */
+	uint32_t hot_orders;  /* and orders below which there are stacks; 0: there are no caches */
 	struct px_handles *handles; /* NULL: there are none (handle.h) */
 
 	/* In the order of classes: each zone's pcps, then the zones, then OOM. */

@@ -305,12 +305,29 @@ static void by_failure(struct owners *o)
 	assert_int_equal(pagus_unpoison_page(&o->lab.p, pfn), PAGUS_OK);
 }
 
+static void note(void *ctx, const struct pagus_event *event)
+{
+	++*(uint32_t *)ctx;
+	assert_int_equal(event->id, PAGUS_EVENT_FREE);
+}
+
+/* It is told of each page that was kept. */
+static void by_listener(struct owners *o)
+{
+	uint32_t kept = caches[0].nr, told = 0;
+
+	pagus_listen(&o->lab.p, note, &told, 1u << PAGUS_EVENT_FREE);
+	assert_int_equal(told, kept);
+	pagus_listen(&o->lab.p, NULL, NULL, 0);
+}
+
 static const struct {
 	const char *name;
 	void (*act)(struct owners *o);
 } acts[] = {
 	{ "drain of the CPU", by_drain_of_the_cpu }, { "drain of all", by_drain_of_all },
 	{ "CPU down", by_cpu_down }, { "pcps off", by_pcps_off }, { "failure", by_failure },
+	{ "listener", by_listener },
 };
 
 static void whoever_needs_the_pages_gets_them(void **state)
@@ -348,16 +365,11 @@ static void others_go_on(void **state)
 	owners_close(o);
 }
 
-static void note(void *ctx, const struct pagus_event *event)
-{
-	(void)ctx;
-	(void)event;
-}
-
 static void opening_is_refused(void **state)
 {
 	struct owners *o = boot_with(*state, PAGES);
 	pagus_pfn_t pfns[64];
+	uint32_t told = 0;
 
 	assert_int_equal(pagus_cache_open(&o->lab.p, 1), PAGUS_BAD_VALUE);
 	caches[0].refuses = true;
@@ -366,7 +378,7 @@ static void opening_is_refused(void **state)
 	o->pcps_taken = true;
 	assert_int_equal(open_on(o, 0), PAGUS_BUSY);
 	o->pcps_taken = false;
-	pagus_listen(&o->lab.p, note, NULL, 1u << PAGUS_EVENT_ALLOC);
+	pagus_listen(&o->lab.p, note, &told, 1u << PAGUS_EVENT_FREE);
 	assert_int_equal(open_on(o, 0), PAGUS_BUSY);
 	pagus_listen(&o->lab.p, NULL, NULL, 0);
 	/* In a zone that is short of pages a CPU keeps few; and the tick takes what there is. */

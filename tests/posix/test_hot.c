@@ -363,6 +363,8 @@ static void bad_frees_of_blocks_are_refused(void **state)
 		for (uint32_t other = 0; other <= 9; other++)
 			if (other != order && (uintptr_t)block % (4096u << other) == 0)
 				assert_int_equal(pagus_posix_put(x, block, other), PAGUS_WRONG_ORDER);
+		/* In 32 bits it would be the stack's. */
+		assert_int_equal(pagus_posix_put(x, block, order + (1u << 30)), PAGUS_BAD_ORDER);
 		assert_int_equal(pagus_posix_put(x, block + 4096, 0), PAGUS_NOT_ALLOCATED);
 		for (uint32_t n = 0; n < 2; n++) {
 			stay_on(n);
