@@ -5,10 +5,11 @@
 #include "alloc/alloc.h"
 #include "alloc/free.h"
 #include "alloc/request.h"
+#include "base/bits.h"
 #include "pcp/cache.h"
 #include "pcp/maps.h"
 
-#define BATCH 64
+#define BATCH PG_MAPS_MANY
 
 enum pagus_status pagus_cache_open(struct pagus *p, uint32_t zone)
 {
@@ -33,12 +34,24 @@ static struct pg_zone *rich_zone(const struct pg_call *c, const struct pg_plan *
 			       plan->fast_flags) ? z : NULL;
 }
 
+static void list_pfns(const struct pagus_state *st, const struct pg_words *words,
+		      pagus_pfn_t *pfns)
+{
+	for (uint32_t n = 0; n < words->nr; n++) {
+		pagus_pfn_t first = pg_pfn(st, words->word[n].start);
+
+		for (uint64_t rest = words->word[n].heads; rest; rest &= rest - 1)
+			*pfns++ = first + (uint32_t)__builtin_ctzll(rest);
+	}
+}
+
 static uint32_t fill(struct pg_call *c, const struct pagus_request *req, uint32_t nr,
 		     pagus_pfn_t *pfns)
 {
 	struct pg_asker asker = pg_who_asks(c, req->task);
-	uint32_t blocks[BATCH], got;
+	struct pg_words words;
 	struct pg_take take;
+	uint32_t got;
 	struct pg_plan plan;
 	struct pg_pcp *pcp;
 	struct pg_zone *z;
@@ -55,10 +68,9 @@ static uint32_t fill(struct pg_call *c, const struct pagus_request *req, uint32_
 	pg_pcp_lock(c, pcp, PAGUS_REASON_PCP_ALLOC);
 	pg_maps_gather(c, pcp);
 	take = (struct pg_take){ .order = req->order, .type = plan.type, .flags = plan.fast_flags };
-	got = pg_maps_take_many(c, z, pcp, &take, nr, blocks);
+	got = pg_maps_take_many(c, z, pcp, &take, nr, &words);
 	pg_pcp_unlock(c, pcp);
-	for (uint32_t n = 0; n < got; n++)
-		pfns[n] = pg_pfn(c->st, blocks[n]);
+	list_pfns(c->st, &words, pfns);
 	pg_count_granted(c, &plan, z, got);
 	return got;
 }
@@ -75,23 +87,74 @@ uint32_t pagus_cache_fill(struct pagus *p, const struct pagus_request *req, uint
 
 /* ---- spill ----------------------------------------------------------------------------------- */
 
-static void spill(struct pg_call *c, const pagus_pfn_t *pfns, uint32_t nr, uint32_t order)
+/* Are blocks of the order freed word by word? Not where something is done with each of them. */
+static bool in_words(const struct pg_call *c, uint32_t order)
 {
-	uint32_t blocks[BATCH], kept = pg_free_prepare_many(c, pfns, nr, order, blocks), freed = 0;
+	return pg_mapped(c->st) && order < PG_WORD_ORDER && order < c->st->pageblock_order &&
+	       !pg_read(c->st->content) && !c->p->port->check &&
+	       !pg_event_wanted(c, PAGUS_EVENT_FREE);
+}
 
-	if (pg_mapped(c->st) && order <= c->st->pageblock_order)
-		freed = pg_maps_free_many(c, blocks, kept, order);
-	else
-		for (; freed < kept; freed++)
-			pg_free_prepared(c, blocks[freed], order);
-	pg_count(c, PAGUS_COUNTER_free_bad, kept - freed);
+/* Only those that are blocks are left of the word; the others are refused: how many. */
+static uint32_t sift(struct pg_call *c, struct pg_word *word, pagus_pfn_t first, uint32_t order)
+{
+	uint32_t refused = 0;
+
+	for (uint64_t rest = word->heads; rest; rest &= rest - 1) {
+		uint32_t bit = (uint32_t)__builtin_ctzll(rest), i;
+		enum pagus_status status = pg_free_check(c->st, first + bit, order, &i);
+
+		if (status == PAGUS_OK)
+			continue;
+		pg_free_refuse(c, status, first + bit, i, order);
+		word->heads &= ~(UINT64_C(1) << bit);
+		refused++;
+	}
+	return refused;
+}
+
+static bool all_blocks(const struct pagus_state *st, const struct pg_word *word, uint32_t order)
+{
+	uint32_t i = word->start;
+
+	return i != PG_NONE &&
+	       !(word->heads & ~pg_map_blocks(pg_map(st, i), pg_map_bit(st, i) / 64, order));
+}
+
+static void spill_words(struct pg_call *c, const pagus_pfn_t *pfns, uint32_t nr, uint32_t order)
+{
+	const uint32_t room = 1u << pg_min(PG_WORD_ORDER, c->st->pageblock_order);
+	uint32_t refused = 0, freed = 0, n = 0;
+	struct pg_words words;
+
+	words.nr = 0;
+	while (n < nr) {
+		pagus_pfn_t first = pfns[n] & ~(pagus_pfn_t)(room - 1);
+		struct pg_word word = { .start = pg_index(c->st, first) };
+
+		for (; n < nr && pfns[n] - first < room; n++)
+			word.heads |= UINT64_C(1) << (pfns[n] - first);
+		if (pg_unlikely(!all_blocks(c->st, &word, order)))
+			refused += sift(c, &word, first, order);
+		words.word[words.nr] = word;
+		words.nr += word.heads != 0;
+	}
+	if (words.nr)
+		freed = pg_maps_free_words(c, &words, order);
+	pg_count(c, PAGUS_COUNTER_free_ok, freed);
+	pg_count(c, PAGUS_COUNTER_pgfree, (uint64_t)freed << order);
+	/* What came twice at once. */
+	pg_count(c, PAGUS_COUNTER_free_bad, nr - refused - freed);
 }
 
 void pagus_cache_spill(struct pagus *p, const pagus_pfn_t *pfns, uint32_t nr, uint32_t order)
 {
 	struct pg_call c = pg_call_begin(p);
+	bool words = in_words(&c, order);
 
-	for (uint32_t n = 0; n < nr; n += BATCH)
-		spill(&c, pfns + n, nr - n < BATCH ? nr - n : BATCH, order);
+	for (uint32_t n = 0; n < nr && words; n += BATCH)
+		spill_words(&c, pfns + n, nr - n < BATCH ? nr - n : BATCH, order);
+	for (uint32_t n = 0; n < nr && !words; n++)
+		pg_free(&c, pfns[n], order);
 	pg_call_end(&c);
 }

@@ -32,13 +32,6 @@ bool pg_free_prepare(struct pg_call *c, uint32_t i, uint32_t order);
 bool pg_free_prepare_nolock(struct pg_call *c, uint32_t i, uint32_t order);
 
 /*
- * Check and begin to free many of one order: those that are to be freed now are noted in `blocks`, and
- * how many there are is returned.
- */
-uint32_t pg_free_prepare_many(struct pg_call *c, const pagus_pfn_t *pfns, uint32_t nr, uint32_t order,
-			      uint32_t *blocks);
-
-/*
  * Its end in the zone's lists, with all that was deferred there, or on the pcp list of a pageblock
  * of `type`, whose lock is held.
  */

@@ -37,13 +37,25 @@ static inline uint32_t pg_order_in(uint64_t at, uint64_t end, uint32_t most)
 	return order;
 }
 
-/* Number of set bits. By hand: compilers without the instruction call a function of their library. */
-static inline uint32_t pg_popcount(uint64_t x)
+/* Number of set bits in each byte. */
+static inline uint64_t pg_byte_counts(uint64_t x)
 {
 	x -= x >> 1 & 0x5555555555555555u;
 	x = (x & 0x3333333333333333u) + (x >> 2 & 0x3333333333333333u);
-	x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fu;
-	return (uint32_t)(x * 0x0101010101010101u >> 56);
+	return (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+}
+
+/* Sum of all bytes. */
+static inline uint32_t pg_sum_bytes(uint64_t x)
+{
+	x = (x & 0x00ff00ff00ff00ffu) + (x >> 8 & 0x00ff00ff00ff00ffu);
+	return (uint32_t)(x * 0x0001000100010001u >> 48);
+}
+
+/* Number of set bits. By hand: compilers without the instruction call a function of their library. */
+static inline uint32_t pg_popcount(uint64_t x)
+{
+	return (uint32_t)(pg_byte_counts(x) * 0x0101010101010101u >> 56);
 }
 
 /* Number of the highest set bit, counted from 1; 0 for 0. */

@@ -4,10 +4,8 @@
 #include "base/bits.h"
 #include "mem/page.h"
 
-#define WORD_ORDER 6u /* pages a word */
-
 /* The first bits of aligned groups of 2^order. */
-static const uint64_t aligned[WORD_ORDER + 1] = {
+static const uint64_t aligned[PG_WORD_ORDER + 1] = {
 	UINT64_MAX, 0x5555555555555555u, 0x1111111111111111u, 0x0101010101010101u,
 	0x0001000100010001u, 0x0000000100000001u, 1u,
 };
@@ -32,20 +30,20 @@ bool pg_map_run(const struct pg_map *m, uint32_t bit, uint32_t order)
 {
 	uint64_t mask;
 
-	if (order > WORD_ORDER)
-		return words_full(m, bit / 64, 1u << (order - WORD_ORDER));
+	if (order > PG_WORD_ORDER)
+		return words_full(m, bit / 64, 1u << (order - PG_WORD_ORDER));
 	mask = pg_map_mask(bit, order);
 	return (pg_map_free(m, bit / 64) & mask) == mask;
 }
 
 uint32_t pg_map_find(const struct pagus_state *st, const struct pg_map *m, uint32_t order)
 {
-	uint32_t nr = pg_map_words(st), step = order > WORD_ORDER ? 1u << (order - WORD_ORDER) : 1;
+	uint32_t nr = pg_map_words(st), step = order > PG_WORD_ORDER ? 1u << (order - PG_WORD_ORDER) : 1;
 
 	for (uint32_t w = 0; w < nr; w += step) {
 		uint64_t found;
 
-		if (order > WORD_ORDER) {
+		if (order > PG_WORD_ORDER) {
 			if (words_full(m, w, step))
 				return w * 64;
 			continue;
@@ -75,7 +73,7 @@ uint32_t pg_map_find_exact(const struct pagus_state *st, const struct pg_map *m,
 	while (bit < end) {
 		uint32_t up = bit & ~(2 * pages - 1);
 
-		if (order < WORD_ORDER) {
+		if (order < PG_WORD_ORDER) {
 			uint64_t found = runs(pg_map_free(m, bit / 64), order) &
 					 (UINT64_MAX << (bit & 63));
 
@@ -105,39 +103,55 @@ uint64_t pg_map_heads(const struct pg_map *m, uint32_t word, uint32_t order)
 	return level;
 }
 
-/*
- * Level k has a bit for each aligned run of 2^k. A run is a block by itself unless it is a half of
- * one of the next level.
- */
-static uint64_t count_levels(uint64_t level, uint32_t orders, uint16_t *nr)
+/* Set bits of all words. */
+static uint32_t count_bits(const uint64_t *words)
 {
-	uint32_t runs = pg_popcount(level);
+	uint64_t bytes = 0;
 
-	for (uint32_t k = 0; k < orders && runs > 0; k++) {
-		uint64_t next = level & level >> (1u << k) & aligned[k + 1];
-		uint32_t larger = pg_popcount(next);
-
-		nr[k] = (uint16_t)(nr[k] + runs - 2 * larger);
-		runs = larger;
-		level = next;
-	}
-	return level;
+	for (uint32_t w = 0; w < PG_MAP_WORDS; w++)
+		bytes += pg_byte_counts(words[w]);
+	return pg_sum_bytes(bytes);
 }
 
+/*
+ * Level k has a bit for each aligned run of 2^k. A run is a block by itself unless it is a half of
+ * one of the next level. The words become level `orders`.
+ */
+static void count_levels(uint64_t *level, uint32_t orders, uint16_t *nr)
+{
+	uint32_t runs = count_bits(level);
+
+	for (uint32_t k = 0; k < orders && runs > 0; k++) {
+		uint32_t larger;
+
+		for (uint32_t w = 0; w < PG_MAP_WORDS; w++)
+			level[w] &= level[w] >> (1u << k) & aligned[k + 1];
+		larger = count_bits(level);
+		nr[k] = (uint16_t)(runs - 2 * larger);
+		runs = larger;
+	}
+}
+
+/* Words that the pageblock does not use have no free pages. */
 void pg_map_count(const struct pagus_state *st, const struct pg_map *m,
 		  uint16_t nr[PG_MAP_MAX_ORDER + 1])
 {
-	uint32_t in_word = st->pageblock_order < WORD_ORDER ? st->pageblock_order : WORD_ORDER;
-	uint64_t full = 0;
+	uint32_t in_word = (uint32_t)pg_min(st->pageblock_order, PG_WORD_ORDER);
+	uint64_t level[PG_MAP_WORDS], full = 0;
 
 	for (uint32_t k = 0; k <= PG_MAP_MAX_ORDER; k++)
 		nr[k] = 0;
-	for (uint32_t w = 0; w < pg_map_words(st); w++) {
-		uint64_t pages = pg_map_free(m, w);
+	for (uint32_t w = 0; w < PG_MAP_WORDS; w++)
+		level[w] = pg_map_free(m, w);
+	count_levels(level, in_word, nr);
+	for (uint32_t w = 0; w < PG_MAP_WORDS; w++)
+		full |= level[w] << w;
+	for (uint32_t k = in_word; k < st->pageblock_order; k++) {
+		uint64_t next = full & full >> (1u << (k - in_word)) & aligned[k - in_word + 1];
 
-		full |= (~pages ? count_levels(pages, in_word, nr) : 1) << w;
+		nr[k] = (uint16_t)(pg_popcount(full) - 2 * pg_popcount(next));
+		full = next;
 	}
-	full = count_levels(full, st->pageblock_order - in_word, nr + in_word);
 	nr[st->pageblock_order] = (uint16_t)full;
 }
 
@@ -198,54 +212,83 @@ static bool is_hole(const struct pagus_state *st, const struct pg_map *m, uint32
 
 /* ---- changes --------------------------------------------------------------------------------- */
 
+/* What each bit of pages is to be: all ones, or zero. */
 struct bits {
-	bool free, tail, low, high;
+	uint64_t free, tail, low, high;
 };
 
-static void set_bits(uint64_t *word, uint64_t mask, bool value)
+#define EACH(condition) ((condition) ? UINT64_MAX : 0)
+
+static pg_inlined void set_bits(uint64_t *word, uint64_t mask, uint64_t to)
 {
-	uint64_t now = *word, then = value ? now | mask : now & ~mask;
+	uint64_t now = *word, then = (now & ~mask) | (to & mask);
 
 	if (then != now)
 		pg_word_store(word, then);
 }
 
-static void set_word(struct pg_map *m, uint32_t word, uint64_t mask, struct bits to)
+/* Most words are all free, or not at all. */
+static pg_inlined uint32_t count_pages(uint64_t word)
 {
-	uint64_t was = m->free[word] & ~m->tail[word] & mask;
+	if (word == 0)
+		return 0;
+	return ~word ? pg_popcount(word) : 64;
+}
 
-	if (to.free && !to.tail)
-		m->nr_free += pg_popcount(mask & ~was);
-	else if (was)
-		m->nr_free -= pg_popcount(was);
+static pg_inlined void set_word(struct pg_map *m, uint32_t word, uint64_t mask, struct bits to)
+{
+	uint64_t was = m->free[word] & ~m->tail[word] & mask, is = to.free & ~to.tail & mask;
+
+	if (was != is)
+		m->nr_free += count_pages(is) - count_pages(was);
 	set_bits(&m->free[word], mask, to.free);
 	set_bits(&m->tail[word], mask, to.tail);
 	set_bits(&m->low[word], mask, to.low);
 	set_bits(&m->high[word], mask, to.high);
 }
 
-static void set_pages(struct pagus_state *st, uint32_t i, uint32_t order, struct bits to)
+/* All pages of words, which are all the caller's to change. */
+static pg_inlined void set_words(struct pg_map *m, uint32_t word, uint32_t end, struct bits to)
+{
+	for (; word < end; word++) {
+		m->nr_free += count_pages(to.free & ~to.tail) -
+			      count_pages(m->free[word] & ~m->tail[word]);
+		pg_word_store(&m->free[word], to.free);
+		pg_word_store(&m->tail[word], to.tail);
+		pg_word_store(&m->low[word], to.low);
+		pg_word_store(&m->high[word], to.high);
+	}
+}
+
+/* Pages of `skip` stay as they are: of the block's first word. */
+static pg_inlined void set_block(struct pagus_state *st, uint32_t i, uint32_t order, uint64_t skip,
+				 struct bits to)
 {
 	uint32_t in_block = order < st->pageblock_order ? order : st->pageblock_order;
-	uint32_t nr_words = in_block > WORD_ORDER ? 1u << (in_block - WORD_ORDER) : 1;
+	uint32_t nr_words = in_block > PG_WORD_ORDER ? 1u << (in_block - PG_WORD_ORDER) : 1;
 
-	for (uint32_t b = 0; b < 1u << (order - in_block); b++) {
+	for (uint32_t b = 0; b < 1u << (order - in_block); b++, skip = 0) {
 		struct pg_map *m = pg_map(st, i + (b << in_block));
-		uint32_t bit = pg_map_bit(st, i + (b << in_block));
+		uint32_t bit = pg_map_bit(st, i + (b << in_block)), word = bit / 64;
 
-		for (uint32_t w = 0; w < nr_words; w++)
-			set_word(m, bit / 64 + w, pg_map_mask(bit, in_block), to);
+		set_word(m, word, pg_map_mask(bit, in_block) & ~skip, to);
+		set_words(m, word + 1, word + nr_words, to);
 	}
+}
+
+static void set_page(struct pagus_state *st, uint32_t i, struct bits to)
+{
+	set_block(st, i, 0, 0, to);
 }
 
 void pg_map_set_free(struct pagus_state *st, uint32_t i, uint32_t order)
 {
-	set_pages(st, i, order, (struct bits){ .free = true });
+	set_block(st, i, order, 0, (struct bits){ .free = UINT64_MAX });
 }
 
 void pg_map_take(struct pagus_state *st, uint32_t i, uint32_t order)
 {
-	set_pages(st, i, order, (struct bits){ 0 });
+	set_block(st, i, order, 0, (struct bits){ 0 });
 }
 
 /* What lies in one word: the bits of a free page are zero but for `free`. */
@@ -255,7 +298,7 @@ void pg_map_hand_out(struct pagus_state *st, uint32_t i, uint32_t order, uint32_
 	uint32_t bit = pg_map_bit(st, i), word = bit / 64;
 	uint64_t mask = pg_map_mask(bit, order), first = UINT64_C(1) << (bit & 63);
 
-	if (order > WORD_ORDER) {
+	if (order > PG_WORD_ORDER) {
 		pg_map_grant(st, i, order, type);
 		return;
 	}
@@ -273,10 +316,8 @@ void pg_map_hand_out(struct pagus_state *st, uint32_t i, uint32_t order, uint32_
 void pg_map_hand_out_many(struct pg_map *m, uint32_t word, uint64_t heads, uint32_t order,
 			  uint32_t type)
 {
-	uint64_t pages = heads;
+	uint64_t pages = pg_map_pages(heads, order);
 
-	for (uint32_t k = 0; k < order; k++)
-		pages |= pages << (1u << k);
 	PG_ASSERT_SLOW((pg_map_free(m, word) & pages) == pages);
 	m->nr_free -= pg_popcount(pages);
 	if (order > 0)
@@ -291,7 +332,7 @@ void pg_map_hand_out_many(struct pg_map *m, uint32_t word, uint64_t heads, uint3
 uint32_t pg_map_free_pages(struct pg_map *m, uint32_t word, uint64_t pages)
 {
 	pages &= ~m->free[word];
-	set_word(m, word, pages, (struct bits){ .free = true });
+	set_word(m, word, pages, (struct bits){ .free = UINT64_MAX });
 	return pg_popcount(pages);
 }
 
@@ -314,15 +355,26 @@ uint64_t pg_map_blocks(const struct pg_map *m, uint32_t word, uint32_t order)
 	return heads & ~(tails >> (1u << order));
 }
 
+static bool goes_on(const struct pagus_state *st, uint32_t i)
+{
+	uint32_t bit = pg_map_bit(st, i);
+
+	return i < st->first_page + st->nr_pages &&
+	       (pg_map_tails(pg_map(st, i), bit / 64) >> (bit & 63) & 1);
+}
+
 /* A block that goes on behind its 2^order pages is aligned to more than these. */
 bool pg_map_is_block(const struct pagus_state *st, uint32_t i, uint32_t order)
 {
 	const struct pg_map *m = pg_map(st, i);
-	uint32_t bit = pg_map_bit(st, i), word = bit / 64, next = bit + (1u << order);
+	uint32_t bit = pg_map_bit(st, i), word = bit / 64;
 	uint64_t mask, first = UINT64_C(1) << (bit & 63), tails;
 
-	if (order > WORD_ORDER || order >= st->pageblock_order)
+	if (order > st->pageblock_order)
 		return false;
+	for (uint32_t w = 1; w < 1u << order >> PG_WORD_ORDER; w++)
+		if (~pg_map_tails(m, word + w))
+			return false;
 	mask = pg_map_mask(bit, order);
 	tails = pg_map_tails(m, word);
 	if ((tails & mask) != (mask & ~first) ||
@@ -330,30 +382,29 @@ bool pg_map_is_block(const struct pagus_state *st, uint32_t i, uint32_t order)
 	      pg_word_load(&m->remote[word])) & first) ||
 	    (pg_word_load(&m->low[word]) & pg_word_load(&m->high[word]) & first))
 		return false;
-	if (bit >> order & 1)
-		return true;
-	if (next / 64 != word)
-		tails = pg_map_tails(m, next / 64);
-	return !(tails >> (next & 63) & 1);
+	return (i >> order & 1) || !goes_on(st, i + (1u << order));
 }
 
 /* Its first page is no tail at any time: who holds the block before may look how far that goes. */
 void pg_map_grant(struct pagus_state *st, uint32_t i, uint32_t order, uint32_t type)
 {
-	for (uint32_t k = 0; k < order; k++)
-		set_pages(st, i + (1u << k), k, (struct bits){ .tail = true });
-	set_pages(st, i, 0, (struct bits){ .low = type & 1, .high = type >> 1 & 1 });
+	uint64_t first = UINT64_C(1) << (pg_map_bit(st, i) & 63);
+
+	if (order > 0)
+		set_block(st, i, order, first, (struct bits){ .tail = UINT64_MAX });
+	set_page(st, i, (struct bits){ .low = EACH(type & 1), .high = EACH(type & 2) });
 }
 
 void pg_map_inherit(struct pagus_state *st, uint32_t i, uint32_t type)
 {
-	set_pages(st, i, 0, (struct bits){ .tail = true, .low = (type + 1) & 1,
-					   .high = (type + 1) >> 1 & 1 });
+	set_page(st, i, (struct bits){ .tail = UINT64_MAX, .low = EACH((type + 1) & 1),
+				       .high = EACH((type + 1) & 2) });
 }
 
 void pg_map_leak(struct pagus_state *st, uint32_t i)
 {
-	set_pages(st, i, 0, (struct bits){ .free = true, .tail = true, .low = true });
+	set_page(st, i, (struct bits){ .free = UINT64_MAX, .tail = UINT64_MAX,
+				       .low = UINT64_MAX });
 }
 
 void pg_map_build(struct pagus_state *st)
@@ -374,7 +425,7 @@ void pg_map_present(struct pagus_state *st, uint32_t i, uint32_t zone)
 	struct pg_map *m = pg_map(st, i);
 
 	pg_write(m->nr_present, m->nr_present + is_hole(st, m, pg_map_bit(st, i)));
-	set_pages(st, i, 0, (struct bits){ .low = true, .high = true });
+	set_page(st, i, (struct bits){ .low = UINT64_MAX, .high = UINT64_MAX });
 	m->zone = (uint8_t)zone;
 }
 
@@ -400,22 +451,22 @@ void pg_map_absent(struct pagus_state *st, uint32_t i)
 
 static struct pg_view view_free(const struct pagus_state *st, const struct pg_map *m, uint32_t i)
 {
-	uint32_t bit = pg_map_bit(st, i), order = pg_map_order(st, m, bit);
-	struct pg_view look = { .zone = m->zone, .kind = PAGUS_PAGE_TAIL };
-	uint32_t owner = pg_map_owner(m), whole;
+	const struct pg_view tail = { .zone = m->zone, .kind = PAGUS_PAGE_TAIL };
+	struct pg_view look = { .zone = m->zone, .kind = PAGUS_PAGE_FREE };
+	uint32_t owner = pg_map_owner(m), whole = pg_read(m->whole);
+	uint32_t bit = pg_map_bit(st, i), order;
 
-	if (bit & ((1u << order) - 1))
-		return look;
-	look.order = (uint8_t)order;
-	look.kind = owner ? PAGUS_PAGE_PCP_OWNED : PAGUS_PAGE_FREE;
-	if (owner || order < st->pageblock_order)
-		return look;
-	whole = pg_read(m->whole);
-	if (whole)
+	if (whole && !owner) {
 		look.order = (uint8_t)(whole - 1);
-	else
-		look = (struct pg_view){ .zone = m->zone, .kind = PAGUS_PAGE_TAIL };
-	return look;
+		return bit ? tail : look;
+	}
+	order = pg_map_order(st, m, bit);
+	if (bit & ((1u << order) - 1))
+		return tail;
+	look.order = (uint8_t)order;
+	if (owner)
+		look.kind = PAGUS_PAGE_PCP_OWNED;
+	return owner || order < st->pageblock_order ? look : tail;
 }
 
 struct pg_view pg_map_view(const struct pagus_state *st, uint32_t i)
@@ -454,7 +505,7 @@ struct pg_view pg_map_view(const struct pagus_state *st, uint32_t i)
 bool pg_map_free_remote(struct pagus_state *st, uint32_t i, uint32_t order, bool *first)
 {
 	struct pg_map *m = pg_map(st, i);
-	uint32_t bit = pg_map_bit(st, i), nr = order > WORD_ORDER ? 1u << (order - WORD_ORDER) : 1;
+	uint32_t bit = pg_map_bit(st, i), nr = order > PG_WORD_ORDER ? 1u << (order - PG_WORD_ORDER) : 1;
 	uint64_t mask = pg_map_mask(bit, order);
 
 	*first = false;
@@ -475,7 +526,7 @@ uint64_t pg_map_absorb(struct pg_map *m, uint32_t word)
 	if (pages == 0)
 		return 0;
 	pages = pg_word_exchange(&m->remote[word], 0);
-	set_word(m, word, pages, (struct bits){ .free = true });
+	set_word(m, word, pages, (struct bits){ .free = UINT64_MAX });
 	return pages;
 }
 

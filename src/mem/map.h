@@ -26,6 +26,7 @@
 #include "mem/state.h"
 
 #define PG_MAP_WORDS 8u
+#define PG_WORD_ORDER 6u /* pages of a word */
 #define PG_MAP_MAX_ORDER 9u   /* of a pageblock */
 #define PG_MAP_ALONE UINT32_MAX /* in `waiting`: on no stack */
 #define PG_MAP_NO_ZONE UINT8_MAX
@@ -156,6 +157,23 @@ static inline uint32_t pg_map_owner(const struct pg_map *m)
 static inline uint64_t pg_map_mask(uint32_t bit, uint32_t order)
 {
 	return (order >= 6 ? UINT64_MAX : (UINT64_C(1) << (1u << order)) - 1) << (bit & 63);
+}
+
+/*
+ * Blocks of one order, at most PG_WORD_ORDER, that lie in one word: page `start` is the word's first,
+ * or its pageblock's where those are smaller, and bits of `heads` are their first pages from there.
+ */
+struct pg_word {
+	uint32_t start;
+	uint64_t heads;
+};
+
+/* Their pages. */
+static inline uint64_t pg_map_pages(uint64_t heads, uint32_t order)
+{
+	for (uint32_t k = 0; k < order; k++)
+		heads |= heads << (1u << k);
+	return heads;
 }
 
 /* The free pages of a word. */

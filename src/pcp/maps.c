@@ -21,7 +21,6 @@
 #include "zone/superpageblock.h"
 
 #define MAX_LOOKS   16 /* at pageblocks of a queue, for one request */
-#define WAIT_SHARE  2  /* of the pages that a CPU may keep, one in so many may wait for the zone */
 #define MAX_WAITING 4  /* pageblocks on a pcp's stack before others look after it */
 
 /* ---- allocation ------------------------------------------------------------------------------ */
@@ -132,7 +131,7 @@ static bool waits_too_much(struct pg_call *c, const struct pg_zone *z, uint32_t 
 
 	/* All at once they cost less, and what waits is not missed where there is enough. */
 	if (!pg_maps_short(z))
-		most = (uint32_t)pg_max(most, pg_read(pcp->high_max) / WAIT_SHARE);
+		most = (uint32_t)pg_max(most, pg_read(pcp->high_max));
 	if (pg_atomic_add(deferred, pages) + pages < most)
 		return false;
 	pg_atomic_store(deferred, 0);

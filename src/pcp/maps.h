@@ -65,15 +65,23 @@ void pg_maps_set_type(struct pg_call *c, uint32_t i, uint32_t type);
 
 /* ---- maps_many.c ----------------------------------------------------------------------------- */
 
-/* Up to `nr` blocks for `t`, noted in `blocks`: how many. Needs the pcp's lock; may refill it. */
-uint32_t pg_maps_take_many(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp,
-			   struct pg_take *t, uint32_t nr, uint32_t *blocks);
+/* Blocks of one order by words; those larger than a word are each in the word of their first page. */
+#define PG_MAPS_MANY 64
+struct pg_words {
+	uint32_t nr;
+	struct pg_word word[PG_MAPS_MANY];
+};
 
 /*
- * Free blocks of one zone and of an order up to the pageblock's, which have been checked: how many
- * were not free already. Takes the CPU's pcp's lock if that is free. `blocks` is not what it was
- * afterwards.
+ * Up to `nr` blocks for `t`, at most PG_MAPS_MANY: how many. Needs the pcp's lock; may refill it.
  */
-uint32_t pg_maps_free_many(struct pg_call *c, uint32_t *blocks, uint32_t nr, uint32_t order);
+uint32_t pg_maps_take_many(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp,
+			   struct pg_take *t, uint32_t nr, struct pg_words *to);
+
+/*
+ * Free blocks of one zone and an order up to a word's, which have been checked: how many were not
+ * free already. There are some. Takes the CPU's pcp's lock if that is free.
+ */
+uint32_t pg_maps_free_words(struct pg_call *c, const struct pg_words *words, uint32_t order);
 
 #endif

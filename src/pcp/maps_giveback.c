@@ -137,7 +137,6 @@ uint32_t pg_maps_drain(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp,
 			 type_of(st, m), 0, 0);
 		m = done < pages ? choose(st, pcp, pages - done) : NULL;
 	}
-	pg_remote_absorb_zone(c, z);
 	pg_zone_unlock(c, z);
 	pg_count(c, PAGUS_COUNTER_pcp_drain, 1);
 	pg_count(c, PAGUS_COUNTER_pcp_drain_blocks, nr);

@@ -9,31 +9,39 @@
 #include "pcp/keep.h"
 #include "zone/remote.h"
 
-#define WORD_ORDER 6
-
 /* ---- allocation ------------------------------------------------------------------------------ */
 
-/* Free blocks of the word, its lowest, up to `nr`: how many, noted in `blocks`. */
-static uint32_t take_word(struct pagus_state *st, struct pg_map *m, uint32_t word,
-			  const struct pg_take *t, uint32_t nr, uint32_t *blocks)
+/* Free blocks of the word, its lowest, up to `nr`, are handed out: how many. */
+static uint32_t take_word(struct pagus_state *st, struct pg_map *m, uint32_t w,
+			  const struct pg_take *t, uint32_t nr, struct pg_word *word)
 {
-	uint64_t heads = pg_map_heads(m, word, t->order), rest = heads;
-	uint32_t start = pg_map_start(st, m) + word * 64, got = 0;
+	uint64_t heads = pg_map_heads(m, w, t->order), rest = 0;
+	uint32_t there = pg_popcount(heads);
 
-	for (; rest && got < nr; rest &= rest - 1)
-		blocks[got++] = start + (uint32_t)__builtin_ctzll(rest);
-	if (got)
-		pg_map_hand_out_many(m, word, heads & ~rest, t->order, t->type);
-	return got;
+	if (there > nr) {
+		rest = heads;
+		for (uint32_t n = 0; n < nr; n++)
+			rest &= rest - 1;
+		there = nr;
+	}
+	if (there == 0)
+		return 0;
+	*word = (struct pg_word){ pg_map_start(st, m) + w * 64, heads & ~rest };
+	pg_map_hand_out_many(m, w, word->heads, t->order, t->type);
+	return there;
 }
 
 static uint32_t take_block(struct pagus_state *st, struct pg_pcp *pcp, struct pg_map *m,
-			   const struct pg_take *t, uint32_t nr, uint32_t *blocks)
+			   const struct pg_take *t, uint32_t nr, struct pg_words *to)
 {
 	uint32_t got = 0;
 
-	for (uint32_t w = 0; w < pg_map_words(st) && got < nr; w++)
-		got += take_word(st, m, w, t, nr - got, blocks + got);
+	for (uint32_t w = 0; w < pg_map_words(st) && got < nr; w++) {
+		uint32_t here = take_word(st, m, w, t, nr - got, &to->word[to->nr]);
+
+		to->nr += here > 0;
+		got += here;
+	}
 	pg_write(pcp->count, pcp->count - (got << t->order));
 	pg_keep_update(st, pcp, m);
 	return got;
@@ -41,139 +49,119 @@ static uint32_t take_block(struct pagus_state *st, struct pg_pcp *pcp, struct pg
 
 /* What the first pageblock of the queue has, and the next, and so on: as far as each has some. */
 static uint32_t take_queue(struct pagus_state *st, struct pg_pcp *pcp, uint32_t queue,
-			   const struct pg_take *t, uint32_t nr, uint32_t *blocks)
+			   const struct pg_take *t, uint32_t nr, struct pg_words *to)
 {
 	uint32_t got = 0, more = 1;
 
 	while (got < nr && more > 0) {
 		struct pg_map *m = pg_keep_first(st, pcp, queue);
 
-		more = m ? take_block(st, pcp, m, t, nr - got, blocks + got) : 0;
+		more = m ? take_block(st, pcp, m, t, nr - got, to) : 0;
 		got += more;
 	}
 	return got;
 }
 
-uint32_t pg_maps_take_many(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp,
-			   struct pg_take *t, uint32_t nr, uint32_t *blocks)
+/* One block, from further down the queues, or from the zone. */
+static bool take_one(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp, struct pg_take *t,
+		     struct pg_words *to)
 {
-	uint32_t got = 0;
 	bool hit;
+	uint32_t i = pg_pcp_take(c, z, pcp, t, &hit), bit;
 
-	while (got < nr) {
-		if (t->order <= WORD_ORDER && t->order < c->st->pageblock_order) {
-			got += take_queue(c->st, pcp, t->type, t, nr - got, blocks + got);
-			got += take_queue(c->st, pcp, t->type + PG_KEEP_WHOLE, t, nr - got,
-					  blocks + got);
+	if (i == PG_NONE)
+		return false;
+	bit = pg_map_bit(c->st, i) & 63;
+	to->word[to->nr++] = (struct pg_word){ i - bit, UINT64_C(1) << bit };
+	return true;
+}
+
+uint32_t pg_maps_take_many(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp,
+			   struct pg_take *t, uint32_t nr, struct pg_words *to)
+{
+	bool in_words = t->order <= PG_WORD_ORDER && t->order < c->st->pageblock_order;
+	uint32_t got = 0;
+
+	to->nr = 0;
+	for (;;) {
+		if (in_words) {
+			got += take_queue(c->st, pcp, t->type, t, nr - got, to);
+			got += take_queue(c->st, pcp, t->type + PG_KEEP_WHOLE, t, nr - got, to);
 		}
-		/* Further down the queues, or from the zone. */
-		if (got < nr && (blocks[got] = pg_pcp_take(c, z, pcp, t, &hit)) == PG_NONE)
-			break;
-		got += got < nr;
+		if (got == nr || !take_one(c, z, pcp, t, to))
+			return got;
+		got++;
 	}
-	return got;
 }
 
 /* ---- free ------------------------------------------------------------------------------------ */
 
-/* Pages of one word of one map. */
-struct run {
-	struct pg_map *m;
-	uint32_t word;
-	uint64_t pages;
+/* A word of pages that were freed to another CPU, who is to be looked after. */
+struct left {
+	uint32_t start, pages;
+	bool put;
 };
 
-/* The run that begins with blocks[*n], which then stands behind it. */
-static struct run next_run(const struct pagus_state *st, const uint32_t *blocks, uint32_t nr,
-			   uint32_t order, uint32_t *n)
+/* What frees came to: here, to other CPUs, and to the zone, whose page `zone_start` is. */
+struct tally {
+	uint32_t own, zone, zone_start, nr_left;
+	struct left left[PG_MAPS_MANY];
+};
+
+/* How many pages were not free already. */
+static uint32_t free_word(struct pg_call *c, struct pg_pcp *held, const struct pg_word *word,
+			  uint32_t order, struct tally *t)
 {
-	uint32_t bit = pg_map_bit(st, blocks[*n]), first = blocks[*n] - (bit & 63);
-	uint32_t room = 1u << pg_min(st->pageblock_order, WORD_ORDER);
-	struct run run = { pg_map(st, blocks[*n]), bit / 64, 0 };
+	struct pg_map *m = pg_map(c->st, word->start);
+	uint32_t w = pg_map_bit(c->st, word->start) / 64, owner = pg_map_owner(m), pages;
+	uint64_t bits = pg_map_pages(word->heads, order);
+	bool put;
 
-	for (; *n < nr && blocks[*n] - first < room; *n += 1)
-		run.pages |= pg_map_mask(blocks[*n] - first, order);
-	return run;
-}
-
-/*
- * What the CPU owns, with its pcp's lock held: how many pages. The others are moved to the front of
- * `blocks`, *rest of them.
- */
-static uint32_t free_owned(struct pg_call *c, struct pg_pcp *pcp, uint32_t *blocks, uint32_t nr,
-			   uint32_t order, uint32_t *rest)
-{
-	uint32_t freed = 0, n = 0;
-
-	*rest = 0;
-	while (n < nr) {
-		uint32_t first = n, pages;
-		struct run run = next_run(c->st, blocks, nr, order, &n);
-
-		if (pg_map_owner(run.m) == pcp->cpu + 1 && run.m->zone == pcp->zone) {
-			pages = pg_map_free_pages(run.m, run.word, run.pages);
-			pg_maps_grown(c->st, pcp, run.m, pages);
-			freed += pages;
-			continue;
-		}
-		while (first < n)
-			blocks[(*rest)++] = blocks[first++];
+	if (held && owner == held->cpu + 1 && m->zone == held->zone) {
+		pages = pg_map_free_pages(m, w, bits);
+		pg_maps_grown(c->st, held, m, pages);
+		t->own += pages;
+		return pages;
 	}
-	return freed;
-}
-
-/* Without a lock. Owners are looked after as they are met, the zone once: `i` is a page of it. */
-static uint32_t free_others(struct pg_call *c, const uint32_t *blocks, uint32_t nr, uint32_t order)
-{
-	uint32_t freed = 0, deferred = 0, n = 0, i = PG_NONE;
-
-	while (n < nr) {
-		uint32_t first = blocks[n], pages;
-		struct run run = next_run(c->st, blocks, nr, order, &n);
-		bool put;
-
-		pages = pg_remote_free_pages(c->st, run.m, run.word, run.pages, &put);
-		freed += pages;
-		if (pg_map_owner(run.m)) {
-			pg_maps_look_after(c, first, pages >> order, pages, put);
-		} else {
-			deferred += pages;
-			i = first;
-		}
+	pages = pg_remote_free_pages(c->st, m, w, bits, &put);
+	if (pg_map_owner(m)) {
+		t->left[t->nr_left++] = (struct left){ word->start, pages, put };
+	} else {
+		t->zone += pages;
+		t->zone_start = word->start;
 	}
-	if (deferred)
-		pg_maps_look_after(c, i, deferred >> order, deferred, false);
-	return freed;
+	return pages;
 }
 
-static uint32_t free_in_words(struct pg_call *c, uint32_t *blocks, uint32_t nr, uint32_t order)
+/* Owners are looked after as they are met, the zone once; with no lock held. */
+static void look_after_all(struct pg_call *c, const struct tally *t, uint32_t order)
 {
-	struct pg_zone *z = pg_zone_of(c->st, blocks[0]);
+	for (uint32_t n = 0; n < t->nr_left; n++)
+		pg_maps_look_after(c, t->left[n].start, t->left[n].pages >> order,
+				   t->left[n].pages, t->left[n].put);
+	if (t->zone)
+		pg_maps_look_after(c, t->zone_start, t->zone >> order, t->zone, false);
+}
+
+uint32_t pg_maps_free_words(struct pg_call *c, const struct pg_words *words, uint32_t order)
+{
+	struct pg_zone *z = pg_zone_of(c->st, words->word[0].start);
 	struct pg_pcp *pcp = pg_pcp(c->st, z->id, c->cpu);
-	uint32_t freed = 0, rest = nr;
+	bool held = pg_pcp_trylock(c, pcp, PAGUS_REASON_PCP_FREE);
+	struct tally t;
+	uint32_t freed = 0;
 
-	if (pg_pcp_trylock(c, pcp, PAGUS_REASON_PCP_FREE)) {
-		freed = free_owned(c, pcp, blocks, nr, order, &rest);
-		if (freed) {
-			pg_count(c, PAGUS_COUNTER_pcp_free, nr - rest);
-			pg_pcp_tuned_freed(c->st, pcp, freed - (1u << order));
+	t.own = t.zone = t.nr_left = 0;
+	for (uint32_t n = 0; n < words->nr; n++)
+		freed += free_word(c, held ? pcp : NULL, &words->word[n], order, &t);
+	if (held) {
+		if (t.own) {
+			pg_count(c, PAGUS_COUNTER_pcp_free, t.own >> order);
+			pg_pcp_tuned_freed(c->st, pcp, t.own - (1u << order));
 			pg_maps_drain_over(c, z, pcp, order, true);
 		}
 		pg_pcp_unlock(c, pcp);
 	}
-	return freed + free_others(c, blocks, rest, order);
-}
-
-uint32_t pg_maps_free_many(struct pg_call *c, uint32_t *blocks, uint32_t nr, uint32_t order)
-{
-	const struct pg_pcp_ops *ops = pg_pcps[c->st->pcp_policy];
-
-	if (nr == 0)
-		return 0;
-	if (order <= WORD_ORDER && order <= c->st->pageblock_order)
-		return free_in_words(c, blocks, nr, order) >> order;
-	for (uint32_t n = 0; n < nr; n++)
-		if (!ops->free(c, blocks[n], order, pg_block_type(c->st, blocks[n]), true))
-			return n;
-	return nr;
+	look_after_all(c, &t, order);
+	return freed >> order;
 }

@@ -64,13 +64,16 @@ static void place(const struct pagus_state *st, uint32_t chain)
 /* The pageblock has pages that wait: onto a stack with it, unless it is on one. True: it was not. */
 static bool put_on_stack(const struct pagus_state *st, struct pg_map *m)
 {
-	uint32_t alone = PG_MAP_ALONE;
+	uint32_t alone = pg_atomic_load_ordered(&m->waiting);
 
-	while (!pg_atomic_replace(&m->waiting, &alone, PG_NONE))
-		if (alone != PG_MAP_ALONE)
-			return false;
-	place(st, pg_map_block(st, m) + 1);
-	return true;
+	/* Whoever takes it off a stack makes it ALONE first, and looks at its bits then. */
+	while (alone == PG_MAP_ALONE) {
+		if (pg_atomic_replace(&m->waiting, &alone, PG_NONE)) {
+			place(st, pg_map_block(st, m) + 1);
+			return true;
+		}
+	}
+	return false;
 }
 
 bool pg_remote_free(struct pagus_state *st, uint32_t i, uint32_t order, bool *put)

@@ -77,7 +77,7 @@ MAPS = (
      "zone/remote.c", "uint64_t before = pg_word_or(&m->remote[word], pages);",
      "uint64_t before = pg_word_load(&m->remote[word]);\n\n\tpg_word_store(&m->remote[word], before | pages);", ()),
     ("many are freed to a CPU that has just lost their pageblock",
-     "pcp/maps_many.c", "if (pg_map_owner(run.m) == pcp->cpu + 1 && run.m->zone == pcp->zone) {", "if (1) {", ()),
+     "pcp/maps_many.c", "if (held && owner == held->cpu + 1 && m->zone == held->zone) {", "if (held) {", ()),
     ("a cache opens where pcps are off",
      "pcp/cache.c", "return pcp->high_max > 0 &&", "return", ()),
     ("an isolated pageblock stays owned",
