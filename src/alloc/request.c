@@ -73,10 +73,15 @@ static uint32_t keeps(const struct pagus_state *st, const struct pg_plan *plan)
 	return plan->type == PAGUS_MOVABLE ? PG_ALLOC_KEEP_RESERVE : PG_ALLOC_KEEP_CLEAN;
 }
 
-/* What the request brings by itself to the slow path. (gfp_to_alloc_flags) */
-static uint32_t slow_flags(const struct pagus_state *st, const struct pg_plan *plan, uint32_t cma)
+/* CMA's pages are for what can be moved out of them. */
+static uint32_t cma(const struct pg_plan *plan)
 {
-	uint32_t gfp = plan->gfp, flags = PAGUS_WMARK_MIN | PG_ALLOC_CPUSET | cma;
+	return plan->type == PAGUS_MOVABLE ? PG_ALLOC_CMA : 0;
+}
+
+uint32_t pg_plan_slow_flags(const struct pagus_state *st, const struct pg_plan *plan)
+{
+	uint32_t gfp = plan->slow_gfp, flags = PAGUS_WMARK_MIN | PG_ALLOC_CPUSET | cma(plan);
 
 	flags |= gfp & (__GFP_HIGH | __GFP_KSWAPD_RECLAIM);
 	if (gfp & __GFP_DIRECT_RECLAIM) {
@@ -94,7 +99,7 @@ static uint32_t slow_flags(const struct pagus_state *st, const struct pg_plan *p
 	}
 	if (st->tunable[PAGUS_TUNABLE_defrag_mode])
 		flags |= PG_ALLOC_NOFRAGMENT;
-	return flags;
+	return flags | keeps(st, plan);
 }
 
 uint32_t pg_plan_rights(const struct pg_plan *plan)
@@ -157,7 +162,7 @@ bool pg_plan_optional(const struct pg_plan *plan)
 enum pagus_status pg_plan_make(const struct pagus_state *st, const struct pg_asker *asker,
 			       const struct pagus_request *req, struct pg_plan *plan)
 {
-	uint32_t gfp = scoped_gfp(req->gfp, asker->task), type = pg_gfp_type(gfp), cma, keep;
+	uint32_t gfp = scoped_gfp(req->gfp, asker->task), type = pg_gfp_type(gfp);
 
 	if (req->order > st->max_order)
 		return PAGUS_BAD_ORDER;
@@ -173,16 +178,13 @@ enum pagus_status pg_plan_make(const struct pagus_state *st, const struct pg_ask
 	plan->order = req->order;
 	plan->task = asker->task;
 	plan->type = pg_effective_type(st, type);
-	cma = plan->type == PAGUS_MOVABLE ? PG_ALLOC_CMA : 0;
 	plan->nodemask = plan->asked_nodemask = req->nodemask;
 	plan->zonelist = pg_zonelist(st, plan->node, gfp & __GFP_THISNODE);
 	plan->spread_dirty = gfp & __GFP_WRITE;
 	plan->intent = req->intent;
-	plan->fast_flags = PAGUS_WMARK_LOW | cma | (gfp & __GFP_KSWAPD_RECLAIM);
+	plan->fast_flags = PAGUS_WMARK_LOW | cma(plan) | (gfp & __GFP_KSWAPD_RECLAIM);
 	bind_to_cpuset(asker, plan);
 	pg_plan_prefer(st, plan);
-	keep = keeps(st, plan);
-	plan->fast_flags |= nofragment(st, plan) | keep;
-	plan->slow_flags = slow_flags(st, plan, cma) | keep;
+	plan->fast_flags |= nofragment(st, plan) | keeps(st, plan);
 	return PAGUS_OK;
 }

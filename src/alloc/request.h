@@ -28,7 +28,6 @@ struct pg_plan {
 	const uint8_t *zonelist; /* count, then zone ids */
 	uint32_t preferred;      /* position of the first zone that may serve; 0: none may */
 	uint32_t fast_flags;     /* of the first walk, at the low mark */
-	uint32_t slow_flags;     /* of the slow path, at the min mark, with the request's own rights */
 	bool spread_dirty;       /* keep to nodes below their dirty limit */
 	uint32_t intent;         /* as the caller gave it */
 };
@@ -68,6 +67,12 @@ void pg_alloc_tell(struct pg_call *c, const struct pagus_request *req, const str
 
 enum pagus_status pg_plan_make(const struct pagus_state *st, const struct pg_asker *asker,
 			       const struct pagus_request *req, struct pg_plan *plan);
+
+/*
+ * Flags of the slow path, at the min mark, with the rights that the request brings by itself.
+ * (gfp_to_alloc_flags)
+ */
+uint32_t pg_plan_slow_flags(const struct pagus_state *st, const struct pg_plan *plan);
 
 /* Find the first zone that may serve again, after the nodemask has changed. */
 void pg_plan_prefer(const struct pagus_state *st, struct pg_plan *plan);

@@ -77,7 +77,7 @@ static bool restart(struct pg_call *c, struct pg_slow *s)
 	s->zonelists = pg_atomic_load(pg_zonelist_turn(c->st));
 	s->plan.zonelist = pg_zonelist_of(c->st, s->zonelists, s->plan.node,
 					  s->plan.gfp & __GFP_THISNODE);
-	s->flags = s->plan.slow_flags;
+	s->flags = pg_plan_slow_flags(c->st, &s->plan);
 	s->plan.nodemask = s->plan.asked_nodemask;
 	pg_plan_prefer(c->st, &s->plan);
 	s->mems = pg_slow_mems(c);

@@ -485,7 +485,7 @@ bool pg_evacuate_turn(struct pg_call *c, uint32_t node)
 static bool is_served(struct pg_call *c, struct pg_zone *z, const struct pg_plan *plan)
 {
 	const struct pg_take take = { .order = plan->order, .type = plan->type,
-				      .flags = plan->slow_flags, .direct = true };
+				      .flags = pg_plan_slow_flags(c->st, plan), .direct = true };
 	bool served;
 
 	pg_zone_lock(c, z, PAGUS_REASON_CONTIG);

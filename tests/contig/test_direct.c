@@ -147,7 +147,7 @@ static enum pagus_compact_result compact_as_request(struct contig_lab *l, uint32
 
 	assert_int_equal(pg_plan_make(c.st, &asker, &req, &plan), PAGUS_OK);
 	how.highest = plan.highest;
-	result = pg_compact_direct(&c, &plan, plan.slow_flags, &how, &i);
+	result = pg_compact_direct(&c, &plan, pg_plan_slow_flags(c.st, &plan), &how, &i);
 	pg_call_end(&c);
 	assert_int_equal(i, PG_NONE);
 	return result;
