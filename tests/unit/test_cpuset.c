@@ -192,6 +192,78 @@ static void numa_counters_tell_preference_and_place_apart(void **state)
 	world_close(w);
 }
 
+/* ---- property 64 ----------------------------------------------------------------------------- */
+
+/*
+ * 64. A hardwalled request never leaves the cpuset, unless it must not fail; __GFP_HIGH of who cannot
+ * wait may.
+ */
+static void property_64_a_hardwall_holds(void **state)
+{
+	static const struct {
+		uint32_t gfp;
+		bool leaves;
+	} rows[] = {
+		{ GFP_USER, false },
+		{ GFP_USER | __GFP_NOFAIL, true }, /* once nobody is left to kill */
+		{ GFP_USER | __GFP_HIGH, false },
+		{ GFP_USER | __GFP_RETRY_MAYFAIL, false },
+		{ GFP_HIGHUSER_MOVABLE, false },
+		{ GFP_NOWAIT | __GFP_HARDWALL, false },
+		{ GFP_ATOMIC, true },
+		{ GFP_ATOMIC | __GFP_HARDWALL, true },
+	};
+
+	(void)state;
+	for (size_t n = 0; n < NR_OF(rows); n++) {
+		struct world *w = bound();
+		uint64_t free_pages = unit_zone(&w->lab, 0).free_pages;
+
+		use_up(w, 1);
+		if ((ask(w, rows[n].gfp, 0).status == PAGUS_OK) != rows[n].leaves)
+			fail_msg("row %zu", n);
+		pagus_drain_all(&w->lab.p);
+		assert_int_equal(unit_zone(&w->lab, 0).free_pages, free_pages - rows[n].leaves);
+		world_close(w);
+	}
+}
+
+static struct world *reclaimer;
+
+/* Somebody widens the cpuset while reclaim looks for what to free, in vain. */
+static uint64_t widen(void *ctx, const struct pagus_reclaim *how)
+{
+	(void)ctx;
+	(void)how;
+	world_note(reclaimer, 'R');
+	reclaimer->mems = 3;
+	return 0;
+}
+
+/* 64. A request that is about to fail looks whether its cpuset has changed, and begins anew. */
+static void property_64_a_change_restarts_what_would_fail(void **state)
+{
+	static const uint32_t gfps[] = { GFP_USER | __GFP_NORETRY, GFP_USER | __GFP_RETRY_MAYFAIL,
+					 GFP_USER };
+
+	(void)state;
+	for (size_t n = 0; n < NR_OF(gfps); n++) {
+		struct world *w = bound();
+
+		reclaimer = w;
+		w->port.reclaim = widen;
+		w->port.oom = NULL;
+		use_up(w, 1);
+		assert_int_equal(ask(w, gfps[n], 0).zone, 0);
+		assert_true(w->nr_diary > 0);
+		/* Where nothing changes it fails. */
+		w->mems = 2;
+		w->port.reclaim = world_reclaim;
+		assert_int_equal(ask(w, gfps[n], 0).status, PAGUS_NO_MEMORY);
+		world_close(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,6 +274,8 @@ int main(void)
 		cmocka_unit_test(a_request_begins_anew_when_its_cpuset_changes),
 		cmocka_unit_test(pages_to_be_written_avoid_dirty_nodes),
 		cmocka_unit_test(numa_counters_tell_preference_and_place_apart),
+		cmocka_unit_test(property_64_a_hardwall_holds),
+		cmocka_unit_test(property_64_a_change_restarts_what_would_fail),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

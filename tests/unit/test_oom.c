@@ -212,6 +212,79 @@ static void the_killer_is_told_whose_memory_counts(void **state)
 	world_close(w);
 }
 
+/* ---- property 59 ----------------------------------------------------------------------------- */
+
+#define REAP_WAITS 30 /* after so many waits a victim that has not died is given up */
+
+/* A killer with a victim in flight at most: the first never dies, the second at once. */
+static struct {
+	uint32_t nr_asked, nr_kills, in_flight_since; /* in waits */
+	uint32_t nr_waits;
+	bool in_flight;
+} killer;
+
+static enum pagus_oom_answer kill_one(void *ctx, const struct pagus_oom *what)
+{
+	(void)what;
+	killer.nr_asked++;
+	if (killer.in_flight && killer.nr_waits - killer.in_flight_since < REAP_WAITS)
+		return PAGUS_OOM_BUSY;
+	killer.in_flight = killer.nr_kills++ == 0;
+	killer.in_flight_since = killer.nr_waits;
+	if (!killer.in_flight)
+		world_bury(world_of(ctx), WORLD_ROOM);
+	return PAGUS_OOM_KILLED;
+}
+
+static void count_wait(void *ctx, enum pagus_wait why)
+{
+	world_wait(ctx, why);
+	killer.nr_waits += why == PAGUS_WAIT_OOM;
+}
+
+static struct world *with_killer(uint32_t nr_victim)
+{
+	struct world *w = full(nr_victim);
+
+	memset(&killer, 0, sizeof(killer));
+	w->port.oom = kill_one;
+	w->port.wait = count_wait;
+	return w;
+}
+
+/* 59. While a victim is in flight the request goes round and waits; then there is another. */
+static void property_59_one_victim_in_flight(void **state)
+{
+	struct world *w = with_killer(100);
+
+	(void)state;
+	assert_int_equal(world_ask(w, GFP_KERNEL, 0).status, PAGUS_OK);
+	assert_int_equal(killer.nr_kills, 2);
+	assert_int_equal(unit_counter(&w->lab, PAGUS_COUNTER_oom_kill), 2);
+	/* Once for each kill, and once for each answer that one is in flight. */
+	assert_int_equal(killer.nr_asked, 1 + REAP_WAITS);
+	assert_true(killer.nr_waits >= REAP_WAITS);
+	world_close(w);
+}
+
+/* 59. What the victim itself asks for is served below the min mark, and kills nobody. */
+static void property_59_a_victim_allocates_below_min(void **state)
+{
+	struct world *w = with_killer(0);
+
+	(void)state;
+	for (uint32_t n = 0; n < 80; n++)
+		unit_free(&w->lab, n, 0);
+	pagus_drain_all(&w->lab.p);
+	unit_limits(&w->lab, 0, 1, 0, 0);
+	world_marks(w, 0, 100, 1);
+	world_refused(w, GFP_KERNEL | __GFP_NORETRY, 0, PAGUS_REFUSED_NORETRY);
+	w->task = PAGUS_TASK_OOM_VICTIM;
+	assert_int_equal(world_ask(w, GFP_KERNEL, 0).status, PAGUS_OK);
+	assert_int_equal(killer.nr_asked, 0);
+	world_close(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -226,6 +299,8 @@ int main(void)
 		cmocka_unit_test(a_busy_oom_lock_counts_as_progress),
 		cmocka_unit_test(before_a_kill_the_zones_are_walked_at_the_high_mark),
 		cmocka_unit_test(the_killer_is_told_whose_memory_counts),
+		cmocka_unit_test(property_59_one_victim_in_flight),
+		cmocka_unit_test(property_59_a_victim_allocates_below_min),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -434,6 +434,98 @@ static void a_refused_charge_gives_the_block_back(void **state)
 	world_close(w);
 }
 
+/* ---- property 58 ----------------------------------------------------------------------------- */
+
+/* How often `what` stands in the diary; a run of R is one reclaim, at rising urgency. */
+static uint32_t nr_acts(const struct world *w, char what)
+{
+	uint32_t nr = 0;
+
+	for (uint32_t n = 0; n < w->nr_diary; n++)
+		nr += w->diary[n] == what && (what != 'R' || n == 0 || w->diary[n - 1] != 'R');
+	return nr;
+}
+
+/*
+ * 58. With __GFP_NORETRY at most one round that only compacts, and one that reclaims and compacts,
+ * whatever either says that it has done; and nobody is killed.
+ */
+static void property_58_noretry_makes_two_rounds_at_most(void **state)
+{
+	static const char *const policies[] = { "linux", "linux-6.18", "linux-6.1", "pcpbuddy" };
+	static const uint32_t gfps[] = { GFP_KERNEL, GFP_USER_PAGE, GFP_NOIO,
+					 GFP_KERNEL | __GFP_THISNODE };
+	const uint32_t nr_results = PAGUS_COMPACT_CONTENDED + 1;
+
+	(void)state;
+	for (uint32_t k = 0; k < NR_OF(policies) * NR_OF(gfps) * nr_results * 2; k++) {
+		struct world *w = full(policies[k / (NR_OF(gfps) * nr_results * 2)], 0, 0, 0);
+		const uint32_t gfp = gfps[k / (nr_results * 2) % NR_OF(gfps)] | __GFP_NORETRY;
+
+		w->compact_result = (enum pagus_compact_result)(k / 2 % nr_results);
+		w->claimed_progress = k % 2 ? 32 : 0;
+		w->claimed_reclaimable = k % 2 ? 1000 : 0;
+		for (uint32_t order = 0; order <= 9; order++) {
+			uint64_t rounds = unit_counter(&w->lab, PAGUS_COUNTER_slow_rounds);
+
+			w->nr_diary = 0;
+			assert_int_equal(world_ask(w, gfp, order).status, PAGUS_NO_MEMORY);
+			rounds = unit_counter(&w->lab, PAGUS_COUNTER_slow_rounds) - rounds;
+			if (rounds > 2 || nr_acts(w, 'R') > 1 || nr_acts(w, 'O') > 0 ||
+			    nr_acts(w, 'A') + nr_acts(w, 'L') + nr_acts(w, 'F') > 2)
+				fail_msg("%u: order %u: %llu rounds, %s", k, order,
+					 (unsigned long long)rounds, w->diary);
+		}
+		world_close(w);
+	}
+}
+
+/*
+ * 58. Row by row, for orders up to 3 and above: how often it goes round, and whether it kills. Costly
+ * orders that are retried: a_costly_request_is_retried_sixteen_times.
+ */
+static void property_58_outcomes(void **state)
+{
+	enum { ONE, FEW, MANY, ALL };
+	static const struct {
+		uint32_t gfp, order;
+		uint32_t rounds; /* FEW: two at most; MANY: more; ALL: as many as there may be */
+		bool kills;
+	} rows[] = {
+		{ GFP_NOWAIT, 0, ONE, false }, { GFP_NOWAIT, 4, ONE, false },
+		{ GFP_ATOMIC, 3, FEW, false }, { GFP_ATOMIC, 9, FEW, false }, /* the reserves */
+		{ GFP_KERNEL | __GFP_NORETRY, 0, ONE, false },
+		{ GFP_KERNEL | __GFP_NORETRY, 3, FEW, false },
+		{ GFP_KERNEL | __GFP_NORETRY, 4, FEW, false },
+		{ GFP_KERNEL, 0, ALL, true }, { GFP_KERNEL, 3, ALL, true },
+		{ GFP_KERNEL, 4, FEW, false }, { GFP_KERNEL, 9, FEW, false },
+		{ GFP_KERNEL | __GFP_RETRY_MAYFAIL, 0, MANY, false },
+		{ GFP_KERNEL | __GFP_RETRY_MAYFAIL, 3, MANY, false },
+		{ GFP_KERNEL | __GFP_NOFAIL, 0, ALL, true },
+	};
+
+	(void)state;
+	for (size_t n = 0; n < NR_OF(rows); n++) {
+		struct world *w = full("linux", 0, 100, 0);
+		uint64_t rounds = unit_counter(&w->lab, PAGUS_COUNTER_slow_rounds);
+		bool fits;
+
+		w->victim_lingers = true;
+		w->port.wait = NULL; /* the victim never dies */
+		w->claimed_reclaimable = 5000;
+		w->claimed_progress = rows[n].rounds == MANY ? 1 : 0;
+		w->compact_result = PAGUS_COMPACT_COMPLETE;
+		assert_int_equal(world_ask(w, rows[n].gfp, rows[n].order).status, PAGUS_NO_MEMORY);
+		rounds = unit_counter(&w->lab, PAGUS_COUNTER_slow_rounds) - rounds;
+		fits = rows[n].rounds == ONE ? rounds <= 1 :
+		       rows[n].rounds == FEW ? rounds <= 2 :
+		       rows[n].rounds == MANY ? rounds > 2 : rounds >= 256;
+		if (!fits || (nr_acts(w, 'O') > 0) != rows[n].kills)
+			fail_msg("row %zu: %llu rounds, %s", n, (unsigned long long)rounds, w->diary);
+		world_close(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -457,6 +549,8 @@ int main(void)
 		cmocka_unit_test(without_waiting_there_is_no_no_fail),
 		cmocka_unit_test(accounted_blocks_are_charged_and_uncharged),
 		cmocka_unit_test(a_refused_charge_gives_the_block_back),
+		cmocka_unit_test(property_58_noretry_makes_two_rounds_at_most),
+		cmocka_unit_test(property_58_outcomes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

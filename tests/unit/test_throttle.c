@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Requests that would reclaim for themselves wait while little of the reserves is left. */
+#include <pagus/contig.h>
 #include <pagus/step.h>
 
 #include "unit/world.h"
@@ -134,6 +135,68 @@ static void the_wait_ends_with_the_task(void **state)
 	world_close(w);
 }
 
+/* ---- 1 GiB pages ----------------------------------------------------------------------------- */
+
+#define GIB_PAGES (1u << 18)
+
+/* Of node `node` all but `nr_free` pages are in use, and 1000 of those can be reclaimed. */
+static void use_up(struct world *w, uint32_t node, uint32_t nr_free)
+{
+	const uint32_t nr = nr_free + 1000;
+	struct pagus_request req = { .gfp = GFP_NOWAIT | __GFP_THISNODE, .node = node,
+				     .task = PAGUS_TASK_MEMALLOC };
+	struct pagus_result res;
+
+	for (; w->nr_cache < nr && pagus_alloc(&w->lab.p, &req, &res) == PAGUS_OK; w->nr_cache++)
+		w->cache[w->nr_cache] = res.pfn;
+	for (int order = 9; order >= 0; order--) {
+		req.order = (uint32_t)order;
+		while (pagus_alloc(&w->lab.p, &req, &res) == PAGUS_OK)
+			;
+	}
+	for (; w->cache_first < nr_free; w->cache_first++)
+		unit_free(&w->lab, w->cache[w->cache_first], 0);
+	pagus_drain_all(&w->lab.p);
+}
+
+/*
+ * A 1 GiB page is made of one node's memory: who asks for it waits for that node's kswapd, however
+ * much is free elsewhere, and for no other's.
+ */
+static void a_gigantic_page_is_throttled_by_its_own_node(void **state)
+{
+	static const struct pagus_range nodes[] = {
+		{ 0, GIB_PAGES, 0, PAGUS_ZONE_BY_CEILING },
+		{ GIB_PAGES, GIB_PAGES, 1, PAGUS_ZONE_BY_CEILING },
+	};
+	struct pagus_config cfg = lab_config(nodes, 2, "superpageblock");
+
+	(void)state;
+	cfg.section_order = 15;
+	cfg.dma_ceiling = cfg.dma32_ceiling = 0;
+	cfg.superpageblock_order = 18;
+	for (uint32_t n = 0; n < 4; n++) {
+		const uint32_t low = n / 2, node = n % 2;
+		struct world *w = world_boot(&cfg);
+		pagus_pfn_t pfn;
+
+		lab_no_marks(&w->lab);
+		use_up(w, low, MIN / 2);
+		world_marks(w, 0, MIN, 100);
+		world_marks(w, 1, MIN, 100);
+		w->port.wake = world_wake;
+		w->each_throttle = count;
+		nr_waits = 0;
+		/* Too little is free for it on either node: reclaim is asked. */
+		assert_int_equal(pagus_alloc_contig_pages(&w->lab.p, GIB_PAGES,
+							  GFP_KERNEL | __GFP_THISNODE, node, 0, &pfn),
+				 PAGUS_NO_MEMORY);
+		assert_non_null(strchr(w->diary, 'R'));
+		assert_int_equal(nr_waits > 0, node == low);
+		world_close(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -142,6 +205,7 @@ int main(void)
 		cmocka_unit_test(property_56_nofs_at_most_1_s),
 		cmocka_unit_test(property_54_hopeless_nodes_throttle_nobody),
 		cmocka_unit_test(the_wait_ends_with_the_task),
+		cmocka_unit_test(a_gigantic_page_is_throttled_by_its_own_node),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
