@@ -270,27 +270,34 @@ void pg_owned_retire(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp)
 	pg_pcp_unlock(c, pcp);
 }
 
-void pg_owned_release(struct pg_call *c, uint32_t i)
+/* What the pcp, whose lock is held, has of the pageblock that it owns becomes the zone's. */
+static void release(struct pg_call *c, struct pg_zone *z, uint32_t start)
 {
 	struct pagus_state *st = c->st;
-	struct pg_zone *z = pg_zone_of(st, i);
-	uint32_t owner = pg_owner(st, i), record, start = pg_block_start(st, i);
-	struct pg_pcp *pcp;
 
-	if (owner == 0)
-		return;
-	record = pg_own_record(st, i);
-	pcp = pg_pcp(st, z->id, owner - 1);
-	pg_pcp_lock(c, pcp, PAGUS_REASON_PCP_DRAIN);
-	pg_owned_gather(c, pcp);
 	for (uint32_t n = 0; n < 1u << st->pageblock_order; n++)
 		if (pg_page(st, start + n)->kind == PAGUS_PAGE_PCP_OWNED) {
 			pg_owned_leaves(st, start + n, pg_page(st, start + n)->order);
 			pg_page(st, start + n)->kind = PAGUS_PAGE_PCP;
 		}
 	pg_zone_lock(c, z, PAGUS_REASON_DRAIN);
-	if (pg_own(st, record)->owner)
-		pg_own_drop(c, record);
+	pg_own_drop(c, pg_own_record(st, start));
 	pg_zone_unlock(c, z);
-	pg_pcp_unlock(c, pcp);
+}
+
+/* While the owner's lock is waited for, it may become another: each turn in vain is one that did. */
+void pg_owned_release(struct pg_call *c, uint32_t i)
+{
+	struct pagus_state *st = c->st;
+	struct pg_zone *z = pg_zone_of(st, i);
+
+	for (uint32_t owner; (owner = pg_owner(st, i)) != 0;) {
+		struct pg_pcp *pcp = pg_pcp(st, z->id, owner - 1);
+
+		pg_pcp_lock(c, pcp, PAGUS_REASON_PCP_DRAIN);
+		pg_owned_gather(c, pcp);
+		if (pg_owner(st, i) == owner)
+			release(c, z, pg_block_start(st, i));
+		pg_pcp_unlock(c, pcp);
+	}
 }
