@@ -387,6 +387,15 @@ struct pagus_port {
 	 */
 	bool (*charge)(void *ctx, uint64_t pfn, uint32_t order, uint32_t gfp);
 	void (*uncharge)(void *ctx, uint64_t pfn, uint32_t order);
+
+	/*
+	 * The calling thread begins what leaves pageblocks isolated, or pages with nobody, until it
+	 * has ended: a contiguous range, an allocation from a CMA area, a request's evacuation. A copy
+	 * of the state in between has them so for good. They nest. Called with no lock held, and the
+	 * CPU not pinned; `begin` may wait. NULL in both: nobody copies the state meanwhile.
+	 */
+	void (*span_begin)(void *ctx);
+	void (*span_end)(void *ctx);
 };
 
 #endif

@@ -32,11 +32,14 @@
  * counters are for looking at. What pagus_zone_info and pagus_check count is exact.
  *
  * Forking. At fork() all calls of other threads are waited for, and those that begin then wait
- * until it is done. The child has a copy of the instance in which every block is either free or in
- * use; what the parent's other threads hold there stays in use. Memory is copied on write; of MEMFD
- * it is shared, and the child may only read and write blocks that the parent has handed out: its
- * pagus_posix_get returns NULL, pagus_posix_put BUSY, pagus_posix_discard 0, and it may make no
- * other call but pagus_posix_destroy. Else the child has workers of its own, from fork() on.
+ * until it is done; so are contiguous ranges and what else leaves pageblocks isolated for a while, at
+ * most 1 s: what they wait for in a callback may be the forking thread's. The child has a copy of the
+ * instance in which every block is either free or in use; after that second, pageblocks in which such
+ * a thread was at work may stay isolated. What the parent's other threads hold there stays in use.
+ * Memory is copied on write; of MEMFD it is shared, and the child may only read and write blocks that
+ * the parent has handed out: its pagus_posix_get returns NULL, pagus_posix_put BUSY,
+ * pagus_posix_discard 0, and it may make no other call but pagus_posix_destroy. Else the child has
+ * workers of its own, from fork() on.
  */
 #ifndef PAGUS_POSIX_H
 #define PAGUS_POSIX_H

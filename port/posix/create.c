@@ -184,7 +184,7 @@ static enum pagus_status build(struct pagus_posix *x, const struct pagus_posix_c
 {
 	static const struct pagus_port base = {
 		.lock = px_port_lock, .trylock = px_port_trylock, .unlock = px_port_unlock,
-		.distance = distance,
+		.distance = distance, .span_begin = px_span_begin, .span_end = px_span_end,
 	};
 	uint32_t cpu_node[PAGUS_MAX_CPUS];
 	enum pagus_status status;

@@ -4,7 +4,9 @@
  *
  * fork(): the child gets a copy of each instance in which no call is under way. The gate is closed
  * before and opened after, in both processes, so every lock but OOM's is free in between. That one
- * may be held by a thread that is in the program's own call; what it guards is no state.
+ * may be held by a thread that is in the program's own call; what it guards is no state. The gate is
+ * closed at a moment when no other thread is in the middle of a span (port.h: span_begin), whose
+ * pageblocks would stay isolated in the child.
  */
 #include "gate.h"
 #include "handle.h"
@@ -17,7 +19,7 @@ static bool has_closed; /* the gate was open before: of who holds instances_lock
 static void prepare(void)
 {
 	px_lock_take(&instances_lock);
-	has_closed = px_gate_close();
+	has_closed = px_gate_close_between_spans();
 	/* A sequence makes two stores, of which the child might have one. */
 	for (struct pagus_posix *x = instances; x; x = x->next)
 		px_hot_stop(x);

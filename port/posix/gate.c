@@ -8,6 +8,7 @@
  */
 #include "gate.h"
 
+#include <errno.h>
 #include <linux/membarrier.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -16,6 +17,9 @@
 
 #define NR_IN_CHUNK 64
 #define NR_YIELDS   100
+#define NR_MOMENTS  10   /* that the begin of a span waits for a fork() */
+#define NR_LOOKS    1000 /* of a fork(), a moment apart */
+#define MOMENT_NS   1000000
 
 _Thread_local struct px_thread *px_me;
 uint32_t px_gate_closed; /* futex */
@@ -26,6 +30,7 @@ static struct px_lock closer_lock;    /* held from close to open */
 static struct px_thread *closer;      /* who holds it */
 static pthread_key_t at_exit;
 static bool has_barrier;
+static uint32_t forks_wait;           /* a thread that forks waits for the ends of spans */
 
 /* ---- records --------------------------------------------------------------------------------- */
 
@@ -145,11 +150,65 @@ void pagus_posix_thaw(void)
 	px_lock_release(&closer_lock);
 }
 
+/* ---- spans ----------------------------------------------------------------------------------- */
+
+static void wait_a_moment(void)
+{
+	const struct timespec moment = { .tv_nsec = MOMENT_NS };
+	int saved = errno;
+
+	nanosleep(&moment, NULL);
+	errno = saved;
+}
+
+void px_span_begin(void *ctx)
+{
+	struct px_thread *me = px_thread_me();
+
+	(void)ctx;
+	for (uint32_t n = 0; me->spans == 0 && n < NR_MOMENTS &&
+			     __atomic_load_n(&forks_wait, __ATOMIC_ACQUIRE); n++)
+		wait_a_moment();
+	/* It changes nothing before its thread has been in the gate, which is after this store. */
+	__atomic_store_n(&me->spans, me->spans + 1, __ATOMIC_RELEASE);
+}
+
+void px_span_end(void *ctx)
+{
+	(void)ctx;
+	__atomic_store_n(&px_me->spans, px_me->spans - 1, __ATOMIC_RELEASE);
+}
+
+static bool others_in_spans(void)
+{
+	const struct px_thread *t = __atomic_load_n(&threads, __ATOMIC_ACQUIRE);
+
+	for (; t; t = t->next)
+		if (t != px_me && __atomic_load_n(&t->spans, __ATOMIC_ACQUIRE))
+			return true;
+	return false;
+}
+
+bool px_gate_close_between_spans(void)
+{
+	bool has_closed = px_gate_close();
+
+	for (uint32_t n = 0; n < NR_LOOKS && has_closed && others_in_spans(); n++) {
+		__atomic_store_n(&forks_wait, 1, __ATOMIC_RELEASE);
+		pagus_posix_thaw();
+		wait_a_moment();
+		has_closed = px_gate_close();
+	}
+	__atomic_store_n(&forks_wait, 0, __ATOMIC_RELEASE);
+	return has_closed;
+}
+
 void px_gate_renew(bool closed)
 {
 	for (struct px_thread *t = threads; t; t = t->next)
 		if (t != px_me)
-			t->taken = t->in_call = 0;
+			t->taken = t->in_call = t->spans = 0;
+	forks_wait = 0;
 	/* Once more does no harm where the child has its parent's registration. */
 	syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
 	if (closed)

@@ -14,6 +14,7 @@ struct px_thread {
 	_Alignas(64) uint32_t in_call; /* calls that it is in; 2: a handler's, inside one */
 	uint32_t taken;                /* 0: the record is nobody's, its thread has ended */
 	uint32_t number;               /* for PAGUS_POSIX_CPU_THREAD */
+	uint32_t spans;                /* what it has begun that fork() waits for the end of */
 	struct px_thread *next;
 };
 
@@ -54,6 +55,21 @@ static inline void px_gate_leave(void)
 
 /* What pagus_posix_freeze begins with, unless the calling thread has done so already: false then. */
 bool px_gate_close(void);
+
+/*
+ * The port's calls of these names. While a fork() waits, what would be a thread's first waits for a
+ * moment, so that there comes one at which there is none: but a moment only, for the thread may
+ * hold what another needs to come to its end.
+ */
+void px_span_begin(void *ctx);
+void px_span_end(void *ctx);
+
+/*
+ * Close the gate as px_gate_close does, when no other thread is in a span, or a second has gone by:
+ * what such a thread waits for may be the calling thread's. Where it had closed the gate before, the
+ * others can come to no end, and nothing is waited for.
+ */
+bool px_gate_close_between_spans(void);
 
 /* In a child: no thread is there but the calling one, which has closed the gate if `closed`. */
 void px_gate_renew(bool closed);

@@ -293,7 +293,12 @@ static bool drain(struct pg_call *c, struct pg_slow *s)
 
 static bool evacuate(struct pg_call *c, struct pg_slow *s)
 {
-	return pg_evacuate_for(c, &s->plan) && walk(c, s);
+	bool made;
+
+	pg_span_begin(c);
+	made = pg_evacuate_for(c, &s->plan);
+	pg_span_end(c);
+	return made && walk(c, s);
 }
 
 /* Who cannot wait for room to be made has it made for the next. */

@@ -174,10 +174,12 @@ enum pagus_status pg_cma_alloc(struct pg_call *c, uint32_t area, uint64_t nr_pag
 	if (gfp & __GFP_COMP)
 		req.align_order = (uint32_t)pg_max(align_order, pg_fls(nr_pages) - 1);
 	tell(c, PAGUS_EVENT_CMA_ALLOC_START, &req, PAGUS_NO_PFN, (uint32_t)nr_pages);
+	pg_span_begin(c);
 	if (begin(c, req.cma)) {
 		status = alloc_anywhere(c, &req, pfn);
 		pg_atomic_store(&req.cma->busy, 0);
 	}
+	pg_span_end(c);
 	stats = pg_cma_stats(c->st, area);
 	pg_word_add(status == PAGUS_OK ? &stats->alloc_pages : &stats->fail_pages, nr_pages);
 	pg_count(c, status == PAGUS_OK ? PAGUS_COUNTER_cma_alloc_success :

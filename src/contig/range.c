@@ -238,13 +238,15 @@ enum pagus_status pg_alloc_contig(struct pg_call *c, pagus_pfn_t start, pagus_pf
 	r.z = pg_range_zone(c->st, start, end);
 	if (!r.z)
 		return PAGUS_BAD_RANGE;
+	pg_span_begin(c);
 	status = pg_isolate_range(c, start, end, mode, NULL);
-	if (status != PAGUS_OK)
-		return status;
-	status = empty_and_take(c, &r, mode, cancel);
-	if (status == PAGUS_OK)
-		finish(c, &r);
-	pg_unisolate_range(c, start, end);
+	if (status == PAGUS_OK) {
+		status = empty_and_take(c, &r, mode, cancel);
+		if (status == PAGUS_OK)
+			finish(c, &r);
+		pg_unisolate_range(c, start, end);
+	}
+	pg_span_end(c);
 	return status;
 }
 

@@ -44,6 +44,25 @@ static inline void pg_call_resume(struct pg_call *c)
 	c->cpu = pg_call_begin(c->p).cpu;
 }
 
+/* What a copy of the state is not to be taken in the middle of: the port's span_begin and _end. */
+static inline void pg_span_begin(struct pg_call *c)
+{
+	if (!c->p->port->span_begin)
+		return;
+	pg_call_end(c);
+	c->p->port->span_begin(c->p->port_ctx);
+	pg_call_resume(c);
+}
+
+static inline void pg_span_end(struct pg_call *c)
+{
+	if (!c->p->port->span_end)
+		return;
+	pg_call_end(c);
+	c->p->port->span_end(c->p->port_ctx);
+	pg_call_resume(c);
+}
+
 /* Of events that have a second pfn. */
 void pg_event_raise_pair(const struct pg_call *c, enum pagus_event_id id, uint32_t zone,
 			 pagus_pfn_t pfn, pagus_pfn_t other_pfn, uint32_t order, uint32_t a, uint32_t b);

@@ -2,6 +2,9 @@
 /* fork() under load: the child's copy is sound, serves, and has its workers. */
 #include "posix/posix.h"
 
+#include <pagus/contig.h>
+#include <pagus/handle.h>
+
 #include <sys/wait.h>
 
 #define NR_FORKS 30
@@ -269,6 +272,180 @@ static void a_frozen_process_forks(void **state)
 	close_empty(x, 16 * MIB);
 }
 
+/* ---- in the middle of a contiguous range ----------------------------------------------------- */
+
+/* A handle's block lies in the range that a thread of its own makes free. */
+static struct {
+	struct pagus_posix *x;
+	pagus_pfn_t start; /* of the range, a pageblock */
+	enum pagus_status status;
+	uint32_t moves;    /* A: relocate has been called */
+	uint32_t may_go;   /* A: and may go on */
+	pthread_mutex_t lock;
+	pid_t child;
+} range;
+
+#define RANGE_PAGES 512
+
+static uint64_t nr_isolated(struct pagus_posix *x)
+{
+	struct pagus_zone_info zone;
+
+	return pagus_zone_info(pagus_posix_instance(x), 0, &zone) == PAGUS_OK ? zone.nr_isolated :
+										UINT64_MAX;
+}
+
+static bool move_bytes(void *to, const void *from, uint64_t bytes)
+{
+	memcpy(to, from, bytes);
+	return true;
+}
+
+/* Stays until the main thread is about to fork, and for a while after that. */
+static bool relocate_slowly(void *ctx, void *user, void *to, const void *from, uint64_t bytes)
+{
+	(void)ctx;
+	(void)user;
+	__atomic_store_n(&range.moves, 1, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&range.may_go, __ATOMIC_ACQUIRE))
+		usleep(100);
+	usleep(30000);
+	return move_bytes(to, from, bytes);
+}
+
+/* Waits for what the thread that forks holds. */
+static bool relocate_locked(void *ctx, void *user, void *to, const void *from, uint64_t bytes)
+{
+	(void)ctx;
+	(void)user;
+	__atomic_store_n(&range.moves, 1, __ATOMIC_RELEASE);
+	pthread_mutex_lock(&range.lock);
+	pthread_mutex_unlock(&range.lock);
+	return move_bytes(to, from, bytes);
+}
+
+/* Forks itself. */
+static bool relocate_in_two(void *ctx, void *user, void *to, const void *from, uint64_t bytes)
+{
+	(void)ctx;
+	(void)user;
+	range.child = fork_calmly();
+	return move_bytes(to, from, bytes);
+}
+
+static void *take_range(void *arg)
+{
+	struct pagus *p = pagus_posix_instance(range.x);
+
+	(void)arg;
+	/* What a CPU keeps stands in the way of a range as what is in use does. */
+	pagus_drain_all(p);
+	range.status = pagus_alloc_contig_range(p, range.start, RANGE_PAGES, false, GFP_KERNEL);
+	return NULL;
+}
+
+static void open_range(bool (*relocate)(void *, void *, void *, const void *, uint64_t),
+		       pagus_handle_t *handle)
+{
+	void *block;
+
+	memset(&range, 0, sizeof(range));
+	pthread_mutex_init(&range.lock, NULL);
+	range.x = open_with(&(struct pagus_posix_config){
+		.bytes = 16 * MIB, .nr_handles = 8, .relocate = relocate, .no_kcompactd = true,
+	});
+	assert_int_equal(pagus_handle_get(range.x, GFP_KERNEL, 0, NULL, handle), PAGUS_OK);
+	block = pagus_handle_open(range.x, *handle);
+	assert_non_null(block);
+	strcpy(block, "moved");
+	range.start = pagus_posix_pfn(range.x, block) / RANGE_PAGES * RANGE_PAGES;
+	assert_int_equal(pagus_handle_close(range.x, *handle), PAGUS_OK);
+}
+
+static void close_range_of(pagus_handle_t handle)
+{
+	assert_int_equal(range.status, PAGUS_OK);
+	assert_string_equal(pagus_handle_open(range.x, handle), "moved");
+	assert_int_equal(pagus_handle_close(range.x, handle), PAGUS_OK);
+	assert_int_equal(pagus_handle_free(range.x, handle), PAGUS_OK);
+	assert_int_equal(pagus_free_contig_range(pagus_posix_instance(range.x), range.start,
+						 RANGE_PAGES), PAGUS_OK);
+	assert_int_equal(nr_isolated(range.x), 0);
+	close_empty(range.x, 16 * MIB);
+}
+
+/* In the child: all but the range and the handle's page can be had, and the handle's contents are there. */
+static int use_what_is_left(pagus_handle_t handle)
+{
+	uint64_t nr = 0;
+	const char *block = pagus_handle_open(range.x, handle);
+
+	if (nr_isolated(range.x) != 0 || !is_sound(range.x))
+		return 2;
+	if (!block || strcmp(block, "moved") != 0)
+		return 3;
+	while (pagus_posix_get(range.x, GFP_ATOMIC | __GFP_MEMALLOC, 0))
+		nr++;
+	return nr == 16 * MIB / PAGE_BYTES - RANGE_PAGES - 1 ? 0 : 4;
+}
+
+static void a_range_in_the_making_is_waited_for(void **state)
+{
+	pagus_handle_t handle;
+	pthread_t thread;
+	pid_t pid;
+
+	(void)state;
+	open_range(relocate_slowly, &handle);
+	assert_int_equal(pthread_create(&thread, NULL, take_range, NULL), 0);
+	while (!__atomic_load_n(&range.moves, __ATOMIC_ACQUIRE))
+		usleep(100);
+	assert_true(nr_isolated(range.x) > 0);
+	__atomic_store_n(&range.may_go, 1, __ATOMIC_RELEASE);
+	pid = fork();
+	if (pid == 0)
+		in_child(use_what_is_left(handle));
+	expect_child(pid);
+	pthread_join(thread, NULL);
+	close_range_of(handle);
+}
+
+/* A callback that waits for the thread that forks holds it up for a while, and not for ever. */
+static void a_range_that_waits_for_who_forks_is_not(void **state)
+{
+	pagus_handle_t handle;
+	pthread_t thread;
+	pid_t pid;
+
+	(void)state;
+	open_range(relocate_locked, &handle);
+	pthread_mutex_lock(&range.lock);
+	assert_int_equal(pthread_create(&thread, NULL, take_range, NULL), 0);
+	while (!__atomic_load_n(&range.moves, __ATOMIC_ACQUIRE))
+		usleep(100);
+	pid = fork();
+	if (pid == 0)
+		in_child(0);
+	expect_child(pid);
+	pthread_mutex_unlock(&range.lock);
+	pthread_join(thread, NULL);
+	close_range_of(handle);
+}
+
+/* In a callback of its own range a thread may fork: both processes come to its end. */
+static void who_forks_does_not_wait_for_itself(void **state)
+{
+	pagus_handle_t handle;
+
+	(void)state;
+	open_range(relocate_in_two, &handle);
+	take_range(NULL);
+	if (range.child == 0)
+		in_child(range.status == PAGUS_OK ? use_what_is_left(handle) : 5);
+	expect_child(range.child);
+	close_range_of(handle);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -278,6 +455,9 @@ int main(void)
 		cmocka_unit_test(shared_memory_stays_the_parents),
 		cmocka_unit_test(private_memory_is_copied),
 		cmocka_unit_test(a_frozen_process_forks),
+		cmocka_unit_test(a_range_in_the_making_is_waited_for),
+		cmocka_unit_test(a_range_that_waits_for_who_forks_is_not),
+		cmocka_unit_test(who_forks_does_not_wait_for_itself),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
