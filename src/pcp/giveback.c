@@ -270,8 +270,8 @@ void pg_owned_retire(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp)
 	pg_pcp_unlock(c, pcp);
 }
 
-/* What the pcp, whose lock is held, has of the pageblock that it owns becomes the zone's. */
-static void release(struct pg_call *c, struct pg_zone *z, uint32_t start)
+/* What the pcp has of the pageblock that it owns becomes the zone's. Both are locked. */
+static void release(struct pg_call *c, uint32_t start)
 {
 	struct pagus_state *st = c->st;
 
@@ -280,12 +280,13 @@ static void release(struct pg_call *c, struct pg_zone *z, uint32_t start)
 			pg_owned_leaves(st, start + n, pg_page(st, start + n)->order);
 			pg_page(st, start + n)->kind = PAGUS_PAGE_PCP;
 		}
-	pg_zone_lock(c, z, PAGUS_REASON_DRAIN);
 	pg_own_drop(c, pg_own_record(st, start));
-	pg_zone_unlock(c, z);
 }
 
-/* While the owner's lock is waited for, it may become another: each turn in vain is one that did. */
+/*
+ * While the owner's lock is waited for, it may become another: each turn in vain is one that did. With
+ * that lock alone it may still cease to be one, by frees to the zone that complete the pageblock.
+ */
 void pg_owned_release(struct pg_call *c, uint32_t i)
 {
 	struct pagus_state *st = c->st;
@@ -296,8 +297,10 @@ void pg_owned_release(struct pg_call *c, uint32_t i)
 
 		pg_pcp_lock(c, pcp, PAGUS_REASON_PCP_DRAIN);
 		pg_owned_gather(c, pcp);
+		pg_zone_lock(c, z, PAGUS_REASON_DRAIN);
 		if (pg_owner(st, i) == owner)
-			release(c, z, pg_block_start(st, i));
+			release(c, pg_block_start(st, i));
+		pg_zone_unlock(c, z);
 		pg_pcp_unlock(c, pcp);
 	}
 }
