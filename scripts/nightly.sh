@@ -26,6 +26,10 @@ run() {
 # Pairs of a policy and a scenario, of which each gets its share, rounded up.
 pairs=$(build/tests/weave/weave --schedules 1 | grep -c ' schedules passed')
 run build/tests/weave/weave --schedules $(((1000000 + pairs - 1) / pairs))
+# Of isolation, CPUs that go, and compaction 10^5 of each policy.
+for scenario in isolate 'move, isolate' offline compact 'compact twice' 'compact, plug' anything; do
+	run build/tests/weave/weave --scenario "$scenario" --schedules 100000
+done
 run sh tests/spin/run.sh deep
 # Superpageblocks: ten times all of memory replaced, and the same checks on 256 GiB.
 run build/tests/test_superpageblock_load 1000 262144

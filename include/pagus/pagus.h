@@ -509,9 +509,11 @@ bool pagus_cpu_online(const struct pagus *p, uint32_t cpu);
 /*
  * Switch the pcps of a zone off and on again (zone_pcp_disable): their limits become 0, 0 and a
  * batch of 1, and they are drained, so that what is freed goes on to the zone at once. One zone at
- * a time: the kernel holds a mutex in between, pcp_batch_high_lock. Whatever waits for it there is
- * BUSY here: another pagus_zone_pcp_disable, pagus_cpu_down and _up, pagus_boot_done,
- * pagus_seed_zone, pagus_online and pagus_offline, and pagus_tunable_set of what marks depend on.
+ * a time: the kernel holds a mutex in between, pcp_batch_high_lock. What waits for it there waits
+ * here too in pagus_zone_pcp_disable and pagus_offline, where the port has `wait`, 500 times at most
+ * (PAGUS_WAIT_PCP); it is BUSY after that, and at once where the port cannot wait, and in
+ * pagus_cpu_down and _up, pagus_boot_done, pagus_seed_zone, pagus_online, and pagus_tunable_set of
+ * what marks depend on.
  * Both may be called at any time: what others had begun with the pcps ends first. After that only
  * pagus_free_nolock leaves pages there. Errors: BAD_VALUE for no such zone; BUSY.
  */

@@ -195,6 +195,7 @@ enum pagus_wait {
 	 * workers (`wake`), nothing is reclaimable, or the task is a KTHREAD.
 	 */
 	PAGUS_WAIT_THROTTLE,
+	PAGUS_WAIT_PCP, /* until another zone's pcps are on again (pagus_zone_pcp_disable) */
 };
 
 /* Pages of a node that the port's own caches hold, for the spreading of dirty pages. */

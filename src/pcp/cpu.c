@@ -3,13 +3,15 @@
  * CPUs come and go, and with them their pcps; a zone's pcps can be switched off while its pages
  * must not hide on them. (page_alloc_cpu_online, page_alloc_cpu_dead, zone_pcp_disable)
  *
- * In the kernel a mutex guards the limits. It is held as long as a zone's pcps are off, and whoever
- * would wait for it gets BUSY here.
+ * In the kernel a mutex guards the limits. It is held as long as a zone's pcps are off. Who would
+ * switch off another's waits for that as the port waits; all others get BUSY.
  */
 #include "pcp/pcp.h"
 
 #include "mem/cpu.h"
 #include "pcp/cache.h"
+
+#define MAX_WAITS 500
 
 static void update_limits(struct pagus_state *st)
 {
@@ -115,6 +117,20 @@ bool pg_pcp_hold_limits(struct pagus_state *st)
 	return hold_limits(st, UINT32_MAX);
 }
 
+static bool wait_for_limits(struct pg_call *c, uint32_t as)
+{
+	const struct pagus_port *port = c->p->port;
+	bool held = hold_limits(c->st, as);
+
+	for (uint32_t n = 0; n < MAX_WAITS && !held && port->wait; n++) {
+		pg_call_end(c);
+		port->wait(c->p->port_ctx, PAGUS_WAIT_PCP);
+		pg_call_resume(c);
+		held = hold_limits(c->st, as);
+	}
+	return held;
+}
+
 void pg_pcp_release_limits(struct pagus_state *st)
 {
 	pg_atomic_store(&st->pcp_disabled, 0);
@@ -138,7 +154,7 @@ enum pagus_status pg_pcp_disable(struct pg_call *c, uint32_t zone)
 
 	if (zone >= st->nr_zones)
 		return PAGUS_BAD_VALUE;
-	if (!hold_limits(st, zone + 1))
+	if (!wait_for_limits(c, zone + 1))
 		return PAGUS_BUSY;
 	/* What was begun with the old limits ends before they change, and its pages are drained. */
 	for (uint32_t cpu = 0; cpu < st->nr_cpus; cpu++) {

@@ -443,6 +443,8 @@ static void act(void *ctx)
 	}
 	assert_int_equal(pagus_online(p, PLUG + 2048, 1024, PAGUS_ONLINE), PAGUS_BUSY);
 	assert_int_equal(pagus_offline(p, PLUG, 1024, NULL, NULL), PAGUS_BUSY);
+	/* It waits for those that are off, as long as it may. */
+	h->waits_are_many = true;
 	assert_int_equal(pagus_zone_pcp_disable(p, NORMAL), PAGUS_BUSY);
 	pagus_sim_on(&h->l.lab.sim, cpu, 0);
 }

@@ -4,6 +4,8 @@
 
 #include "unit/unit.h"
 
+#include <string.h>
+
 /* Two nodes, each with its Normal zone; CPUs 0 to 2 on node 0, CPU 3 on node 1. */
 #define ZONE_PAGES 65536
 #define NR_CPUS    4
@@ -274,6 +276,42 @@ static void one_zone_at_a_time_and_limits_stay_as_they_are(void **state)
 	unit_close(&lab);
 }
 
+static struct {
+	struct lab lab;
+	uint32_t nr_waits;
+	uint32_t ends_at; /* at this wait the other's pcps are on again; 0: never */
+} waiter;
+
+static void wait_for_pcps(void *ctx, enum pagus_wait why)
+{
+	(void)ctx;
+	assert_int_equal(why, PAGUS_WAIT_PCP);
+	if (++waiter.nr_waits == waiter.ends_at)
+		assert_int_equal(pagus_zone_pcp_enable(&waiter.lab.p, 0), PAGUS_OK);
+}
+
+/* 14. Who comes second waits until the first is done, though not for ever. */
+static void property_14_nesting_waits(void **state)
+{
+	struct pagus_port port = pagus_sim_port;
+
+	(void)state;
+	memset(&waiter, 0, sizeof(waiter));
+	open_lab(&waiter.lab);
+	port.wait = wait_for_pcps;
+	waiter.lab.p.port = &port;
+	waiter.ends_at = 3;
+	assert_int_equal(pagus_zone_pcp_disable(&waiter.lab.p, 0), PAGUS_OK);
+	assert_int_equal(waiter.nr_waits, 0);
+	assert_int_equal(pagus_zone_pcp_disable(&waiter.lab.p, 1), PAGUS_OK);
+	assert_int_equal(waiter.nr_waits, 3);
+	expect_limits(&waiter.lab, 1, 0, 0, 1);
+	assert_int_equal(pagus_zone_pcp_disable(&waiter.lab.p, 0), PAGUS_BUSY);
+	assert_int_equal(waiter.nr_waits, 3 + 500);
+	assert_int_equal(pagus_zone_pcp_enable(&waiter.lab.p, 1), PAGUS_OK);
+	unit_close(&waiter.lab);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -286,6 +324,7 @@ int main(void)
 		cmocka_unit_test(before_the_marks_are_set_up_limits_are_those_of_boot),
 		cmocka_unit_test(a_zone_whose_pcps_are_off_gets_every_free_at_once),
 		cmocka_unit_test(one_zone_at_a_time_and_limits_stay_as_they_are),
+		cmocka_unit_test(property_14_nesting_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
