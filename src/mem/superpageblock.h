@@ -119,7 +119,7 @@ static inline uint32_t pg_spb_slots(const struct pagus_state *st)
 
 static inline bool pg_spb_is(const struct pg_spb *s, uint32_t set)
 {
-	return s->state >> (set - PG_SPB_TAINTED) & 1;
+	return pg_read(s->state) >> (set - PG_SPB_TAINTED) & 1;
 }
 
 /* Tainted, and movable pages may not take more of it: what is free is its reserve's. */

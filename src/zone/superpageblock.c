@@ -139,9 +139,9 @@ static void settle(struct pg_call *c, struct pg_zone *z, struct pg_spb *s, struc
 	if (fullness != s->fullness) {
 		pg_spb_put(st, z, PG_SPB_FULLNESS + s->fullness, n, false);
 		pg_spb_put(st, z, PG_SPB_FULLNESS + fullness, n, true);
-		s->fullness = (uint8_t)fullness;
+		pg_write(s->fullness, (uint8_t)fullness);
 	}
-	s->state = (uint16_t)state;
+	pg_write(s->state, (uint16_t)state);
 	for (uint32_t set = PG_SPB_TAINTED; set < PG_SPB_LISTED; set++)
 		if (changed >> (set - PG_SPB_TAINTED) & 1)
 			pg_spb_put(st, z, set, n, pg_spb_is(s, set));
@@ -156,7 +156,10 @@ static void settle(struct pg_call *c, struct pg_zone *z, struct pg_spb *s, struc
 		note_taint(c, z, s, is.tainted);
 }
 
-/* The pageblock holds this from now on. A CPU's own, or not the zone's, has no free page there. */
+/*
+ * The pageblock holds this from now on. A CPU's own, or not the zone's, has no free page there. Who
+ * looks for a superpageblock to work in reads these counts without the zone's lock.
+ */
 static void count_block(struct pg_call *c, struct pg_zone *z, struct pg_map *m, uint32_t holds)
 {
 	struct pagus_state *st = c->st;
@@ -174,9 +177,9 @@ static void count_block(struct pg_call *c, struct pg_zone *z, struct pg_map *m, 
 		return;
 	for (uint32_t bit = 0; bit < PG_NR_HOLDS; bit++)
 		if (changed >> bit & 1)
-			s->nr_hold[bit] += holds >> bit & 1 ? 1 : UINT32_MAX;
-	s->free_pages = s->free_pages - m->spb_free + pages;
-	m->spb_holds = (uint8_t)holds;
+			pg_write(s->nr_hold[bit], s->nr_hold[bit] + (holds >> bit & 1 ? 1 : UINT32_MAX));
+	pg_write(s->free_pages, s->free_pages - m->spb_free + pages);
+	pg_write(m->spb_holds, (uint8_t)holds);
 	m->spb_free = (uint16_t)pages;
 	settle(c, z, s, was);
 }
@@ -228,7 +231,7 @@ static void set_reserve(struct pg_call *c, struct pg_zone *z, uint32_t blocks)
 		struct pg_spb *s = pg_spb(c->st, z, n);
 		const struct share was = share_of(s);
 
-		s->reserve_pages = reserve_of(c->st, z, s);
+		pg_write(s->reserve_pages, reserve_of(c->st, z, s));
 		settle(c, z, s, was);
 	}
 }
@@ -268,7 +271,7 @@ void pg_spb_plug(struct pg_call *c, struct pg_zone *z, uint32_t i)
 	s->first_block = s->nr_blocks ? (uint32_t)pg_min(s->first_block, block) : block;
 	s->end_block = s->nr_blocks ? (uint32_t)pg_max(s->end_block, block + 1) : block + 1;
 	s->nr_blocks++;
-	s->reserve_pages = reserve_of(c->st, z, s);
+	pg_write(s->reserve_pages, reserve_of(c->st, z, s));
 	settle(c, z, s, was);
 	pg_spb_recount(c, z, i, 0);
 }
@@ -297,11 +300,11 @@ void pg_spb_unplug(struct pg_call *c, struct pg_zone *z, uint32_t i)
 		return;
 	was = share_of(s);
 	for (uint32_t bit = 0; bit < PG_NR_HOLDS; bit++)
-		s->nr_hold[bit] -= m->spb_holds >> bit & 1;
+		pg_write(s->nr_hold[bit], s->nr_hold[bit] - (m->spb_holds >> bit & 1));
 	s->free_pages -= m->spb_free;
 	s->nr_blocks--;
 	shrink(c->st, z, s, pg_block(c->st, i));
-	s->reserve_pages = reserve_of(c->st, z, s);
+	pg_write(s->reserve_pages, reserve_of(c->st, z, s));
 	m->spb_holds = 0;
 	m->spb_free = 0;
 	settle(c, z, s, was);
