@@ -14,6 +14,7 @@
 #include "contig/gigantic.h"
 #include "contig/isolate.h"
 #include "contig/take.h"
+#include "pcp/cache.h"
 #include "zone/content.h"
 #include "zone/superpageblock.h"
 
@@ -239,6 +240,8 @@ enum pagus_status pg_alloc_contig(struct pg_call *c, pagus_pfn_t start, pagus_pf
 	if (!r.z)
 		return PAGUS_BAD_RANGE;
 	pg_span_begin(c);
+	/* What they hold is handed out, to all that look at it. */
+	pg_cache_close_all(c, r.z);
 	status = pg_isolate_range(c, start, end, mode, NULL);
 	if (status == PAGUS_OK) {
 		status = empty_and_take(c, &r, mode, cancel);
@@ -291,6 +294,7 @@ static enum pagus_status alloc_in_zone(struct pg_call *c, struct pg_zone *z, uin
 {
 	pagus_pfn_t start = (z->start_pfn + nr - 1) / nr * nr;
 
+	pg_cache_close_all(c, z);
 	if (z->nr_spbs && nr == UINT64_C(1) << c->st->superpageblock_order) {
 		enum pagus_status status = pg_gigantic_alloc(c, z, gfp, cancel, pfn);
 
