@@ -39,7 +39,7 @@ PAGE_RECORDS = (
     ("a gathered page is not asked for its pageblock's type",
      "pcp/pageblock.c", "if (pg_block_type(c->st, i) != PAGUS_ISOLATE) {", "if (1) {", ()),
     ("an isolated pageblock stays owned",
-     "pcp/giveback.c", "if (pg_own(st, record)->owner)\n", "if (0)\n", ()),
+     "pcp/giveback.c", "(owner = pg_owner(st, i)) != 0;", "(owner = 0) != 0;", ()),
     ("a pageblock that is whole in the zone stays owned",
      "zone/owner.c", "if (order >= c->st->pageblock_order) {", "if (0) {", ()),
     ("leases end while pages lie on the owner's lists",
