@@ -169,7 +169,8 @@ static bool take_cluster(struct pg_call *c, struct pg_compact *k, uint32_t *at, 
 			i += pages;
 			continue;
 		}
-		if (pg_kept_end(c->st, k->z, i) > i) {
+		/* By now it may be isolated, or be kept. */
+		if (pg_block_type(c->st, i) == PAGUS_ISOLATE || pg_kept_end(c->st, k->z, i) > i) {
 			i = end;
 			break;
 		}
