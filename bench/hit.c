@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Allocations and frees of one page that the CPU's own list serves, for callgrind to count, over a
- * port that does nothing. The first rounds fill the list. Usage: hit POLICY ROUNDS
+ * port that does nothing. The first rounds fill the list.
+ * Usage: hit POLICY ROUNDS movable|unmovable
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <pagus/pagus.h>
 
@@ -69,18 +71,24 @@ int main(int argc, char **argv)
 {
 	struct pagus p;
 	pagus_pfn_t pfn;
-	long rounds = argc == 3 ? atol(argv[2]) : 0;
+	long rounds = argc == 4 ? atol(argv[2]) : 0;
+	uint32_t gfp = GFP_KERNEL;
 
-	if (rounds <= 0) {
-		fputs("usage: hit POLICY ROUNDS\n", stderr);
+	if (rounds <= 0 || (strcmp(argv[3], "movable") && strcmp(argv[3], "unmovable"))) {
+		fputs("usage: hit POLICY ROUNDS movable|unmovable\n", stderr);
 		return 1;
 	}
+	if (!strcmp(argv[3], "movable"))
+		gfp = GFP_HIGHUSER_MOVABLE;
 	if (!start(&p, argv[1])) {
 		fprintf(stderr, "hit: %s: no such policy\n", argv[1]);
 		return 1;
 	}
+	/* One that stays: where everything is clean, what cannot move is a matter of the slow path. */
+	if (pagus_alloc_pages(&p, gfp, 0, &pfn) != PAGUS_OK)
+		return 1;
 	for (long n = 0; n < WARM_UP + rounds; n++)
-		if (pagus_alloc_pages(&p, GFP_HIGHUSER_MOVABLE, 0, &pfn) != PAGUS_OK ||
+		if (pagus_alloc_pages(&p, gfp, 0, &pfn) != PAGUS_OK ||
 		    pagus_free_pages(&p, pfn, 0) != PAGUS_OK)
 			return 1;
 	free(p.state);
