@@ -239,8 +239,8 @@ void pg_map_absent(struct pagus_state *st, uint32_t i);
 uint64_t pg_map_blocks(const struct pg_map *m, uint32_t word, uint32_t order);
 
 /*
- * Is there a block of just this order handed out at i? False also where it would take longer to say,
- * which view does.
+ * Is there a block of just this order handed out at i, which is a multiple of its size? False also of
+ * one larger than a pageblock, which view tells.
  */
 bool pg_map_is_block(const struct pagus_state *st, uint32_t i, uint32_t order);
 

@@ -284,8 +284,9 @@ static void release(struct pg_call *c, uint32_t start)
 }
 
 /*
- * While the owner's lock is waited for, it may become another: each turn in vain is one that did. With
- * that lock alone it may still cease to be one, by frees to the zone that complete the pageblock.
+ * While the owner's lock is waited for, it may become another: each turn in vain is one that did.
+ * With that lock alone it may still cease to be one, by frees to the zone that complete the
+ * pageblock.
  */
 void pg_owned_release(struct pg_call *c, uint32_t i)
 {

@@ -44,23 +44,25 @@ static inline void pg_call_resume(struct pg_call *c)
 	c->cpu = pg_call_begin(c->p).cpu;
 }
 
-/* What a copy of the state is not to be taken in the middle of: the port's span_begin and _end. */
-static inline void pg_span_begin(struct pg_call *c)
+/* A call of the port's that may wait, if it has it. */
+static inline void pg_call_out(struct pg_call *c, void (*out)(void *ctx))
 {
-	if (!c->p->port->span_begin)
+	if (!out)
 		return;
 	pg_call_end(c);
-	c->p->port->span_begin(c->p->port_ctx);
+	out(c->p->port_ctx);
 	pg_call_resume(c);
+}
+
+/* What a copy of the state is not to be taken in the middle of. */
+static inline void pg_span_begin(struct pg_call *c)
+{
+	pg_call_out(c, c->p->port->span_begin);
 }
 
 static inline void pg_span_end(struct pg_call *c)
 {
-	if (!c->p->port->span_end)
-		return;
-	pg_call_end(c);
-	c->p->port->span_end(c->p->port_ctx);
-	pg_call_resume(c);
+	pg_call_out(c, c->p->port->span_end);
 }
 
 /* Of events that have a second pfn. */

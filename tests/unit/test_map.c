@@ -208,6 +208,18 @@ static void ask_for_blocks(const struct pg_map *m, uint32_t start)
 		}
 }
 
+/* Orders of a word and more too; a larger block that begins there is none of them. */
+static void ask_for_each_block(uint32_t start)
+{
+	for (uint32_t order = 0; order <= st->pageblock_order; order++)
+		for (uint32_t bit = 0; bit < 1u << st->pageblock_order; bit += 1u << order) {
+			bool there = oracle[start + bit].kind == PAGUS_PAGE_ALLOCATED &&
+				     oracle[start + bit].order == order && !oracle[start + bit].remote;
+
+			assert_int_equal(pg_map_is_block(st, st->first_page + start + bit, order), there);
+		}
+}
+
 static void ask_for_the_rest(const struct pg_map *m, uint32_t start)
 {
 	uint32_t pages = 1u << st->pageblock_order, used[3] = { 0 }, remote = 0;
@@ -223,6 +235,7 @@ static void ask_for_the_rest(const struct pg_map *m, uint32_t start)
 	for (uint32_t type = 0; type < 3; type++)
 		assert_int_equal(pg_map_used(st, m, type), used[type]);
 	ask_for_blocks(m, start);
+	ask_for_each_block(start);
 	assert_int_equal(pg_map_remote_pages(m), remote);
 }
 
