@@ -42,12 +42,13 @@ done
 for policy in $policies; do
 	run build/tests/stress/stress --policy "$policy" --seconds $((seconds / nr_policies))
 done
-# A minute of moving, ranges, isolation and allocation by threads, with ThreadSanitizer. Not of policies with page records:
-# these are read under the zone's lock while who holds a block writes its own.
+# With ThreadSanitizer a minute of moving, ranges, isolation and allocation by threads, and one of CPUs that come and go.
 [ -f build-tsan/build.ninja ] || CC=gcc meson setup build-tsan -Db_sanitize=thread -Db_lundef=false
-run ninja -C build-tsan tests/stress/contig
-for policy in pcpbuddy-bitmap superpageblock; do
-	TSAN_OPTIONS=halt_on_error=1 run build-tsan/tests/stress/contig --policy "$policy" --seconds 60
+run ninja -C build-tsan tests/stress/contig tests/stress/stress
+for policy in $policies; do
+	for program in contig stress; do
+		TSAN_OPTIONS=halt_on_error=1 run build-tsan/tests/stress/$program --policy "$policy" --seconds 60
+	done
 done
 echo "nightly: $failed failed"
 [ $failed = 0 ]

@@ -74,15 +74,16 @@ same_results() {
 	cmp $logs/build.compared $logs/build-clang.compared
 }
 
-# Threads over the default policy of programs; everything else of that build folder stays unbuilt. A
-# child that starts threads is more than ThreadSanitizer supports, so fork is not among them.
+# Threads over the default policy of programs, and the stress programs over each; everything else of that build folder
+# stays unbuilt. A child that starts threads is more than ThreadSanitizer supports, so fork is not among them.
 tsan() {
 	set -e
 	tests='compact cpu handle lock memory threads worker'
 	[ -f build-tsan/build.ninja ] || CC=gcc meson setup build-tsan -Db_sanitize=thread -Db_lundef=false
-	ninja -C build-tsan $(printf 'tests/test_posix_%s ' $tests)
-	TSAN_OPTIONS=halt_on_error=1 meson test -C build-tsan --no-rebuild --print-errorlogs \
-		$(printf 'posix_%s ' $tests)
+	ninja -C build-tsan $(printf 'tests/test_posix_%s ' $tests) tests/stress/contig tests/stress/stress
+	export TSAN_OPTIONS=halt_on_error=1
+	meson test -C build-tsan --no-rebuild --print-errorlogs $(printf 'posix_%s ' $tests)
+	meson test -C build-tsan --no-rebuild --print-errorlogs --suite stress
 }
 
 export ASAN_OPTIONS=abort_on_error=1:detect_leaks=1

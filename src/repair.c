@@ -22,19 +22,17 @@ enum pagus_status pagus_step_put_back(struct pagus *p, pagus_pfn_t pfn, uint32_t
 		return PAGUS_BAD_VALUE;
 	if (status != PAGUS_OK)
 		return status;
-	if (pg_page(st, i)->kind != PAGUS_PAGE_ALLOCATED || pg_page(st, i)->order != order)
+	if (!pg_page_is(pg_page(st, i), PAGUS_PAGE_ALLOCATED, order))
 		return PAGUS_BUSY;
 	c = pg_call_begin(p);
 	z = pg_zone_of(st, i);
 	pg_zone_lock(&c, z, PAGUS_REASON_HAND_OVER);
-	pg_page(st, i)->kind = PAGUS_PAGE_TAIL;
-	pg_page(st, i)->order = 0;
-	pg_page(st, i)->type = 0;
+	pg_page_to_tail(pg_page(st, i));
 	pg_buddy_free_as(&c, z, i, order, type);
 	pg_zone_unlock(&c, z);
 	pg_call_end(&c);
 	head = pg_head(st, i);
-	return pagus_step_to_head(p, pg_pfn(st, head), pg_page(st, head)->order);
+	return pagus_step_to_head(p, pg_pfn(st, head), pg_page_order(pg_page(st, head)));
 }
 
 /* The head of the circle that entry i is in. */
@@ -56,8 +54,7 @@ enum pagus_status pagus_step_to_head(struct pagus *p, pagus_pfn_t pfn, uint32_t 
 
 	if (pg_mapped(p->state))
 		return PAGUS_UNSUPPORTED;
-	if (i == PG_NONE || pg_page(st, i)->kind != PAGUS_PAGE_FREE ||
-	    pg_page(st, i)->order != order)
+	if (i == PG_NONE || !pg_page_is(pg_page(st, i), PAGUS_PAGE_FREE, order))
 		return PAGUS_BUSY;
 	head = list_head(st, i, &depth);
 	pg_list_del(pg_pages(st), i);
@@ -73,7 +70,7 @@ enum pagus_status pagus_step_find_cached(const struct pagus *p, pagus_pfn_t pfn,
 
 	if (pg_mapped(p->state))
 		return PAGUS_UNSUPPORTED;
-	if (i == PG_NONE || !pg_kind_cached(pg_page(st, i)->kind))
+	if (i == PG_NONE || !pg_page_cached(pg_page(st, i)))
 		return PAGUS_BUSY;
 	zone = pg_page(st, i)->zone;
 	head = list_head(st, i, &place->depth);
@@ -102,8 +99,7 @@ enum pagus_status pagus_step_uncache(struct pagus *p, pagus_pfn_t pfn)
 		return status;
 	page = pg_page(st, pg_index(st, pfn));
 	pg_pcp_remove(st, pg_pcp(st, page->zone, place.cpu), pg_index(st, pfn));
-	page->kind = PAGUS_PAGE_ALLOCATED;
-	page->type = PAGUS_MOVABLE;
+	pg_page_set(page, PAGUS_PAGE_ALLOCATED, pg_page_order(page), PAGUS_MOVABLE);
 	return PAGUS_OK;
 }
 

@@ -113,20 +113,18 @@ enum pagus_status pagus_step_kswapd(struct pagus *p, uint32_t node, uint32_t hig
 static void dissolve(const struct pagus_state *st, uint32_t head)
 {
 	struct pg_page *page = pg_page(st, head);
-	uint8_t type = page->type;
+	uint8_t type = pg_page_type(page);
 
-	for (uint32_t k = 0, pages = 1u << page->order; k < pages; k++) {
-		page[k].kind = PAGUS_PAGE_INHERITED;
-		page[k].order = 0;
-		page[k].type = type & 0xf;
+	for (uint32_t k = 0, pages = 1u << pg_page_order(page); k < pages; k++) {
+		pg_page_set(&page[k], PAGUS_PAGE_INHERITED, 0, type);
 		page[k].prev = page[k].next = 0;
 	}
 }
 
 static bool is_free(const struct pg_page *page)
 {
-	return page->kind == PAGUS_PAGE_FREE || pg_kind_cached(page->kind) ||
-	       page->kind == PAGUS_PAGE_DEFERRED || page->kind == PAGUS_PAGE_LEAKED;
+	return pg_page_kind(page) == PAGUS_PAGE_FREE || pg_page_cached(page) ||
+	       pg_page_kind(page) == PAGUS_PAGE_DEFERRED || pg_page_kind(page) == PAGUS_PAGE_LEAKED;
 }
 
 /*
@@ -154,14 +152,12 @@ static enum pagus_status seize(const struct pagus_state *st, pagus_pfn_t pfn, ui
 	head = pg_head(st, *i);
 	if (head == PG_NONE || is_free(pg_page(st, head)))
 		return PAGUS_BUSY;
-	if (pg_page(st, head)->order > order)
+	if (pg_page_order(pg_page(st, head)) > order)
 		dissolve(st, head);
 	for (uint32_t k = 0; k < 1u << order; k++) {
 		struct pg_page *page = pg_page(st, *i + k);
 
-		page->kind = PAGUS_PAGE_TAIL;
-		page->order = 0;
-		page->type = 0;
+		pg_page_to_tail(page);
 		page->prev = page->next = 0;
 	}
 	return PAGUS_OK;
@@ -175,9 +171,7 @@ static void hand_out(const struct pagus_state *st, uint32_t i, uint32_t order, u
 {
 	struct pg_page *page = pg_page(st, i);
 
-	page->kind = PAGUS_PAGE_ALLOCATED;
-	page->order = (uint8_t)order;
-	page->type = type & 0xf;
+	pg_page_set(page, PAGUS_PAGE_ALLOCATED, order, type);
 	*pfn = pg_pfn(st, i);
 }
 
@@ -513,9 +507,7 @@ enum pagus_status pagus_step_isolate(struct pagus *p, pagus_pfn_t pfn, uint32_t 
 	pg_zone_lock(&c, z, PAGUS_REASON_HAND_OVER);
 	pg_buddy_cut(&c, z, i, order, pg_block_type(c.st, i));
 	pg_zone_unlock(&c, z);
-	pg_page(c.st, i)->kind = PAGUS_PAGE_ALLOCATED;
-	pg_page(c.st, i)->order = (uint8_t)order;
-	pg_page(c.st, i)->type = PAGUS_MOVABLE;
+	pg_page_set(pg_page(c.st, i), PAGUS_PAGE_ALLOCATED, order, PAGUS_MOVABLE);
 	pg_call_end(&c);
 	return PAGUS_OK;
 }
@@ -571,7 +563,7 @@ enum pagus_status pagus_step_rotate(struct pagus *p, pagus_pfn_t pfn, uint32_t o
 
 	if (pg_mapped(p->state))
 		return PAGUS_UNSUPPORTED;
-	if (i == PG_NONE || pages[i].kind != PAGUS_PAGE_FREE || pages[i].order != order)
+	if (i == PG_NONE || !pg_page_is(&pages[i], PAGUS_PAGE_FREE, order))
 		return PAGUS_BUSY;
 	/* The head is an entry of the circle: moving it in front of i turns the list. */
 	for (head = pages[i].next; head >= st->first_page;)

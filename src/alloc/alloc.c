@@ -49,9 +49,7 @@ static pg_inlined void count_numa(const struct pg_call *c, const struct pg_plan 
 static pg_inlined void mark(struct pg_page *page, const struct pg_plan *plan,
 			    const struct pagus_result *res)
 {
-	page->kind = PAGUS_PAGE_ALLOCATED;
-	page->order = (uint8_t)plan->order;
-	page->type = plan->type & 0xf;
+	pg_page_set(page, PAGUS_PAGE_ALLOCATED, plan->order, plan->type);
 	page->next = res->pfmemalloc ? PG_MARK_PFMEMALLOC : 0;
 	if (plan->order && (plan->gfp & __GFP_COMP))
 		page->next |= PG_MARK_COMPOUND;

@@ -53,7 +53,7 @@ static pg_inlined bool is_block(const struct pagus_state *st, uint32_t i, uint32
 	if (pg_mapped(st))
 		return pg_map_is_block(st, i, order);
 	page = pg_page(st, i);
-	return page->kind == PAGUS_PAGE_ALLOCATED && page->order == order && page->prev == 0;
+	return pg_page_is(page, PAGUS_PAGE_ALLOCATED, order) && page->prev == 0;
 }
 
 static enum pagus_status check_closely(const struct pagus_state *st, uint32_t i, uint32_t order)
@@ -104,11 +104,9 @@ static pg_inlined void disown(struct pagus_state *st, uint32_t i, uint32_t order
 	/* In a map that changes together with its being free. */
 	if (pg_mapped(st))
 		return;
-	pages = page->kind == PAGUS_PAGE_INHERITED ? 1u << order : 1;
+	pages = pg_page_kind(page) == PAGUS_PAGE_INHERITED ? 1u << order : 1;
 	for (uint32_t k = 0; k < pages; k++) {
-		page[k].kind = PAGUS_PAGE_TAIL;
-		page[k].order = 0;
-		page[k].type = 0;
+		pg_page_to_tail(&page[k]);
 		page[k].tag = 0;
 		page[k].next = 0;
 	}
@@ -260,7 +258,7 @@ enum pagus_status pg_split(struct pg_call *c, pagus_pfn_t pfn, uint32_t order, u
 	struct pagus_state *st = c->st;
 	uint32_t i;
 	enum pagus_status status = pg_free_check(st, pfn, order, &i);
-	struct pg_page first;
+	const struct pg_page *page;
 
 	if (status == PAGUS_OK && to > order)
 		status = PAGUS_BAD_ORDER;
@@ -270,13 +268,12 @@ enum pagus_status pg_split(struct pg_call *c, pagus_pfn_t pfn, uint32_t order, u
 		pg_maps_split(c, i, order, to);
 		return PAGUS_OK;
 	}
-	first = *pg_page(st, i);
-	if (first.kind == PAGUS_PAGE_INHERITED)
+	page = pg_page(st, i);
+	if (pg_page_kind(page) == PAGUS_PAGE_INHERITED)
 		return PAGUS_OK; /* each page is by itself already */
-	if (first.next & PG_MARK_COMPOUND)
+	if (page->next & PG_MARK_COMPOUND)
 		return PAGUS_BUSY;
-	first.order = (uint8_t)to;
 	for (uint32_t k = 0; k < 1u << (order - to); k++)
-		*pg_page(st, i + (k << to)) = first;
+		pg_page_cut(pg_page(st, i + (k << to)), page, to);
 	return PAGUS_OK;
 }

@@ -78,7 +78,7 @@ static void free_block(struct pg_call *c, uint32_t i, uint32_t order)
 		if (pg_mapped(c->st))
 			pg_maps_defer(c, i, order);
 		else
-			pg_stack_push(pg_pages(c->st), &z->deferred, i, order);
+			pg_zone_defer(c, z, i, order);
 		pg_count(c, PAGUS_COUNTER_free_deferred, 1);
 		return;
 	}

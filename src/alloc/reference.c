@@ -22,9 +22,9 @@ enum pagus_status pg_reference_get(struct pg_call *c, pagus_pfn_t pfn)
 		return status;
 	if (pg_mapped(c->st))
 		return PAGUS_UNSUPPORTED;
-	if (page->kind == PAGUS_PAGE_INHERITED)
+	if (pg_page_kind(page) == PAGUS_PAGE_INHERITED)
 		return PAGUS_BUSY;
-	if (page->kind != PAGUS_PAGE_ALLOCATED)
+	if (pg_page_kind(page) != PAGUS_PAGE_ALLOCATED)
 		return pg_free_why_not(c->st, i);
 	/* The bound is there only to keep a caller's errors from adding up to a wrap. */
 	if (pg_atomic_load(&page->prev) >= MOST_FURTHER)
@@ -48,16 +48,9 @@ static void cut(const struct pagus_state *st, uint32_t i, uint32_t order)
 {
 	struct pg_page *first = pg_page(st, i);
 
-	for (uint32_t k = 0; k < order; k++) {
-		struct pg_page *piece = pg_page(st, i + (1u << k));
-
-		piece->kind = PAGUS_PAGE_ALLOCATED;
-		piece->order = (uint8_t)k;
-		piece->type = first->type;
-		piece->tag = first->tag;
-		piece->next = first->next;
-	}
-	first->order = 0;
+	for (uint32_t k = 0; k < order; k++)
+		pg_page_cut(pg_page(st, i + (1u << k)), first, k);
+	pg_page_cut(first, first, 0);
 }
 
 /*
@@ -93,7 +86,7 @@ enum pagus_status pg_reference_put(struct pg_call *c, pagus_pfn_t pfn, uint32_t 
 		if (!drop(page))
 			release(c, i, order);
 	} else if (status != PAGUS_WRONG_ORDER || order > 0 ||
-		   page->kind != PAGUS_PAGE_ALLOCATED || !drop(page)) {
+		   pg_page_kind(page) != PAGUS_PAGE_ALLOCATED || !drop(page)) {
 		/* A single page's holder knows no order: his reference goes, if others stay. */
 		return pg_free_refuse(c, status, pfn, i, order);
 	}

@@ -208,7 +208,7 @@ static void make_whole(struct pg_call *c, struct pg_zone *z, struct pool *pool,
 
 static bool is_large(const struct pagus_state *st, uint32_t start)
 {
-	const struct pg_view look = pg_peek(st, start);
+	const struct pg_view look = pg_view(st, start);
 
 	return look.kind == PAGUS_PAGE_ALLOCATED && look.type == PAGUS_MOVABLE &&
 	       look.order == st->pageblock_order;

@@ -14,7 +14,7 @@ bool pg_block_of_zone(const struct pagus_state *st, const struct pg_zone *z, uin
 {
 	uint32_t last = i + (1u << st->pageblock_order) - 1;
 
-	return pg_peek(st, i).zone == z->id && pg_peek(st, last).zone == z->id;
+	return pg_view(st, i).zone == z->id && pg_view(st, last).zone == z->id;
 }
 
 uint32_t pg_barren_end(const struct pagus_state *st, const struct pg_zone *z, uint32_t i)
@@ -107,7 +107,7 @@ static bool is_worth(const struct pagus_state *st, uint32_t start, bool source, 
 	uint32_t end = start + (1u << st->pageblock_order);
 
 	for (uint32_t i = start; i < end; i += SAMPLE) {
-		const struct pg_view look = pg_peek(st, i);
+		const struct pg_view look = pg_view(st, i);
 
 		if (source && look.kind == PAGUS_PAGE_ALLOCATED && look.type == PAGUS_MOVABLE &&
 		    look.order < st->pageblock_order)

@@ -161,7 +161,7 @@ static uint32_t find_crossing(const struct pagus_state *st, pagus_pfn_t pfn)
 	if (i == PG_NONE || pg_mapped(st))
 		return PG_NONE;
 	head = pg_head(st, i);
-	if (head == PG_NONE || head == i || pg_page(st, head)->kind != PAGUS_PAGE_ALLOCATED ||
+	if (head == PG_NONE || head == i || pg_page_kind(pg_page(st, head)) != PAGUS_PAGE_ALLOCATED ||
 	    !(pg_read(pg_page(st, head)->next) & PG_MARK_COMPOUND))
 		return PG_NONE;
 	return head;

@@ -43,10 +43,10 @@ bool pg_migrate_hint(const struct pg_call *c, const struct pg_migration *m, uint
 {
 	const struct pagus_port *port = c->p->port;
 
-	const struct pg_view look = pg_peek(c->st, i);
+	const struct pg_view look = pg_view(c->st, i);
 
 	if (!port->move || look.kind != PAGUS_PAGE_ALLOCATED || look.order != order ||
-	    look.type != PAGUS_MOVABLE || pg_peek_shared(c->st, i))
+	    look.type != PAGUS_MOVABLE || pg_looks_shared(c->st, i))
 		return false;
 	return !port->traits || !(port->traits(c->p->port_ctx, pg_pfn(c->st, i), order) &
 				  forbidden(m));
@@ -86,7 +86,7 @@ static void take_over(struct pagus_state *st, uint32_t from, uint32_t to)
 	PG_ASSERT_SLOW(pg_view(st, to).type == PAGUS_MOVABLE);
 	if (pg_mapped(st))
 		return;
-	pg_page(st, to)->type = pg_page(st, from)->type;
+	pg_page_set_type(pg_page(st, to), pg_page_type(pg_page(st, from)));
 	pg_page(st, to)->tag = pg_page(st, from)->tag;
 	pg_page(st, to)->next = pg_page(st, from)->next;
 }

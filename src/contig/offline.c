@@ -114,12 +114,14 @@ static enum pagus_status evacuate(struct pg_call *c, const struct pg_plug *plug,
 static void make_reserved(struct pagus_state *st, uint32_t i, uint32_t nr)
 {
 	for (uint32_t k = 0; k < nr; k++) {
-		if (pg_mapped(st))
+		struct pg_page *page = pg_page(st, i + k);
+
+		if (pg_mapped(st)) {
 			pg_map_present(st, i + k, pg_map(st, i)->zone);
-		else
-			*pg_page(st, i + k) = (struct pg_page){
-				.zone = pg_page(st, i)->zone, .kind = PAGUS_PAGE_RESERVED,
-			};
+			continue;
+		}
+		pg_page_set(page, PAGUS_PAGE_RESERVED, 0, 0);
+		page->prev = page->next = page->tag = 0;
 	}
 }
 

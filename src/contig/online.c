@@ -140,7 +140,7 @@ static void add_block(struct pg_call *c, struct pg_zone *z, uint32_t start)
 			continue;
 		}
 		pg_write(pg_page(st, i)->zone, (uint16_t)z->id);
-		pg_page(st, i)->kind = PAGUS_PAGE_RESERVED;
+		pg_page_set(pg_page(st, i), PAGUS_PAGE_RESERVED, 0, 0);
 	}
 	pg_spb_plug(c, z, start);
 	pg_block_reset(st, start, pg_effective_type(st, PAGUS_MOVABLE));

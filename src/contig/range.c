@@ -79,11 +79,8 @@ static void make_single(struct pagus_state *st, pagus_pfn_t pfn, pagus_pfn_t end
 				pg_map_grant(st, i + k, 0, type);
 			continue;
 		}
-		for (uint32_t k = 0; k < 1u << order; k++) {
-			pg_page(st, i + k)->kind = PAGUS_PAGE_ALLOCATED;
-			pg_page(st, i + k)->order = 0;
-			pg_page(st, i + k)->type = type & 0xf;
-		}
+		for (uint32_t k = 0; k < 1u << order; k++)
+			pg_page_set(pg_page(st, i + k), PAGUS_PAGE_ALLOCATED, 0, type);
 	}
 }
 
@@ -94,10 +91,8 @@ static void unmake_single(struct pg_call *c, pagus_pfn_t pfn, pagus_pfn_t end)
 		uint32_t order = pg_order_in(pfn, end, c->st->pageblock_order);
 		uint32_t i = pg_index(c->st, pfn);
 
-		for (uint32_t k = 0; k < 1u << order && !pg_mapped(c->st); k++) {
-			pg_page(c->st, i + k)->kind = PAGUS_PAGE_TAIL;
-			pg_page(c->st, i + k)->type = 0;
-		}
+		for (uint32_t k = 0; k < 1u << order && !pg_mapped(c->st); k++)
+			pg_page_to_tail(pg_page(c->st, i + k));
 		pg_free_prepared(c, i, order);
 		pfn += UINT64_C(1) << order;
 	}
@@ -115,11 +110,9 @@ static void join(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t orde
 		pg_zone_unlock(c, z);
 		return;
 	}
-	for (uint32_t k = 1; k < 1u << order; k++) {
-		page[k].kind = PAGUS_PAGE_TAIL;
-		page[k].type = 0;
-	}
-	page->order = (uint8_t)order;
+	for (uint32_t k = 1; k < 1u << order; k++)
+		pg_page_to_tail(&page[k]);
+	pg_page_set(page, pg_page_kind(page), order, pg_page_type(page));
 	page->next = PG_MARK_COMPOUND;
 }
 

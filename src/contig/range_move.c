@@ -59,7 +59,7 @@ static uint32_t peek_head(const struct pagus_state *st, uint32_t i)
 {
 	for (uint32_t order = 0; order <= st->max_order; order++) {
 		uint32_t head = i & ~((1u << order) - 1);
-		struct pg_view look = pg_peek(st, head);
+		struct pg_view look = pg_view(st, head);
 
 		if (look.kind != PAGUS_PAGE_TAIL && look.order >= order)
 			return head;
@@ -79,7 +79,7 @@ static pagus_pfn_t claim(struct pg_call *c, struct pg_migration *m, pagus_pfn_t 
 	head = peek_head(st, i);
 	if (head == PG_NONE)
 		return pfn + 1;
-	look = pg_peek(st, head);
+	look = pg_view(st, head);
 	/* It may have become another since. */
 	if (look.order > st->max_order || head + (1u << look.order) <= i)
 		return pfn + 1;

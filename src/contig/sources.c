@@ -22,11 +22,11 @@ static uint32_t block_pages(const struct pagus_state *st)
  */
 static struct pg_view block_around(const struct pagus_state *st, uint32_t i, uint32_t *start)
 {
-	struct pg_view look = pg_peek(st, i);
+	struct pg_view look = pg_view(st, i);
 
 	*start = i;
 	for (uint32_t order = 1; order <= st->max_order && look.kind == PAGUS_PAGE_TAIL; order++) {
-		struct pg_view head = pg_peek(st, i & ~((1u << order) - 1));
+		struct pg_view head = pg_view(st, i & ~((1u << order) - 1));
 
 		if (head.kind == PAGUS_PAGE_TAIL || head.order < order)
 			continue;
@@ -64,7 +64,7 @@ struct pg_glance pg_source_look(const struct pg_call *c, const struct pg_compact
 static bool is_one_block(const struct pagus_state *st, uint32_t start)
 {
 	for (uint32_t order = st->pageblock_order; order <= st->max_order; order++) {
-		const struct pg_view look = pg_peek(st, start & ~((1u << order) - 1));
+		const struct pg_view look = pg_view(st, start & ~((1u << order) - 1));
 
 		if (look.kind == PAGUS_PAGE_ALLOCATED && look.order >= order)
 			return true;

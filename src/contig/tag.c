@@ -55,6 +55,6 @@ enum pagus_status pg_movable_set(struct pg_call *c, pagus_pfn_t pfn, uint32_t or
 	if (pg_mapped(c->st))
 		pg_maps_set_type(c, i, type);
 	else
-		pg_page(c->st, i)->type = type & 0xf;
+		pg_page_set_type(pg_page(c->st, i), type);
 	return PAGUS_OK;
 }

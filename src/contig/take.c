@@ -11,9 +11,7 @@ static void set_block(struct pagus_state *st, uint32_t i, uint32_t order, uint32
 {
 	struct pg_page *page = pg_page(st, i);
 
-	page->kind = kind & 0xf;
-	page->order = (uint8_t)order;
-	page->type = kind == PAGUS_PAGE_ALLOCATED ? PAGUS_MOVABLE : 0;
+	pg_page_set(page, kind, order, kind == PAGUS_PAGE_ALLOCATED ? PAGUS_MOVABLE : 0);
 }
 
 static void hand_out(struct pagus_state *st, uint32_t i, uint32_t order)

@@ -84,7 +84,7 @@ static uint32_t whole_order(const struct pagus_state *st, const struct pg_compac
 
 static bool is_suitable(const struct pagus_state *st, const struct pg_compact *k, uint32_t start)
 {
-	const struct pg_view first = pg_peek(st, start);
+	const struct pg_view first = pg_view(st, start);
 	uint32_t type = pg_block_type(st, start);
 
 	if (first.kind == PAGUS_PAGE_FREE && first.order >= whole_order(st, k))
@@ -97,11 +97,10 @@ static bool is_suitable(const struct pagus_state *st, const struct pg_compact *k
  * What a CPU has of the pageblock becomes the zone's, unless it has all or nothing. Its count is
  * its pcp's to write, and this only a hint.
  */
-static PG_RACY uint32_t owned_free(const struct pagus_state *st, uint32_t start)
+static uint32_t owned_free(const struct pagus_state *st, uint32_t start)
 {
-	if (pg_mapped(st))
-		return *(const volatile uint32_t *)&pg_map(st, start)->nr_free;
-	return *(const volatile uint32_t *)&pg_own(st, pg_own_record(st, start))->nr_free;
+	return pg_mapped(st) ? pg_read(pg_map(st, start)->nr_free) :
+			       pg_read(pg_own(st, pg_own_record(st, start))->nr_free);
 }
 
 static void claim(struct pg_call *c, uint32_t start)
@@ -135,7 +134,7 @@ static bool is_enough(const struct pg_compact *k)
 
 static bool looks_free(const struct pagus_state *st, const struct pg_compact *k, uint32_t i)
 {
-	const struct pg_view look = pg_peek(st, i);
+	const struct pg_view look = pg_view(st, i);
 
 	return look.kind == PAGUS_PAGE_FREE && look.zone == k->z->id;
 }
@@ -143,7 +142,7 @@ static bool looks_free(const struct pagus_state *st, const struct pg_compact *k,
 /* Pages to go on by, from a block in use or a free one. */
 static uint32_t extent(const struct pagus_state *st, uint32_t i, uint32_t end)
 {
-	const struct pg_view look = pg_peek(st, i);
+	const struct pg_view look = pg_view(st, i);
 	uint32_t pages = look.order <= st->max_order ? 1u << look.order : 1;
 
 	return (uint32_t)pg_min(pages, end - i);

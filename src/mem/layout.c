@@ -363,7 +363,7 @@ static void make_present(struct pagus_state *st, struct pg_zone *z, uint32_t i)
 		return;
 	}
 	pg_page(st, i)->zone = (uint16_t)z->id;
-	pg_page(st, i)->kind = PAGUS_PAGE_RESERVED;
+	pg_page_set(pg_page(st, i), PAGUS_PAGE_RESERVED, 0, 0);
 }
 
 static void build_spbs(const struct pagus_state *st, struct pg_zone *z, const struct pg_layout *l)

@@ -240,7 +240,7 @@ static pg_inlined void set_word(struct pg_map *m, uint32_t word, uint64_t mask, 
 	uint64_t was = m->free[word] & ~m->tail[word] & mask, is = to.free & ~to.tail & mask;
 
 	if (was != is)
-		m->nr_free += count_pages(is) - count_pages(was);
+		pg_write(m->nr_free, m->nr_free + count_pages(is) - count_pages(was));
 	set_bits(&m->free[word], mask, to.free);
 	set_bits(&m->tail[word], mask, to.tail);
 	set_bits(&m->low[word], mask, to.low);
@@ -251,8 +251,8 @@ static pg_inlined void set_word(struct pg_map *m, uint32_t word, uint64_t mask, 
 static pg_inlined void set_words(struct pg_map *m, uint32_t word, uint32_t end, struct bits to)
 {
 	for (; word < end; word++) {
-		m->nr_free += count_pages(to.free & ~to.tail) -
-			      count_pages(m->free[word] & ~m->tail[word]);
+		pg_write(m->nr_free, m->nr_free + count_pages(to.free & ~to.tail) -
+					     count_pages(m->free[word] & ~m->tail[word]));
 		pg_word_store(&m->free[word], to.free);
 		pg_word_store(&m->tail[word], to.tail);
 		pg_word_store(&m->low[word], to.low);
@@ -303,7 +303,7 @@ void pg_map_hand_out(struct pagus_state *st, uint32_t i, uint32_t order, uint32_
 		return;
 	}
 	PG_ASSERT_SLOW((pg_map_free(m, word) & mask) == mask);
-	m->nr_free -= 1u << order;
+	pg_write(m->nr_free, m->nr_free - (1u << order));
 	if (order > 0)
 		pg_word_store(&m->tail[word], m->tail[word] | (mask & ~first));
 	if (type & 1)
@@ -319,7 +319,7 @@ void pg_map_hand_out_many(struct pg_map *m, uint32_t word, uint64_t heads, uint3
 	uint64_t pages = pg_map_pages(heads, order);
 
 	PG_ASSERT_SLOW((pg_map_free(m, word) & pages) == pages);
-	m->nr_free -= pg_popcount(pages);
+	pg_write(m->nr_free, m->nr_free - pg_popcount(pages));
 	if (order > 0)
 		pg_word_store(&m->tail[word], m->tail[word] | (pages & ~heads));
 	if (type & 1)
@@ -442,7 +442,7 @@ void pg_map_absent(struct pagus_state *st, uint32_t i)
 		pg_word_store(&m->high[w], 0);
 	}
 	pg_write(m->nr_present, 0);
-	m->nr_free = 0;
+	pg_write(m->nr_free, 0);
 	m->home = 0;
 	m->zone = PG_MAP_NO_ZONE;
 }

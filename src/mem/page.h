@@ -12,45 +12,35 @@ struct pg_view {
 	uint8_t type;   /* migratetype of the request, if allocated or inherited */
 };
 
+/*
+ * Of a page that anybody may be changing at this moment, it is a recent view: whoever acts upon it
+ * looks again, with the lock or the claim that makes it certain.
+ */
 static inline struct pg_view pg_view(const struct pagus_state *st, uint32_t i)
 {
 	const struct pg_page *page;
+	uint32_t what;
 
 	if (pg_mapped(st))
 		return pg_map_view(st, i);
 	page = pg_page(st, i);
-	return (struct pg_view){ .zone = page->zone, .kind = page->kind, .order = page->order,
-				 .type = page->type };
+	what = pg_read(page->what);
+	return (struct pg_view){ .zone = pg_read(page->zone), .kind = pg_what_kind(what),
+				 .order = pg_what_order(what), .type = pg_what_type(what) };
 }
 
-/*
- * The same of a page that anybody may be changing at this moment: what it says may never have been
- * so. Whoever acts upon it looks again, with the lock or the claim that makes it certain.
- */
-#define PG_RACY __attribute__((no_sanitize("thread")))
-
-static inline PG_RACY struct pg_view pg_peek(const struct pagus_state *st, uint32_t i)
+/* Becomes the first page of a block of `order`, cut out of a larger one that is handed out. */
+static inline void pg_page_cut(struct pg_page *page, const struct pg_page *first, uint32_t order)
 {
-	const volatile struct pg_page *page;
-	struct pg_view look;
-
-	if (pg_mapped(st))
-		return pg_map_view(st, i);
-	page = pg_page(st, i);
-	look = (struct pg_view){ .zone = page->zone, .kind = page->kind, .order = page->order,
-				 .type = page->type };
-	return look;
+	pg_page_set(page, PAGUS_PAGE_ALLOCATED, order, pg_page_type(first));
+	page->tag = first->tag;
+	page->next = first->next;
 }
 
 /* Does it look as if somebody else referred to the block in use at i? */
-static inline PG_RACY bool pg_peek_shared(const struct pagus_state *st, uint32_t i)
+static inline bool pg_looks_shared(const struct pagus_state *st, uint32_t i)
 {
-	const volatile struct pg_page *page;
-
-	if (pg_mapped(st))
-		return false;
-	page = pg_page(st, i);
-	return page->prev > 0;
+	return !pg_mapped(st) && pg_read(pg_page(st, i)->prev) > 0;
 }
 
 /* References to a block that is handed out, beyond the first. Maps keep none. */

@@ -30,12 +30,10 @@ static inline bool pg_stack_push(struct pg_page *pages, uint32_t *stack, uint32_
 	uint32_t first = pg_atomic_load(stack);
 	struct pg_page *page = &pages[i];
 
-	page->kind = PAGUS_PAGE_DEFERRED;
-	page->order = (uint8_t)order;
+	pg_page_set(page, PAGUS_PAGE_DEFERRED, order, 0);
 	do {
 		if (first == PG_STACK_CLOSED) {
-			page->kind = PAGUS_PAGE_TAIL;
-			page->order = 0;
+			pg_page_to_tail(page);
 			page->next = 0;
 			return false;
 		}
@@ -57,10 +55,9 @@ static inline uint32_t pg_stack_next(struct pg_page *pages, uint32_t i, uint32_t
 {
 	uint32_t next = pages[i].next;
 
-	PG_ASSERT(pages[i].kind == PAGUS_PAGE_DEFERRED);
-	*order = pages[i].order;
-	pages[i].kind = PAGUS_PAGE_TAIL;
-	pages[i].order = 0;
+	PG_ASSERT(pg_page_kind(&pages[i]) == PAGUS_PAGE_DEFERRED);
+	*order = pg_page_order(&pages[i]);
+	pg_page_to_tail(&pages[i]);
 	pages[i].next = 0;
 	return next;
 }

@@ -45,17 +45,85 @@ struct pg_page {
 	                      * In a deferred block, 0, and A: the next such */
 	uint32_t tag;        /* O */
 	uint16_t zone;       /* I: zone id; PG_NO_ZONE in a hole */
-	uint8_t order;       /* Z, P or O: of the block; 0 in tails */
-	uint8_t kind : 4;    /* Z, P or O */
-	uint8_t type : 4;    /* O: migratetype of the request, if allocated or inherited; P: in releases that
-	                      * keep it, of the pageblock when the page was freed; Z: of a free block 1 if it
-	                      * has been reported; of a leaked page 1 if its memory has failed; else 0 */
+	uint16_t what;       /* Z, P or O: kind, order and type. By pg_page_set and the others below */
 };
 PG_STATIC_ASSERT(sizeof(struct pg_page) == 16, "page record");
+
+/*
+ * What a page is: its kind; the order of the block, 0 in tails; and a type. That is, of a block
+ * allocated or inherited the migratetype of its request; on a pcp list, in releases that keep it,
+ * that of the pageblock when the page was freed; of a free block 1 if it has been reported; of a
+ * leaked page 1 if its memory has failed; else 0.
+ *
+ * One word, changed at once by whoever has the block: who has the zone's lock looks at any
+ * neighbour, to see whether it is free, while its holder makes it something else. It does not
+ * become free meanwhile, since that takes the lock.
+ */
+static inline void pg_page_set(struct pg_page *page, uint32_t kind, uint32_t order, uint32_t type)
+{
+	pg_write(page->what, (uint16_t)(order | kind << 8 | type << 12));
+}
+
+static inline uint8_t pg_what_order(uint32_t what)
+{
+	return what & 0xff;
+}
+
+static inline uint8_t pg_what_kind(uint32_t what)
+{
+	return what >> 8 & 0xf;
+}
+
+static inline uint8_t pg_what_type(uint32_t what)
+{
+	return what >> 12 & 0xf;
+}
+
+static inline uint32_t pg_page_order(const struct pg_page *page)
+{
+	return pg_what_order(pg_read(page->what));
+}
+
+static inline uint32_t pg_page_kind(const struct pg_page *page)
+{
+	return pg_what_kind(pg_read(page->what));
+}
+
+static inline uint32_t pg_page_type(const struct pg_page *page)
+{
+	return pg_what_type(pg_read(page->what));
+}
+
+static inline void pg_page_set_kind(struct pg_page *page, uint32_t kind)
+{
+	pg_page_set(page, kind, pg_page_order(page), pg_page_type(page));
+}
+
+static inline void pg_page_set_type(struct pg_page *page, uint32_t type)
+{
+	pg_page_set(page, pg_page_kind(page), pg_page_order(page), type);
+}
+
+/* The first page of a block of `kind` and `order`? */
+static inline bool pg_page_is(const struct pg_page *page, uint32_t kind, uint32_t order)
+{
+	return (pg_read(page->what) & 0xfff) == (order | kind << 8);
+}
 
 static inline bool pg_kind_cached(uint32_t kind)
 {
 	return kind == PAGUS_PAGE_PCP || kind == PAGUS_PAGE_PCP_OWNED;
+}
+
+/* Of a block on a pcp list? */
+static inline bool pg_page_cached(const struct pg_page *page)
+{
+	return pg_kind_cached(pg_page_kind(page));
+}
+
+static inline void pg_page_to_tail(struct pg_page *page)
+{
+	pg_page_set(page, PAGUS_PAGE_TAIL, 0, 0);
 }
 
 /* Marks of a block that is handed out. */
@@ -99,7 +167,7 @@ struct pg_zone {
 	                                           /*    end exclusive */
 	uint64_t off_summaries;                    /* I: of its own, which its lock guards (map.h) */
 	uint32_t nr_isolated;                      /* Z: pageblocks that are isolated */
-	uint32_t pad;
+	uint32_t deferred_pages;                   /* A: pages in those that wait; 0 where there are maps */
 	/*
 	 * Of compaction, all A, and hints: where its scanners go on, as numbers of pageblocks (of
 	 * the free scanner + 1): the source's in mode ASYNC and in the others; and the first and

@@ -13,12 +13,38 @@
 
 #define MAX_WAITS 500
 
-static void update_limits(struct pagus_state *st)
+/* Who works on the pcp reads its limits under its lock: all of one set. */
+static void set_limits(struct pg_call *c, struct pg_pcp *pcp, uint32_t high_min, uint32_t high_max,
+		       uint32_t batch)
+{
+	pg_pcp_lock(c, pcp, PAGUS_REASON_PCP_DRAIN);
+	pg_write(pcp->high_min, high_min);
+	pg_write(pcp->high_max, high_max);
+	pg_write(pcp->batch, batch);
+	pg_pcp_unlock(c, pcp);
+}
+
+static void publish_limits(struct pg_call *c, struct pg_zone *z)
+{
+	for (uint32_t cpu = 0; cpu < c->st->nr_cpus; cpu++)
+		set_limits(c, pg_pcp(c->st, z->id, cpu), z->pcp_high_min, z->pcp_high_max,
+			   z->pcp_batch);
+}
+
+void pg_pcp_publish_limits(struct pg_call *c)
+{
+	for (uint32_t id = 0; id < c->st->nr_zones; id++)
+		publish_limits(c, pg_zone(c->st, id));
+}
+
+static void update_limits(struct pg_call *c)
 {
 	/* Before the marks are set up there is nothing to compute them from. */
-	for (uint32_t id = 0; id < st->nr_zones && st->booted; id++)
-		pg_watermark_pcp_limits(st, pg_zone(st, id));
-	pg_watermark_set_thresholds(st, PAGUS_NO_NODE, false);
+	for (uint32_t id = 0; id < c->st->nr_zones && c->st->booted; id++)
+		pg_watermark_plan_pcp_limits(c->st, pg_zone(c->st, id));
+	if (c->st->booted)
+		pg_pcp_publish_limits(c);
+	pg_watermark_set_thresholds(c->st, PAGUS_NO_NODE, false);
 }
 
 /* The pcp holds nothing from now on, and takes nothing, but what its own CPU gives it. */
@@ -54,7 +80,7 @@ enum pagus_status pg_cpu_down(struct pg_call *c, uint32_t cpu)
 		retire(c, pg_zone(st, id), cpu);
 		pg_account_fold(st, pg_zone(st, id), cpu);
 	}
-	update_limits(st);
+	update_limits(c);
 	return PAGUS_OK;
 }
 
@@ -68,37 +94,13 @@ enum pagus_status pg_cpu_up(struct pg_call *c, uint32_t cpu)
 		return PAGUS_BUSY;
 	/* The limits are computed before the CPU is one of its node's. */
 	st->cpu_coming = 1;
-	update_limits(st);
+	update_limits(c);
 	st->cpu_coming = 0;
 	st->cpu_offline[cpu / 64] &= ~(UINT64_C(1) << cpu % 64);
 	for (uint32_t id = 0; id < st->nr_zones; id++)
 		revive(st, id, cpu);
 	pg_watermark_set_thresholds(st, PAGUS_NO_NODE, false);
 	return PAGUS_OK;
-}
-
-/* Who works on the pcp reads its limits under its lock: all of one set. */
-static void set_limits(struct pg_call *c, struct pg_pcp *pcp, uint32_t high_min, uint32_t high_max,
-		       uint32_t batch)
-{
-	pg_pcp_lock(c, pcp, PAGUS_REASON_PCP_DRAIN);
-	pg_write(pcp->high_min, high_min);
-	pg_write(pcp->high_max, high_max);
-	pg_write(pcp->batch, batch);
-	pg_pcp_unlock(c, pcp);
-}
-
-static void publish_limits(struct pg_call *c, struct pg_zone *z)
-{
-	for (uint32_t cpu = 0; cpu < c->st->nr_cpus; cpu++)
-		set_limits(c, pg_pcp(c->st, z->id, cpu), z->pcp_high_min, z->pcp_high_max,
-			   z->pcp_batch);
-}
-
-void pg_pcp_publish_limits(struct pg_call *c)
-{
-	for (uint32_t id = 0; id < c->st->nr_zones; id++)
-		publish_limits(c, pg_zone(c->st, id));
 }
 
 /* Each turn in vain is an exchange that failed without a cause. */

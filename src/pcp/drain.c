@@ -25,12 +25,10 @@ static uint32_t drain_last(struct pg_call *c, struct pg_zone *z, struct pg_pcp *
 {
 	struct pg_page *pages = pg_pages(c->st);
 	uint32_t i = pg_list_last(pages, pcp->first_head + list);
-	uint32_t order = pages[i].order, type = pages[i].type;
+	uint32_t order = pg_page_order(&pages[i]), type = pg_page_type(&pages[i]);
 
 	pg_list_del(pages, i);
-	pages[i].kind = PAGUS_PAGE_TAIL;
-	pages[i].order = 0;
-	pages[i].type = 0;
+	pg_page_to_tail(&pages[i]);
 	pg_write(pcp->count, pcp->count - (1u << order));
 	if (pg_release(c->st)->list_is_block_type) {
 		pg_buddy_free(c, z, i, order, PG_HEAD);

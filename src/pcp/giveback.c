@@ -30,8 +30,7 @@ static void choose(struct pagus_state *st, struct chosen *chosen, uint32_t i, ui
 {
 	struct pg_page *pages = pg_pages(st);
 
-	pages[i].kind = PAGUS_PAGE_TAIL;
-	pages[i].order = (uint8_t)order;
+	pg_page_set(&pages[i], PAGUS_PAGE_TAIL, order, 0);
 	if (chosen->first == PG_NONE)
 		chosen->first = i;
 	else
@@ -47,9 +46,7 @@ static void unlist(struct pagus_state *st, struct pg_pcp *pcp, uint32_t i)
 	struct pg_page *page = pg_page(st, i);
 
 	pg_pcp_remove(st, pcp, i);
-	page->kind = PAGUS_PAGE_TAIL;
-	page->order = 0;
-	page->type = 0;
+	pg_page_to_tail(page);
 }
 
 /* The pageblock that became whole first, as one block; PG_NONE if none is whole. */
@@ -63,8 +60,8 @@ static uint32_t pick_whole(struct pg_call *c, struct pg_pcp *pcp)
 		return PG_NONE;
 	start = pg_own_start(st, record);
 	for (uint32_t n = 0, order; n < 1u << st->pageblock_order; n += 1u << order, nr++) {
-		order = pg_page(st, start + n)->order;
-		PG_ASSERT(pg_page(st, start + n)->kind == PAGUS_PAGE_PCP_OWNED);
+		order = pg_page_order(pg_page(st, start + n));
+		PG_ASSERT(pg_page_kind(pg_page(st, start + n)) == PAGUS_PAGE_PCP_OWNED);
 		unlist(st, pcp, start + n);
 	}
 	pg_count(c, PAGUS_COUNTER_pcp_merge, nr - 1);
@@ -80,8 +77,7 @@ static uint32_t merge(struct pg_call *c, struct pg_pcp *pcp, uint32_t i, uint32_
 	for (; *order < most; ++*order) {
 		uint32_t buddy = pg_buddy(i, *order);
 
-		if (pg_page(st, buddy)->kind != PAGUS_PAGE_PCP_OWNED ||
-		    pg_page(st, buddy)->order != *order)
+		if (!pg_page_is(pg_page(st, buddy), PAGUS_PAGE_PCP_OWNED, *order))
 			break;
 		unlist(st, pcp, buddy);
 		pg_count(c, PAGUS_COUNTER_pcp_merge, 1);
@@ -113,7 +109,7 @@ static uint32_t pick_single(struct pg_call *c, struct pg_pcp *pcp, uint32_t *ord
 
 	if (i == PG_NONE)
 		return i;
-	owned = pg_page(c->st, i)->kind == PAGUS_PAGE_PCP_OWNED;
+	owned = pg_page_kind(pg_page(c->st, i)) == PAGUS_PAGE_PCP_OWNED;
 	unlist(c->st, pcp, i);
 	return owned ? merge(c, pcp, i, order, c->st->pageblock_order) : i;
 }
@@ -123,8 +119,8 @@ static bool paired(const struct pagus_state *st, uint32_t i, uint32_t order)
 {
 	const struct pg_page *buddy = pg_page(st, pg_buddy(i, order));
 
-	return pg_page(st, i)->kind == PAGUS_PAGE_PCP_OWNED &&
-	       buddy->kind == PAGUS_PAGE_PCP_OWNED && buddy->order == order;
+	return pg_page_kind(pg_page(st, i)) == PAGUS_PAGE_PCP_OWNED &&
+	       pg_page_is(buddy, PAGUS_PAGE_PCP_OWNED, order);
 }
 
 /* The list of blocks of `from`: true if a block of `order` came to be. */
@@ -147,7 +143,8 @@ static bool merge_list(struct pg_call *c, struct pg_pcp *pcp, uint32_t list, uin
 		pg_owned_keep(st, pcp, i, grown, pg_block_type(st, i), PG_TAIL);
 		any |= grown == order;
 		/* The next may have been a part of that. */
-		if (next != head && (!pg_kind_cached(pages[next].kind) || pages[next].order != from))
+		if (next != head &&
+		    (!pg_page_cached(&pages[next]) || pg_page_order(&pages[next]) != from))
 			next = pages[head].next;
 	}
 	return any;
@@ -190,11 +187,11 @@ uint32_t pg_owned_drain(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp
 	pg_zone_lock(c, z, why);
 	for (uint32_t i = chosen.first, next; i != PG_NONE; i = next) {
 		struct pg_page *page = pg_page(st, i);
-		uint32_t order = page->order;
+		uint32_t order = pg_page_order(page);
 
 		next = page->next;
 		page->next = 0;
-		page->order = 0;
+		pg_page_to_tail(page);
 		pg_buddy_free(c, z, i, order, PG_HEAD);
 		pg_event(c, PAGUS_EVENT_PCPU_DRAIN, i, order, pg_block_type(st, i), 0, 0);
 	}
@@ -276,9 +273,9 @@ static void release(struct pg_call *c, uint32_t start)
 	struct pagus_state *st = c->st;
 
 	for (uint32_t n = 0; n < 1u << st->pageblock_order; n++)
-		if (pg_page(st, start + n)->kind == PAGUS_PAGE_PCP_OWNED) {
-			pg_owned_leaves(st, start + n, pg_page(st, start + n)->order);
-			pg_page(st, start + n)->kind = PAGUS_PAGE_PCP;
+		if (pg_page_kind(pg_page(st, start + n)) == PAGUS_PAGE_PCP_OWNED) {
+			pg_owned_leaves(st, start + n, pg_page_order(pg_page(st, start + n)));
+			pg_page_set_kind(pg_page(st, start + n), PAGUS_PAGE_PCP);
 		}
 	pg_own_drop(c, pg_own_record(st, start));
 }

@@ -24,8 +24,8 @@ static void recover_block(struct pg_refill *r, uint32_t record)
 	bool is_short = pg_zone_has(r->z, PG_ZONE_BELOW_HIGH);
 
 	for (uint32_t order; i < end && !(is_short && pg_phase_done(r)); i += 1u << order) {
-		order = pg_page(st, i)->order;
-		if (pg_page(st, i)->kind != PAGUS_PAGE_FREE)
+		order = pg_page_order(pg_page(st, i));
+		if (pg_page_kind(pg_page(st, i)) != PAGUS_PAGE_FREE)
 			continue;
 		pg_store_remove(st, r->z, i);
 		pg_account(r->c, r->z, -(INT64_C(1) << order), pg_block_type(st, i));

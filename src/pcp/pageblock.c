@@ -29,13 +29,13 @@ static uint32_t block_pages(const struct pagus_state *st)
 	return 1u << st->pageblock_order;
 }
 
-static void list_block(struct pagus_state *st, struct pg_pcp *pcp, uint32_t i, uint32_t order,
-		       uint32_t type, enum pg_end end)
+static void list_block(struct pagus_state *st, struct pg_pcp *pcp, uint32_t i, uint32_t kind,
+		       uint32_t order, uint32_t type, enum pg_end end)
 {
 	struct pg_page *pages = pg_pages(st);
 	uint32_t head = pcp->first_head + pg_pcp_free_list(st, order, type);
 
-	pages[i].order = (uint8_t)order;
+	pg_page_set(&pages[i], kind, order, 0);
 	if (end == PG_HEAD)
 		pg_list_add_head(pages, head, i);
 	else
@@ -49,13 +49,11 @@ void pg_owned_keep(struct pagus_state *st, struct pg_pcp *pcp, uint32_t i, uint3
 	struct pg_own *own = pg_own(st, record);
 	bool owned = pg_owner(st, i) == pcp->cpu + 1;
 
-	pg_page(st, i)->kind = owned ? PAGUS_PAGE_PCP_OWNED : PAGUS_PAGE_PCP;
-	pg_page(st, i)->type = 0;
-	list_block(st, pcp, i, order, type, end);
+	list_block(st, pcp, i, owned ? PAGUS_PAGE_PCP_OWNED : PAGUS_PAGE_PCP, order, type, end);
 	pg_write(pcp->count, pcp->count + (1u << order));
 	if (!owned)
 		return;
-	own->nr_free += 1u << order;
+	pg_write(own->nr_free, own->nr_free + (1u << order));
 	PG_ASSERT(own->nr_free <= block_pages(st));
 	if (own->nr_free == block_pages(st))
 		pg_own_add(st, pg_own_head(st, pcp->zone, pcp->cpu), record, PG_OWN_WHOLE);
@@ -66,19 +64,19 @@ void pg_owned_leaves(struct pagus_state *st, uint32_t i, uint32_t order)
 	const struct pg_page *page = pg_page(st, i);
 	struct pg_own *own;
 
-	PG_ASSERT(page->kind == PAGUS_PAGE_PCP_OWNED && page->order == order);
+	PG_ASSERT(pg_page_is(page, PAGUS_PAGE_PCP_OWNED, order));
 	own = pg_own(st, pg_own_record(st, i));
 	if (pg_own_listed(own, PG_OWN_WHOLE))
 		pg_own_del(st, pg_own_record(st, i), PG_OWN_WHOLE);
 	PG_ASSERT(own->nr_free >= 1u << order);
-	own->nr_free -= 1u << order;
+	pg_write(own->nr_free, own->nr_free - (1u << order));
 }
 
 void pg_pcp_remove(struct pagus_state *st, struct pg_pcp *pcp, uint32_t i)
 {
-	uint32_t order = pg_page(st, i)->order;
+	uint32_t order = pg_page_order(pg_page(st, i));
 
-	if (pg_page(st, i)->kind == PAGUS_PAGE_PCP_OWNED)
+	if (pg_page_kind(pg_page(st, i)) == PAGUS_PAGE_PCP_OWNED)
 		pg_owned_leaves(st, i, order);
 	pg_list_del(pg_pages(st), i);
 	pg_write(pcp->count, pcp->count - (1u << order));
@@ -86,10 +84,10 @@ void pg_pcp_remove(struct pagus_state *st, struct pg_pcp *pcp, uint32_t i)
 
 uint32_t pg_pop_owned(struct pagus_state *st, struct pg_pcp *pcp, uint32_t i, uint32_t order)
 {
-	PG_ASSERT(pg_page(st, i)->kind == PAGUS_PAGE_PCP_OWNED && pg_page(st, i)->order == order);
+	PG_ASSERT(pg_page_is(pg_page(st, i), PAGUS_PAGE_PCP_OWNED, order));
 	pg_pcp_remove(st, pcp, i);
 	/* Who has the lock next must not take it for a buddy that is on the lists. */
-	pg_page(st, i)->kind = PAGUS_PAGE_PCP;
+	pg_page_set_kind(pg_page(st, i), PAGUS_PAGE_PCP);
 	return i;
 }
 
@@ -103,7 +101,7 @@ static bool cut_larger(struct pg_call *c, struct pg_pcp *pcp, uint32_t order, ui
 {
 	struct pagus_state *st = c->st;
 	struct pg_page *pages = pg_pages(st);
-	uint32_t from = order, i = PG_NONE;
+	uint32_t from = order, i = PG_NONE, kind;
 
 	for (; from <= st->pageblock_order; from++) {
 		i = pg_list_first(pages, pcp->first_head + pg_pcp_list(st, from, type));
@@ -114,12 +112,10 @@ static bool cut_larger(struct pg_call *c, struct pg_pcp *pcp, uint32_t order, ui
 		return i != PG_NONE;
 	pg_list_del(pages, i);
 	pg_count(c, PAGUS_COUNTER_pcp_split, from - order);
-	while (from-- > order) {
-		pages[i + (1u << from)].kind = pages[i].kind;
-		pages[i + (1u << from)].type = 0;
-		list_block(st, pcp, i + (1u << from), from, type, PG_HEAD);
-	}
-	list_block(st, pcp, i, order, type, PG_HEAD);
+	kind = pg_page_kind(&pages[i]);
+	while (from-- > order)
+		list_block(st, pcp, i + (1u << from), kind, from, type, PG_HEAD);
+	list_block(st, pcp, i, kind, order, type, PG_HEAD);
 	return true;
 }
 

@@ -142,7 +142,7 @@ static inline uint32_t pg_pcp_pop(struct pagus_state *st, struct pg_pcp *pcp, ui
 
 	if (pg_unlikely(i == PG_NONE))
 		return PG_NONE;
-	if (pg_unlikely(pages[i].kind != PAGUS_PAGE_PCP || pages[i].order != order))
+	if (pg_unlikely(!pg_page_is(&pages[i], PAGUS_PAGE_PCP, order)))
 		return pg_pop_owned(st, pcp, i, order);
 	pg_list_del(pages, i);
 	pg_write(pcp->count, pcp->count - (1u << order));
@@ -204,9 +204,7 @@ static inline void pg_pcp_put(struct pagus_state *st, struct pg_pcp *pcp, uint32
 {
 	struct pg_page *pages = pg_pages(st);
 
-	pages[i].kind = PAGUS_PAGE_PCP;
-	pages[i].order = (uint8_t)order;
-	pages[i].type = pg_release(st)->list_is_block_type ? 0 : type & 0xf;
+	pg_page_set(&pages[i], PAGUS_PAGE_PCP, order, pg_release(st)->list_is_block_type ? 0 : type);
 	if (end == PG_HEAD)
 		pg_list_add_head(pages, pcp->first_head + list, i);
 	else

@@ -51,9 +51,7 @@ static void strip_records(struct pg_call *c, uint32_t i, uint32_t order, bool us
 	struct failed failed;
 
 	collect(st, i, order, &failed);
-	pg_page(st, i)->kind = PAGUS_PAGE_TAIL;
-	pg_page(st, i)->order = 0;
-	pg_page(st, i)->type = 0;
+	pg_page_to_tail(pg_page(st, i));
 	for (; i < end; i += 1u << piece) {
 		piece = 0;
 		if (has_failed(&failed, i, 0)) {
@@ -63,7 +61,7 @@ static void strip_records(struct pg_call *c, uint32_t i, uint32_t order, bool us
 		piece = good_order(&failed, i, end);
 		if (used)
 			pg_content_free(c, i, piece);
-		pg_stack_push(pg_pages(st), &z->deferred, i, piece);
+		pg_zone_defer(c, z, i, piece);
 	}
 	/* Else who has the zone's lock next. */
 	if (pg_zone_trylock(c, z, PAGUS_REASON_FREE_DIRECT)) {

@@ -12,10 +12,9 @@ void pg_store_insert(struct pagus_state *st, struct pg_zone *z, uint32_t i, uint
 		pg_bitmap_insert(st, z, i, order, type);
 		return;
 	}
-	PG_ASSERT(pages[i].kind == PAGUS_PAGE_TAIL && pages[i].zone == z->id);
+	PG_ASSERT(pg_page_kind(&pages[i]) == PAGUS_PAGE_TAIL && pages[i].zone == z->id);
 	PG_ASSERT_SLOW((i & ((1u << order) - 1)) == 0);
-	pages[i].kind = PAGUS_PAGE_FREE;
-	pages[i].order = (uint8_t)order;
+	pg_page_set(&pages[i], PAGUS_PAGE_FREE, order, 0);
 	if (end == PG_HEAD)
 		pg_list_add_head(pages, list, i);
 	else
@@ -32,12 +31,10 @@ void pg_store_remove(struct pagus_state *st, struct pg_zone *z, uint32_t i)
 		pg_bitmap_remove(st, z, i);
 		return;
 	}
-	PG_ASSERT(pages[i].kind == PAGUS_PAGE_FREE && z->nr_free[pages[i].order] > 0);
+	PG_ASSERT(pg_page_kind(&pages[i]) == PAGUS_PAGE_FREE && z->nr_free[pg_page_order(&pages[i])] > 0);
 	pg_list_del(pages, i);
-	pg_write(z->nr_free[pages[i].order], z->nr_free[pages[i].order] - 1);
-	pages[i].kind = PAGUS_PAGE_TAIL;
-	pages[i].type = 0;
-	pages[i].order = 0;
+	pg_write(z->nr_free[pg_page_order(&pages[i])], z->nr_free[pg_page_order(&pages[i])] - 1);
+	pg_page_to_tail(&pages[i]);
 	z->work++;
 }
 
@@ -49,15 +46,15 @@ void pg_store_move(struct pagus_state *st, struct pg_zone *z, uint32_t i, uint32
 		pg_bitmap_move(st, z, i, type);
 		return;
 	}
-	PG_ASSERT(pages[i].kind == PAGUS_PAGE_FREE);
+	PG_ASSERT(pg_page_kind(&pages[i]) == PAGUS_PAGE_FREE);
 	pg_list_del(pages, i);
-	pg_list_add_tail(pages, pg_store_list(z, pages[i].order, type), i);
+	pg_list_add_tail(pages, pg_store_list(z, pg_page_order(&pages[i]), type), i);
 	z->work++;
 }
 
 bool pg_store_is_reported(const struct pagus_state *st, uint32_t i)
 {
-	return pg_mapped(st) ? pg_map(st, i)->reported : pg_page(st, i)->type;
+	return pg_mapped(st) ? pg_map(st, i)->reported : pg_page_type(pg_page(st, i));
 }
 
 void pg_store_mark_reported(struct pagus_state *st, uint32_t i)
@@ -65,7 +62,7 @@ void pg_store_mark_reported(struct pagus_state *st, uint32_t i)
 	if (pg_mapped(st))
 		pg_map(st, i)->reported = 1;
 	else
-		pg_page(st, i)->type = 1;
+		pg_page_set_type(pg_page(st, i), 1);
 }
 
 uint32_t pg_store_split(struct pagus_state *st, struct pg_zone *z, uint32_t i, uint32_t from,

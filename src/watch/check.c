@@ -47,11 +47,11 @@ static int check_stack(struct check *k, const struct pg_zone *z, uint32_t first,
 		return 0;
 	for (uint32_t i = first; i != PG_NONE; i = pg_page(k->st, i)->next) {
 		if (i < k->st->first_page || i >= end ||
-		    pg_page(k->st, i)->kind != PAGUS_PAGE_DEFERRED ||
+		    pg_page_kind(pg_page(k->st, i)) != PAGUS_PAGE_DEFERRED ||
 		    pg_page(k->st, i)->zone != z->id || sums->listed_deferred > k->st->nr_pages)
 			BROKEN(INV_deferred, i < end ? i : PG_NONE);
 		sums->listed_deferred++;
-		*pages += 1u << pg_page(k->st, i)->order;
+		*pages += 1u << pg_page_order(pg_page(k->st, i));
 	}
 	sums->held_pages += *pages;
 	return 0;
@@ -62,6 +62,8 @@ static int check_deferred(struct check *k, const struct pg_zone *z)
 	uint64_t pages;
 	int broken = check_stack(k, z, z->deferred, &pages);
 
+	if (!broken && pages != z->deferred_pages)
+		BROKEN(INV_deferred, PG_NONE);
 	for (uint32_t cpu = 0; cpu < k->st->nr_cpus && !broken; cpu++) {
 		const struct pg_pcp *pcp = pg_pcp(k->st, z->id, cpu);
 
@@ -87,8 +89,9 @@ static int check_list(struct check *k, uint32_t head, uint32_t zone, uint32_t ki
 		if (i == head)
 			return 0;
 		*nr_blocks += 1;
-		if (i < k->st->first_page || pages[i].order != order || pages[i].zone != zone ||
-		    (kind == PAGUS_PAGE_PCP ? !pg_kind_cached(pages[i].kind) : pages[i].kind != kind))
+		if (i < k->st->first_page || pg_page_order(&pages[i]) != order || pages[i].zone != zone ||
+		    (kind == PAGUS_PAGE_PCP ? !pg_page_cached(&pages[i]) :
+					      pg_page_kind(&pages[i]) != kind))
 			BROKEN(state, i);
 	}
 }
@@ -139,7 +142,7 @@ static int check_owned(struct check *k, const struct pg_pcp *pcp, uint32_t list)
 	uint32_t head = pcp->first_head + list;
 
 	for (uint32_t i = pg_page(k->st, head)->next; i != head; i = pg_page(k->st, i)->next)
-		if (pg_page(k->st, i)->kind == PAGUS_PAGE_PCP_OWNED &&
+		if (pg_page_kind(pg_page(k->st, i)) == PAGUS_PAGE_PCP_OWNED &&
 		    pg_owner(k->st, i) != pcp->cpu + 1)
 			BROKEN(INV_owned_state, i);
 	return 0;
@@ -192,29 +195,29 @@ static int check_block(struct check *k, uint32_t i, uint32_t *next)
 {
 	const struct pg_page *page = pg_page(k->st, i);
 	struct sums *sums = &k->zone[page->zone];
-	uint32_t pages = 1u << page->order;
+	uint32_t pages = 1u << pg_page_order(page);
 
 	*next = i + pages;
 	for (uint32_t n = 1; n < pages; n++)
-		if (page[n].kind != PAGUS_PAGE_TAIL || page[n].zone != page->zone)
+		if (pg_page_kind(&page[n]) != PAGUS_PAGE_TAIL || page[n].zone != page->zone)
 			BROKEN(INV_head_extent, i + n);
-	sums->heads_free += page->kind == PAGUS_PAGE_FREE;
-	sums->heads_pcp += pg_kind_cached(page->kind);
-	sums->heads_deferred += page->kind == PAGUS_PAGE_DEFERRED;
-	if (page->kind == PAGUS_PAGE_ALLOCATED || page->kind == PAGUS_PAGE_INHERITED)
+	sums->heads_free += pg_page_kind(page) == PAGUS_PAGE_FREE;
+	sums->heads_pcp += pg_page_cached(page);
+	sums->heads_deferred += pg_page_kind(page) == PAGUS_PAGE_DEFERRED;
+	if (pg_page_kind(page) == PAGUS_PAGE_ALLOCATED || pg_page_kind(page) == PAGUS_PAGE_INHERITED)
 		sums->held_pages += pages;
-	sums->leaked_pages += page->kind == PAGUS_PAGE_LEAKED ? pages : 0;
-	return page->kind == PAGUS_PAGE_FREE ? check_merged(k, i, page->order) : 0;
+	sums->leaked_pages += pg_page_kind(page) == PAGUS_PAGE_LEAKED ? pages : 0;
+	return pg_page_kind(page) == PAGUS_PAGE_FREE ? check_merged(k, i, pg_page_order(page)) : 0;
 }
 
 /* A page that is on no list links nowhere; only an owner's first page may hold something else. */
 static bool is_clear(const struct pg_page *page)
 {
-	if (page->kind == PAGUS_PAGE_DEFERRED)
+	if (pg_page_kind(page) == PAGUS_PAGE_DEFERRED)
 		return page->prev == 0;
-	if (page->kind != PAGUS_PAGE_ALLOCATED)
+	if (pg_page_kind(page) != PAGUS_PAGE_ALLOCATED)
 		return page->prev == 0 && page->next == 0;
-	return !(page->next & ~PG_MARKS) && (page->order > 0 || !(page->next & PG_MARK_COMPOUND));
+	return !(page->next & ~PG_MARKS) && (pg_page_order(page) > 0 || !(page->next & PG_MARK_COMPOUND));
 }
 
 static int check_pages(struct check *k)
@@ -227,7 +230,7 @@ static int check_pages(struct check *k)
 		int broken = 0;
 
 		next = i + 1;
-		if (page->kind == PAGUS_PAGE_TAIL)
+		if (pg_page_kind(page) == PAGUS_PAGE_TAIL)
 			BROKEN(INV_tail_owned, i);
 		if (page->zone != PG_NO_ZONE)
 			broken = check_block(k, i, &next);
@@ -237,7 +240,7 @@ static int check_pages(struct check *k)
 	for (uint32_t i = st->first_page; i < end; i++) {
 		const struct pg_page *page = pg_page(st, i);
 
-		if (page->kind != PAGUS_PAGE_FREE && !pg_kind_cached(page->kind) && !is_clear(page))
+		if (pg_page_kind(page) != PAGUS_PAGE_FREE && !pg_page_cached(page) && !is_clear(page))
 			BROKEN(INV_unlisted_clear, i);
 	}
 	return 0;

@@ -16,8 +16,8 @@ static struct in_block look_into(const struct pagus_state *st, uint32_t start)
 	for (uint32_t i = start; i < start + (1u << st->pageblock_order); i++) {
 		const struct pg_page *page = pg_page(st, i);
 
-		in.free += page->kind == PAGUS_PAGE_FREE ? 1u << page->order : 0;
-		in.owned += page->kind == PAGUS_PAGE_PCP_OWNED ? 1u << page->order : 0;
+		in.free += pg_page_kind(page) == PAGUS_PAGE_FREE ? 1u << pg_page_order(page) : 0;
+		in.owned += pg_page_kind(page) == PAGUS_PAGE_PCP_OWNED ? 1u << pg_page_order(page) : 0;
 	}
 	return in;
 }

@@ -26,10 +26,8 @@ uint32_t pagus_nr_zones(const struct pagus *p)
 
 static uint64_t deferred_pages(const struct pagus_state *st, const struct pg_zone *z)
 {
-	uint64_t pages = 0;
+	uint64_t pages = pg_atomic_load(&z->deferred_pages);
 
-	for (uint32_t i = z->deferred; i != PG_NONE; i = pg_page(st, i)->next)
-		pages += 1u << pg_page(st, i)->order;
 	for (uint32_t cpu = 0; cpu < st->nr_cpus; cpu++)
 		pages += pg_atomic_load(&pg_pcp(st, z->id, cpu)->remote_pages);
 	return pages;

@@ -85,8 +85,7 @@ static bool captured(const struct pg_call *c, const struct pg_zone *z, uint32_t 
 		pg_map_grant(c->st, i, order, as);
 		return true;
 	}
-	pg_page(c->st, i)->kind = PAGUS_PAGE_ALLOCATED;
-	pg_page(c->st, i)->order = (uint8_t)order;
+	pg_page_set(pg_page(c->st, i), PAGUS_PAGE_ALLOCATED, order, 0);
 	return true;
 }
 
@@ -162,9 +161,15 @@ void pg_buddy_free(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t or
 	pg_count(c, PAGUS_COUNTER_zone_free, 1);
 }
 
+void pg_zone_defer(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order)
+{
+	pg_atomic_add(&z->deferred_pages, 1u << order);
+	pg_stack_push(pg_pages(c->st), &z->deferred, i, order);
+}
+
 void pg_free_deferred(struct pg_call *c, struct pg_zone *z, enum pg_end end)
 {
-	uint32_t next, order;
+	uint32_t next, order, pages = 0;
 
 	if (pg_mapped(c->st)) {
 		pg_remote_absorb_zone(c, z);
@@ -173,7 +178,9 @@ void pg_free_deferred(struct pg_call *c, struct pg_zone *z, enum pg_end end)
 	for (uint32_t i = pg_stack_take(&z->deferred, PG_NONE); i != PG_NONE; i = next) {
 		next = pg_stack_next(pg_pages(c->st), i, &order);
 		pg_buddy_free(c, z, i, order, end);
+		pages += 1u << order;
 	}
+	pg_atomic_sub(&z->deferred_pages, pages);
 }
 
 void pg_buddy_free_as(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order,

@@ -62,8 +62,6 @@ void pg_content_leak(struct pg_call *c, uint32_t i, uint32_t order)
 {
 	struct pg_page *page = pg_page(c->st, i);
 
-	page->kind = PAGUS_PAGE_LEAKED;
-	page->order = (uint8_t)order;
-	page->type = 0;
+	pg_page_set(page, PAGUS_PAGE_LEAKED, order, 0);
 	pg_atomic_add(&pg_zone_of(c->st, i)->leaked_pages, 1u << order);
 }

@@ -60,7 +60,7 @@ void pg_poison_leak(struct pg_call *c, uint32_t i)
 		return;
 	}
 	pg_content_leak(c, i, 0);
-	pg_page(c->st, i)->type = 1;
+	pg_page_set_type(pg_page(c->st, i), 1);
 }
 
 bool pg_poison_leaked(const struct pagus_state *st, uint32_t i)
@@ -80,6 +80,5 @@ void pg_poison_unleak(struct pg_call *c, uint32_t i)
 		return;
 	}
 	page = pg_page(c->st, i);
-	page->kind = PAGUS_PAGE_TAIL;
-	page->type = 0;
+	pg_page_to_tail(page);
 }

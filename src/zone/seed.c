@@ -41,7 +41,7 @@ static void hand_over(struct pagus_state *st, uint32_t i, uint32_t nr)
 		if (pg_mapped(st))
 			pg_map_take(st, i + k, 0);
 		else
-			pg_page(st, i + k)->kind = PAGUS_PAGE_TAIL;
+			pg_page_to_tail(pg_page(st, i + k));
 	}
 	z->handed_over += nr;
 	pg_write(z->managed, z->managed + nr);
@@ -138,8 +138,7 @@ enum pagus_status pg_seed_inherit(struct pg_call *c, pagus_pfn_t start, uint64_t
 			pg_map_inherit(st, i, pg_effective_type(st, type));
 			continue;
 		}
-		pg_page(st, i)->kind = PAGUS_PAGE_INHERITED;
-		pg_page(st, i)->type = pg_effective_type(st, type) & 0xf;
+		pg_page_set(pg_page(st, i), PAGUS_PAGE_INHERITED, 0, pg_effective_type(st, type));
 	}
 	recount_range(c, start, nr_pages);
 	return PAGUS_OK;
@@ -212,9 +211,7 @@ enum pagus_status pg_seed_used(struct pg_call *c, pagus_pfn_t pfn, uint32_t orde
 		pg_spb_changed(c, pg_zone_of(st, i), i, order);
 		return PAGUS_OK;
 	}
-	pg_page(st, i)->kind = PAGUS_PAGE_ALLOCATED;
-	pg_page(st, i)->order = (uint8_t)order;
-	pg_page(st, i)->type = type & 0xf;
+	pg_page_set(pg_page(st, i), PAGUS_PAGE_ALLOCATED, order, type);
 	return PAGUS_OK;
 }
 

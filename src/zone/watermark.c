@@ -195,7 +195,7 @@ static void publish_pcp_limits(struct pagus_state *st, struct pg_zone *z)
 	}
 }
 
-static void compute_pcp_limits(const struct pagus_state *st, struct pg_zone *z)
+void pg_watermark_plan_pcp_limits(const struct pagus_state *st, struct pg_zone *z)
 {
 	uint32_t fraction = st->tunable[PAGUS_TUNABLE_percpu_pagelist_high_fraction];
 
@@ -212,7 +212,7 @@ static void compute_pcp_limits(const struct pagus_state *st, struct pg_zone *z)
 
 void pg_watermark_pcp_limits(struct pagus_state *st, struct pg_zone *z)
 {
-	compute_pcp_limits(st, z);
+	pg_watermark_plan_pcp_limits(st, z);
 	publish_pcp_limits(st, z);
 }
 
@@ -242,7 +242,7 @@ void pg_watermark_replan(struct pagus_state *st)
 	setup_marks(st);
 	setup_lowmem_reserve(st);
 	for (uint32_t id = 0; id < st->nr_zones; id++)
-		compute_pcp_limits(st, pg_zone(st, id));
+		pg_watermark_plan_pcp_limits(st, pg_zone(st, id));
 	pg_watermark_set_thresholds(st, PAGUS_NO_NODE, false);
 }
 

@@ -137,6 +137,9 @@ uint32_t pg_effective_type(const struct pagus_state *st, uint32_t type);
 void pg_buddy_free(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order,
 		   enum pg_end end);
 
+/* Put off freeing the block i, which is nobody's; where there are page records. */
+void pg_zone_defer(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t order);
+
 /*
  * Free what has been put off for want of the zone's lock, which is held now, the last first; with
  * maps, take in what was freed without it.
@@ -169,12 +172,15 @@ void pg_watermark_setup(struct pagus_state *st);
 
 /*
  * The same after memory has come or gone, while others read them: min_free_kbytes is chosen anew,
- * unless what was set is more (init_per_zone_wmark_min), from all managed pages, as at first. What pcps are to be limited by is computed
- * and not published: pg_pcp_publish_limits.
+ * unless what was set is more (init_per_zone_wmark_min), from all managed pages, as at first. What
+ * pcps are to be limited by is computed and not published: pg_pcp_publish_limits.
  */
 void pg_watermark_replan(struct pagus_state *st);
 
-/* pcp limits alone: from the marks as they are, or as given. */
+/* pcp limits alone, while others work with them: computed from the marks, and not published. */
+void pg_watermark_plan_pcp_limits(const struct pagus_state *st, struct pg_zone *z);
+
+/* The same, and published, while nobody else works: from the marks as they are, or as given. */
 void pg_watermark_pcp_limits(struct pagus_state *st, struct pg_zone *z);
 void pg_watermark_set_pcp_limits(struct pagus_state *st, struct pg_zone *z, uint32_t high_min,
 				 uint32_t high_max, uint32_t batch);

@@ -29,7 +29,7 @@ static void break_links(struct lab *lab)
 
 static void break_free_state(struct lab *lab)
 {
-	page(lab, FREE_PAGE)->order = 1;
+	pg_page_set(page(lab, FREE_PAGE), PAGUS_PAGE_FREE, 1, 0);
 }
 
 /* The block of two pages is listed, with all its marks, one page later. */
@@ -52,22 +52,22 @@ static void break_block_type(struct lab *lab)
 
 static void break_pcp_state(struct lab *lab)
 {
-	page(lab, PCP_PAGE)->kind = PAGUS_PAGE_ALLOCATED;
+	pg_page_set_kind(page(lab, PCP_PAGE), PAGUS_PAGE_ALLOCATED);
 }
 
 static void break_extent(struct lab *lab)
 {
-	page(lab, FREE_BLOCK + 3)->kind = PAGUS_PAGE_RESERVED;
+	pg_page_set_kind(page(lab, FREE_BLOCK + 3), PAGUS_PAGE_RESERVED);
 }
 
 static void orphan_a_tail(struct lab *lab)
 {
-	page(lab, RESERVED_PAGE)->kind = PAGUS_PAGE_TAIL;
+	pg_page_set_kind(page(lab, RESERVED_PAGE), PAGUS_PAGE_TAIL);
 }
 
 static void free_without_a_list(struct lab *lab)
 {
-	page(lab, RESERVED_PAGE)->kind = PAGUS_PAGE_FREE;
+	pg_page_set_kind(page(lab, RESERVED_PAGE), PAGUS_PAGE_FREE);
 }
 
 static void leave_buddies_apart(struct lab *lab)
@@ -112,7 +112,7 @@ static void miscount_the_reserve(struct lab *lab)
 
 static void lose_a_deferred_block(struct lab *lab)
 {
-	page(lab, USED_PAGE)->kind = PAGUS_PAGE_DEFERRED;
+	pg_page_set_kind(page(lab, USED_PAGE), PAGUS_PAGE_DEFERRED);
 }
 
 static void miscount_the_leaks(struct lab *lab)
@@ -373,6 +373,21 @@ static void only_known_marks_are_allowed_and_none_out_of_place(void **state)
 	unit_close(&lab);
 }
 
+static void deferred_pages_are_those_of_the_blocks_that_wait(void **state)
+{
+	const struct pagus_config cfg = lab_config(&range, 1, "linux");
+	pagus_pfn_t where = 0;
+	struct lab lab;
+
+	(void)state;
+	unit_boot(&lab, &cfg);
+	pg_zone(lab.p.state, 0)->deferred_pages = 1;
+	assert_int_equal(pagus_check(&lab.p, &where), 17);
+	assert_true(where == PAGUS_NO_PFN);
+	pg_zone(lab.p.state, 0)->deferred_pages = 0;
+	unit_close(&lab);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -382,6 +397,7 @@ int main(void)
 		cmocka_unit_test(each_further_broken_invariant_is_found),
 		cmocka_unit_test(each_broken_invariant_of_superpageblocks_is_found),
 		cmocka_unit_test(only_known_marks_are_allowed_and_none_out_of_place),
+		cmocka_unit_test(deferred_pages_are_those_of_the_blocks_that_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
