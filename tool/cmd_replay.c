@@ -13,7 +13,7 @@
 #include "report/report.h"
 
 #define USAGE "replay TRACE... [--policy NAME[,NAME...]] [--cpus N] [--defrag " \
-	      "none|scan|evacuate] [--ready K] [--huge every=SECONDS[,order=9|18][,count=N][,hold=SECONDS]] " \
+	      "none|scan|choice|evacuate] [--ready K] [--huge every=SECONDS[,order=9|18][,count=N][,hold=SECONDS]] " \
 	      "[--closed-loop] [--json FILE] [--html FILE]"
 
 struct options {

@@ -59,8 +59,7 @@ static void look_into(const struct pg_call *c, struct pg_compact *k, uint32_t st
 	const uint32_t unit = pg_compact_unit(c->st, k);
 
 	if (!pg_block_of_zone(c->st, k->z, start) || pg_barren_end(c->st, k->z, start) > start ||
-	    !pg_source_suits(c->st, k, start) ||
-	    (!k->ignore_hints && pg_block_skip(c->st, start)))
+	    !pg_source_suits(c->st, k, start) || pg_block_hint(c->st, start, PG_HINT_STUCK))
 		return;
 	for (uint32_t i = start; i < end; i += unit) {
 		const struct choice at = cost_of(c, k, i, best->cost);
@@ -71,19 +70,26 @@ static void look_into(const struct pg_call *c, struct pg_compact *k, uint32_t st
 	}
 }
 
-/* Of `nr` pageblocks from `first` on, round the zone's end. */
+/* First page of the pageblock number n from `first` on, round the zone's end. */
+static uint32_t block_at(const struct pg_call *c, const struct pg_compact *k, uint32_t first,
+			 uint32_t n)
+{
+	const struct pg_zone *z = k->z;
+	uint32_t block = first + n;
+
+	if (block >= z->end_block)
+		block -= z->end_block - z->first_block;
+	return pg_block_first(c->st, block);
+}
+
+/* Of `nr` pageblocks. */
 static struct choice choose(const struct pg_call *c, struct pg_compact *k, uint32_t first,
 			    uint32_t nr)
 {
-	const struct pg_zone *z = k->z;
 	struct choice best = { .unit = PG_NONE, .cost = UINT32_MAX };
 
-	for (uint32_t n = 0; n < nr && best.cost > 1; n++) {
-		uint32_t block = first + n < z->end_block ? first + n :
-				 first + n - z->end_block + z->first_block;
-
-		look_into(c, k, pg_block_first(c->st, block), &best);
-	}
+	for (uint32_t n = 0; n < nr && best.cost > 1; n++)
+		look_into(c, k, block_at(c, k, first, n), &best);
 	return best;
 }
 
@@ -181,6 +187,9 @@ enum pg_compacted pg_choice_run(struct pg_call *c, struct pg_compact *k)
 	uint32_t nr, first = take_window(k, &nr);
 	bool memory = true, whole = nr == k->z->end_block - k->z->first_block;
 
+	/* What this run finds stuck is passed over all the same. */
+	for (uint32_t n = 0; n < nr && k->ignore_hints; n++)
+		pg_block_set_hint(c->st, block_at(c, k, first, n), PG_HINT_STUCK, false);
 	for (uint32_t n = 0; n < MAX_UNITS && !pg_is_to_die(c, k->task); n++) {
 		const struct choice best = choose(c, k, first, nr);
 
@@ -189,8 +198,11 @@ enum pg_compacted pg_choice_run(struct pg_call *c, struct pg_compact *k)
 					pg_block_first(c->st, k->z->end_block));
 		if (k->unit == PG_NONE || !has_room(c, k, best.pages))
 			return none_left(k, whole);
-		if (!evacuate(c, k, &memory) && !pg_compact_captured(c))
-			pg_block_set_skip(c->st, k->unit, true);
+		if (!evacuate(c, k, &memory) && !pg_compact_captured(c)) {
+			pg_block_set_hint(c->st, k->unit, PG_HINT_STUCK, true);
+			/* What is in hand looks as if it could not be moved. */
+			pg_targets_release(c, k);
+		}
 		if (pg_compact_captured(c) || pg_compact_served_by(c, k))
 			return PG_COMPACTED_SUCCESS;
 		if (!memory || k->contended)

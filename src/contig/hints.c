@@ -86,7 +86,7 @@ void pg_hints_freed(struct pagus_state *st, struct pg_compact *k, uint32_t start
 {
 	uint32_t block = pg_block(st, start);
 
-	pg_block_set_skip(st, start, true);
+	pg_block_set_hint(st, start, PG_HINT_SKIP, true);
 	if (block + 1 < pg_read(k->z->compact_free))
 		pg_write(k->z->compact_free, block + 1);
 }
@@ -126,14 +126,15 @@ static bool clear_block(struct pagus_state *st, const struct pg_zone *z, uint32_
 
 	if (!pg_block_of_zone(st, z, i))
 		return false;
+	pg_block_set_hint(st, i, PG_HINT_STUCK, false);
 	/* Both ends are known already. */
-	if (source && target && !pg_block_skip(st, i))
+	if (source && target && !pg_block_hint(st, i, PG_HINT_SKIP))
 		return true;
 	if (!source && target && pg_block_type(st, i) != PAGUS_MOVABLE)
 		return false;
 	if (!is_worth(st, i, source, target))
 		return false;
-	pg_block_set_skip(st, i, false);
+	pg_block_set_hint(st, i, PG_HINT_SKIP, false);
 	return true;
 }
 

@@ -96,9 +96,9 @@ bool pg_source_suits(const struct pagus_state *st, const struct pg_compact *k, u
  */
 static bool claim_block(struct pg_call *c, struct pg_compact *k, uint32_t start)
 {
-	if (!k->ignore_hints && !k->finish && pg_block_skip(c->st, start))
+	if (!k->ignore_hints && !k->finish && pg_block_hint(c->st, start, PG_HINT_SKIP))
 		return false;
-	pg_block_set_skip(c->st, start, true);
+	pg_block_set_hint(c->st, start, PG_HINT_SKIP, true);
 	if (pg_owner(c->st, start))
 		pg_pcps[c->st->pcp_policy]->release(c, start);
 	return true;
@@ -199,7 +199,7 @@ static void scan_block(struct pg_call *c, struct pg_compact *k, uint32_t start)
 	pg_compact_tell_sources(c, k, k->migrate, i);
 	k->migrate = i;
 	if (i == end && (k->m.nr == 0 || k->finish)) {
-		pg_block_set_skip(c->st, start, true);
+		pg_block_set_hint(c->st, start, PG_HINT_SKIP, true);
 		pg_hints_migrated(c->st, k, end);
 	}
 }
@@ -209,7 +209,7 @@ static bool enter(struct pg_call *c, struct pg_compact *k, uint32_t start)
 {
 	k->cached = k->blocked = false;
 	if (!pg_block_of_zone(c->st, k->z, start) ||
-	    (!k->ignore_hints && pg_block_skip(c->st, start)))
+	    (!k->ignore_hints && pg_block_hint(c->st, start, PG_HINT_SKIP)))
 		return false;
 	if (pg_source_suits(c->st, k, start))
 		return true;

@@ -213,7 +213,7 @@ static bool is_passed_over(const struct pagus_state *st, const struct pg_compact
 {
 	return !pg_block_of_zone(st, k->z, start) || !is_suitable(st, k, start) ||
 	       pg_kept_end(st, k->z, start) > start ||
-	       (!k->ignore_hints && pg_block_skip(st, start));
+	       (!k->ignore_hints && pg_block_hint(st, start, PG_HINT_SKIP));
 }
 
 /* Never into the pageblock of the migration scanner, nor below it. */
@@ -276,40 +276,6 @@ static uint32_t list_start(const struct pagus_state *st, const struct pg_compact
 	return pg_store_first(st, k->z, order, type);
 }
 
-static uint32_t search_list(const struct pagus_state *st, const struct pg_compact *k,
-			    uint32_t order, uint32_t type)
-{
-	uint32_t i = list_start(st, k, order, type);
-
-	for (uint32_t n = 0; i != PG_NONE && n < PG_COMPACT_CLUSTER; n++) {
-		uint32_t behind = pg_kept_end(st, k->z, i);
-
-		if (behind > i) {
-			i = pg_bitmap_from(st, k->z, pg_block(st, behind), order, type);
-			continue;
-		}
-		if (is_elsewhere(st, k, i))
-			return i;
-		i = list_next(st, k->z, i, order, type);
-	}
-	return PG_NONE;
-}
-
-/* The smallest that is large enough. */
-static uint32_t search(const struct pagus_state *st, const struct pg_compact *k, uint32_t order)
-{
-	uint32_t i = PG_NONE;
-
-	for (uint32_t o = order; o < whole_order(st, k) && i == PG_NONE; o++) {
-		if (pg_read(k->z->nr_free[o]) == 0)
-			continue;
-		i = search_list(st, k, o, pg_effective_type(st, PAGUS_MOVABLE));
-		if (i == PG_NONE)
-			i = search_list(st, k, o, PAGUS_CMA);
-	}
-	return i;
-}
-
 /* Pages of free blocks on a list that lie elsewhere: up to `wanted` of them are counted. */
 static uint32_t room_on(const struct pagus_state *st, const struct pg_compact *k, uint32_t order,
 			uint32_t type, uint32_t wanted)
@@ -346,29 +312,71 @@ bool pg_targets_room(struct pg_call *c, struct pg_compact *k, uint32_t pages)
 	return room >= pages;
 }
 
+/* What is taken in one hold of the lock: so many blocks yet, and between which pages they lie. */
+struct taking {
+	uint32_t left, low, high;
+};
+
+/* So many blocks of a list that may not be taken are looked at in vain, at most. */
+static uint32_t most_in_vain(const struct pagus_state *st, const struct pg_compact *k)
+{
+	return k->unit == PG_NONE ? PG_COMPACT_CLUSTER : pg_compact_unit(st, k);
+}
+
+static bool take_block(struct pg_call *c, struct pg_compact *k, uint32_t i, struct taking *t)
+{
+	int taken = pg_take_free(c, k->z, i);
+
+	if (taken < 0)
+		return false;
+	t->left--;
+	t->low = t->low == PG_NONE ? i : (uint32_t)pg_min(t->low, i);
+	t->high = (uint32_t)pg_max(t->high, i + (1u << taken));
+	add(&k->targets, i, (uint32_t)taken);
+	k->stats.taken += 1u << taken;
+	return true;
+}
+
+/* False: nothing more is to be taken. */
+static bool take_from_list(struct pg_call *c, struct pg_compact *k, uint32_t order, uint32_t type,
+			   struct taking *t)
+{
+	uint32_t i = list_start(c->st, k, order, type), vain = most_in_vain(c->st, k);
+
+	while (i != PG_NONE && vain > 0) {
+		const uint32_t behind = pg_kept_end(c->st, k->z, i), at = i;
+
+		if (t->left == 0 || is_enough(k))
+			return false;
+		i = behind > at ? pg_bitmap_from(c->st, k->z, pg_block(c->st, behind), order, type) :
+				  list_next(c->st, k->z, at, order, type);
+		if (behind > at || !is_elsewhere(c->st, k, at))
+			vain--;
+		else if (!take_block(c, k, at, t))
+			return false;
+	}
+	return true;
+}
+
 /*
  * The scanner takes what comes, which need not be as large as a block that is to be moved. Such are
- * found by the zone's lists; by choice, all are. (fast_isolate_freepages)
+ * found by the zone's lists, the smallest that are large enough; by choice, all are.
+ * (fast_isolate_freepages)
  */
 static void take_listed(struct pg_call *c, struct pg_compact *k, uint32_t order)
 {
-	uint32_t low = PG_NONE, high = 0;
+	const uint32_t movable = pg_effective_type(c->st, PAGUS_MOVABLE);
+	struct taking t = { .left = PG_COMPACT_CLUSTER, .low = PG_NONE };
+	bool more = true;
 
 	lock_zone(c, k);
-	for (uint32_t n = 0; n < PG_COMPACT_CLUSTER && !is_enough(k); n++) {
-		uint32_t i = search(c->st, k, order);
-		int taken = i == PG_NONE ? -1 : pg_take_free(c, k->z, i);
-
-		if (taken < 0)
-			break;
-		low = low == PG_NONE ? i : (uint32_t)pg_min(low, i);
-		high = (uint32_t)pg_max(high, i + (1u << taken));
-		add(&k->targets, i, (uint32_t)taken);
-		k->stats.taken += 1u << taken;
-	}
+	for (uint32_t o = order; o < whole_order(c->st, k) && more; o++)
+		more = pg_read(k->z->nr_free[o]) == 0 ||
+		       (take_from_list(c, k, o, movable, &t) &&
+			take_from_list(c, k, o, PAGUS_CMA, &t));
 	pg_zone_unlock(c, k->z);
-	if (high > 0)
-		pg_compact_tell_targets(c, k, PAGUS_EVENT_COMPACT_LISTED, low, high);
+	if (t.high > 0)
+		pg_compact_tell_targets(c, k, PAGUS_EVENT_COMPACT_LISTED, t.low, t.high);
 }
 
 /* ---- for the migration ----------------------------------------------------------------------- */

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A pageblock's byte: bits 0-2 its type; bit 3 the skip hint; bits 4-6, while the type is ISOLATE,
- * the type that it goes back to. The zone's lock is for the types; the hint is set and cleared
- * without it, and may be lost where a type changes at the same moment.
+ * A pageblock's byte: bits 0-2 its type; bits 3 and 7 hints; bits 4-6, while the type is ISOLATE,
+ * the type that it goes back to. The zone's lock is for the types; hints are set and cleared without
+ * it, and may be lost where a type changes at the same moment.
  */
 #include "zone/zone.h"
 
 #include "mem/release.h"
 
 #define TYPE_BITS   0x7u
-#define SKIP_BIT    0x8u
+#define HINT_BITS   (PG_HINT_SKIP | PG_HINT_STUCK)
 #define UNDER_SHIFT 4
 
 static uint8_t *block_byte(const struct pagus_state *st, uint32_t i)
@@ -26,20 +26,20 @@ uint32_t pg_block_under(const struct pagus_state *st, uint32_t i)
 {
 	uint32_t byte = pg_read(*block_byte(st, i));
 
-	return (byte & TYPE_BITS) == PAGUS_ISOLATE ? byte >> UNDER_SHIFT : byte & TYPE_BITS;
+	return (byte & TYPE_BITS) == PAGUS_ISOLATE ? byte >> UNDER_SHIFT & TYPE_BITS : byte & TYPE_BITS;
 }
 
-bool pg_block_skip(const struct pagus_state *st, uint32_t i)
+bool pg_block_hint(const struct pagus_state *st, uint32_t i, enum pg_hint hint)
 {
-	return pg_read(*block_byte(st, i)) & SKIP_BIT;
+	return pg_read(*block_byte(st, i)) & hint;
 }
 
-void pg_block_set_skip(struct pagus_state *st, uint32_t i, bool skip)
+void pg_block_set_hint(struct pagus_state *st, uint32_t i, uint32_t hints, bool set)
 {
-	if (skip)
-		pg_byte_or(block_byte(st, i), SKIP_BIT);
+	if (set)
+		pg_byte_or(block_byte(st, i), (uint8_t)hints);
 	else
-		pg_byte_and(block_byte(st, i), (uint8_t)~SKIP_BIT);
+		pg_byte_and(block_byte(st, i), (uint8_t)~hints);
 }
 
 uint32_t pg_effective_type(const struct pagus_state *st, uint32_t type)
@@ -124,8 +124,8 @@ static uint32_t retype(struct pg_call *c, uint32_t start, uint32_t type)
 	uint32_t was = pg_read(*byte), old = was & TYPE_BITS;
 	uint32_t under = type == PAGUS_ISOLATE ? old : 0;
 
-	/* A skip hint that comes in between is lost, as hints may be. */
-	pg_write(*byte, (uint8_t)(type | (was & SKIP_BIT) | under << UNDER_SHIFT));
+	/* A hint that comes in between is lost, as hints may be. */
+	pg_write(*byte, (uint8_t)(type | (was & HINT_BITS) | under << UNDER_SHIFT));
 	count_types(c->st, start, old, type);
 	pg_count(c, PAGUS_COUNTER_pageblock_retype, 1);
 	pg_event(c, PAGUS_EVENT_RETYPE, start, c->st->pageblock_order, type, old, 0);

@@ -84,12 +84,13 @@ uint32_t pg_block_zone(const struct pagus_state *st, uint32_t start);
 /* The type that an isolated pageblock goes back to; of any other its type. */
 uint32_t pg_block_under(const struct pagus_state *st, uint32_t i);
 
-/*
- * The skip hint: compaction has found the pageblock useless lately. Needs no lock; a hint may be
- * lost.
- */
-bool pg_block_skip(const struct pagus_state *st, uint32_t i);
-void pg_block_set_skip(struct pagus_state *st, uint32_t i, bool skip);
+/* What compaction has found of a pageblock lately. Needs no lock; a hint may be lost. */
+enum pg_hint {
+	PG_HINT_SKIP = 0x08,  /* scanned, and of no use */
+	PG_HINT_STUCK = 0x80, /* it could not be emptied wholly: of no use to compaction by choice */
+};
+bool pg_block_hint(const struct pagus_state *st, uint32_t i, enum pg_hint hint);
+void pg_block_set_hint(struct pagus_state *st, uint32_t i, uint32_t hints, bool set);
 
 /* Every pageblock is movable until it is claimed. */
 void pg_block_init(struct pagus_state *st);

@@ -177,28 +177,14 @@ static void print(const char *policy, uint32_t choice, const struct tally *t)
 	       (unsigned long long)t->in_zones, ratio(t->copied, t->in_zones));
 }
 
-/*
- * How many hundredths of the least in their zones may be copied by choice. Under superpageblock more
- * than elsewhere: full pageblocks are emptied while cheaper ones are passed over, having a hint.
- */
-static const struct limit {
-	const char *policy;
-	uint32_t percent;
-} limits[] = {
-	{ "linux", 150 }, { "pcpbuddy", 150 }, { "pcpbuddy-bitmap", 150 }, { "superpageblock", 210 },
-};
-#define NR_LIMITS (sizeof(limits) / sizeof(*limits))
+static const char *const policies[] = { "linux", "pcpbuddy", "pcpbuddy-bitmap", "superpageblock" };
+#define NR_POLICIES (sizeof(policies) / sizeof(*policies))
 
-static uint32_t limit_of(const char *policy)
-{
-	for (uint32_t n = 0; n < NR_LIMITS; n++)
-		if (strcmp(limits[n].policy, policy) == 0)
-			return limits[n].percent;
-	return 150;
-}
+/* By choice no more than so many hundredths of the least in their zones may be copied. */
+#define LIMIT_PERCENT 150
 
 /* NULL, or what cannot be. */
-static const char *judge(const char *policy, uint32_t choice, const struct tally *t)
+static const char *judge(uint32_t choice, const struct tally *t)
 {
 	if (t->gained == 0)
 		return "nothing is gained";
@@ -206,7 +192,7 @@ static const char *judge(const char *policy, uint32_t choice, const struct tally
 		return "more is gained than could be";
 	if (t->copied < t->least || t->copied < t->in_zones || t->in_zones < t->least)
 		return "less is copied than must be";
-	if (choice && t->copied * 100 > t->in_zones * limit_of(policy))
+	if (choice && t->copied * 100 > t->in_zones * LIMIT_PERCENT)
 		return "by choice more is copied than the limit allows";
 	return NULL;
 }
@@ -224,7 +210,7 @@ static bool run(const char *path, const char *policy, uint32_t choice)
 		pagus_tunable_set(&r->machine->pagus, PAGUS_TUNABLE_compact_choice, choice);
 		problem = measure(r, &t);
 		print(policy, choice, &t);
-		problem = problem ? problem : judge(policy, choice, &t);
+		problem = problem ? problem : judge(choice, &t);
 	}
 	if (problem)
 		fprintf(stderr, "%s, %s, choice %u: %s\n", path, policy, choice, problem);
@@ -239,9 +225,9 @@ int main(int argc, char **argv)
 
 	if (argc < 2)
 		return 1;
-	for (uint32_t n = 0; n < NR_LIMITS; n++)
+	for (uint32_t n = 0; n < NR_POLICIES; n++)
 		for (uint32_t choice = 0; choice < 2; choice++)
-			if (argc == 2 && !run(argv[1], limits[n].policy, choice))
+			if (argc == 2 && !run(argv[1], policies[n], choice))
 				ok = false;
 	if (argc > 2)
 		ok = run(argv[1], argv[2], argc > 3 ? (uint32_t)atoi(argv[3]) : 0);

@@ -214,6 +214,20 @@ class Scan(Asked):
             self.assertEqual(p["moves"]["moved_pages"], 0)
 
 
+class Choice(Asked):
+    """Compaction of what costs the least, with the requests of Scan."""
+
+    options = ("--defrag", "choice", *Scan.options[2:])
+    whatif = {**Scan.whatif, "defrag": "choice"}
+
+    def test_more_are_granted(self):
+        scan, _ = replay_json(*Scan.options)
+        for by_scan, by_choice in zip(scan["policies"], self.policies):
+            self.assertGreater(by_choice["moves"]["moved_pages"], 0)
+            self.assertGreater(by_choice["huge"]["granted"], by_scan["huge"]["granted"],
+                               by_choice["policy"])
+
+
 class Evacuate(Asked):
     """Tainted superpageblocks that movable pages crowd: their pageblocks are emptied."""
 
@@ -384,7 +398,7 @@ class BadInput(unittest.TestCase):
 
     def test_defrag(self):
         for value in ("", "Scan", "scan,none", "all"):
-            self.refused("--defrag", value, words=["--defrag", f'"{value}"', "none, scan, evacuate"])
+            self.refused("--defrag", value, words=["--defrag", f'"{value}"', "none, scan, choice, evacuate"])
 
     def test_evacuate_needs_superpageblocks(self):
         for names in ("linux", "superpageblock,pcpbuddy-bitmap", "bitmap+linux"):
@@ -397,7 +411,7 @@ class BadInput(unittest.TestCase):
         for value in ("", "-1", "65537", "1.5", "two", "99999999999999999999"):
             self.refused("--policy", "superpageblock", "--defrag", "evacuate", "--ready", value,
                          words=["--ready", f'"{value}"', "0 to 65536"])
-        for defrag in ("none", "scan"):
+        for defrag in ("none", "scan", "choice"):
             self.refused("--policy", "superpageblock", "--defrag", defrag, "--ready", "1",
                          words=["--ready", "--defrag evacuate"])
 

@@ -302,6 +302,76 @@ static void test_larger_blocks_move_whole(void **context)
 	}
 }
 
+/* Pageblock 3 is the cheapest to empty, with 8 pages in use, and 5 with 32 the next. */
+static void fill_for_choice(struct contig_lab *l, const char *policy)
+{
+	compact_fill(l, policy);
+	compact_empty(l, 20 * 512, 28 * 512, 2);
+	for (uint32_t n = 0; n < 512; n++) {
+		if (n % 64)
+			contig_empty(l, 3 * 512 + n);
+		if (n % 16)
+			contig_empty(l, 5 * 512 + n);
+	}
+	pagus_drain_all(&l->lab.p);
+}
+
+/* By choice a pageblock is not passed over because the scanners were there. */
+static void by_choice_hints_of_the_scanners_do_not_count(void **context)
+{
+	(void)context;
+	for EACH_POLICY(n) {
+		struct pagus_compaction stats;
+		struct contig_lab l;
+
+		fill_for_choice(&l, compact_policies[n]);
+		/* The scanners find nothing to move, and say so of each pageblock. */
+		compact_mark(&l, 0, COMPACT_PAGES, 1, PAGUS_TRAIT_FIXED);
+		assert_int_equal(compact_zone(&l, 9, LIGHT, &stats), PAGUS_COMPACT_COMPLETE);
+		compact_mark(&l, 0, COMPACT_PAGES, 1, 0);
+		pagus_tunable_set(&l.lab.p, PAGUS_TUNABLE_compact_choice, 1);
+		assert_int_equal(compact_zone(&l, 9, LIGHT, &stats), PAGUS_COMPACT_SUCCESS);
+		assert_int_equal(stats.moved, 8);
+		contig_close(&l);
+	}
+}
+
+static uint32_t used_in_block(const struct contig_lab *l, pagus_pfn_t pfn)
+{
+	uint32_t nr = 0;
+
+	for (uint32_t n = 0; n < l->owner.nr_slots; n++)
+		nr += l->owner.slot[n].pfn != PAGUS_NO_PFN && l->owner.slot[n].pfn / 512 == pfn / 512;
+	return nr;
+}
+
+/* By choice what could not be emptied is passed over, but by who does not go by hints. */
+static void by_choice_what_was_stuck_is_passed_over(void **context)
+{
+	(void)context;
+	for (uint32_t n = 0; n < 2 * NR_OF(compact_policies); n++) {
+		const struct pagus_compact_zone again = {
+			.order = 9, .migratetype = PAGUS_MOVABLE, .mode = LIGHT, .ignore_hints = n % 2,
+		};
+		struct pagus_compaction stats;
+		struct contig_lab l;
+
+		fill_for_choice(&l, compact_policies[n / 2]);
+		pagus_tunable_set(&l.lab.p, PAGUS_TUNABLE_compact_choice, 1);
+		/* The last page of the cheapest stays. */
+		l.owner.refusal = PAGUS_MOVE_NEVER;
+		l.owner.move_fail_at = 8;
+		assert_int_equal(compact_zone(&l, 9, LIGHT, &stats), PAGUS_COMPACT_SUCCESS);
+		/* What was moved before that may lie in the next: its pages move again. */
+		assert_in_range(stats.moved, 7 + 32, 7 + 32 + 7);
+		unit_alloc(&l.lab, GFP_HIGHUSER_MOVABLE, 9);
+		assert_in_range(used_in_block(&l, 3 * 512), 1, 100);
+		assert_int_equal(compact_as(&l, &again, &stats), PAGUS_COMPACT_SUCCESS);
+		assert_int_equal(used_in_block(&l, 3 * 512) == 0, again.ignore_hints);
+		contig_close(&l);
+	}
+}
+
 /*
  * By choice nothing is moved where there is less to move to than the cheapest pageblock holds. Half of
  * the machine is unmovable pages with a free one behind each, the other half is full of movable ones.
@@ -358,6 +428,8 @@ int main(void)
 		cmocka_unit_test(test_bad_values_are_skipped),
 		cmocka_unit_test(test_larger_blocks_move_whole),
 		cmocka_unit_test(by_choice_nothing_moves_without_room),
+		cmocka_unit_test(by_choice_hints_of_the_scanners_do_not_count),
+		cmocka_unit_test(by_choice_what_was_stuck_is_passed_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

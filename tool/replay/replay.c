@@ -227,6 +227,8 @@ static bool install(struct replay *r)
 	agenda_install(r);
 	if (r->whatif.defrag != WHATIF_DEFRAG_NONE)
 		owner_install(r);
+	if (r->whatif.defrag == WHATIF_DEFRAG_CHOICE)
+		pagus_tunable_set(&r->machine->pagus, PAGUS_TUNABLE_compact_choice, 1);
 	return shadow_keep_theirs(&r->shadow) &&
 	       (!r->whatif.closed_loop || loop_install(r));
 }

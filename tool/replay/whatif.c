@@ -13,7 +13,7 @@
 #define MAX_COUNT     1000000
 #define DEFAULT_COUNT 1
 
-static const char *const defrags[WHATIF_NR_DEFRAGS] = { "none", "scan", "evacuate" };
+static const char *const defrags[WHATIF_NR_DEFRAGS] = { "none", "scan", "choice", "evacuate" };
 
 const char *whatif_defrag_name(enum whatif_defrag defrag)
 {
@@ -27,7 +27,7 @@ bool whatif_parse_defrag(enum whatif_defrag *defrag, const char *text, char *why
 			*defrag = (enum whatif_defrag)n;
 			return true;
 		}
-	snprintf(why, room, "\"%s\" is no way to move pages; there are none, scan, evacuate", text);
+	snprintf(why, room, "\"%s\" is no way to move pages; there are none, scan, choice, evacuate", text);
 	return false;
 }
 

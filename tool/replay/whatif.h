@@ -12,7 +12,8 @@
 enum whatif_defrag {
 	WHATIF_DEFRAG_NONE, /* no page moves */
 	WHATIF_DEFRAG_SCAN, /* the library's compaction: two scanners, direct and by kcompactd */
-	WHATIF_DEFRAG_EVACUATE, /* and its worker that makes room in superpageblocks */
+	WHATIF_DEFRAG_CHOICE, /* the same, but of what costs the least to empty: vm.compact_choice */
+	WHATIF_DEFRAG_EVACUATE, /* as SCAN, and its worker that makes room in superpageblocks */
 	WHATIF_NR_DEFRAGS
 };
 

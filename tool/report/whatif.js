@@ -87,6 +87,7 @@ function askedRows(data) {
 const WAYS = {
 	none: "No page moves.",
 	scan: "Recorded movable pages move, by compaction.",
+	choice: "Recorded movable pages move, by compaction of the pageblocks that cost the least to empty.",
 	evacuate: "Recorded movable pages move, by compaction, and out of superpageblocks.",
 };
 
