@@ -78,7 +78,7 @@ same_results() {
 # stays unbuilt. A child that starts threads is more than ThreadSanitizer supports, so fork is not among them.
 tsan() {
 	set -e
-	tests='compact cpu handle lock memory threads worker'
+	tests='cma compact cpu handle lock memory threads worker'
 	[ -f build-tsan/build.ninja ] || CC=gcc meson setup build-tsan -Db_sanitize=thread -Db_lundef=false
 	ninja -C build-tsan $(printf 'tests/test_posix_%s ' $tests) tests/stress/contig tests/stress/stress
 	export TSAN_OPTIONS=halt_on_error=1

@@ -112,7 +112,10 @@ struct pagus_cma_info {
 
 /* Areas that have been declared; those that were dropped are among them. */
 uint32_t pagus_nr_cma_areas(const struct pagus *p);
-/* Errors: BAD_VALUE. O(bits). */
+/*
+ * At any time; while others allocate and release, each figure is of some moment of the call. Errors:
+ * BAD_VALUE. O(bits).
+ */
 enum pagus_status pagus_cma_info(const struct pagus *p, uint32_t area, struct pagus_cma_info *info);
 
 /*

@@ -35,10 +35,11 @@
  * until it is done; so are contiguous ranges and what else leaves pageblocks isolated for a while, at
  * most 1 s: what they wait for in a callback may be the forking thread's. The child has a copy of the
  * instance in which every block is either free or in use; after that second, pageblocks in which such
- * a thread was at work may stay isolated. What the parent's other threads hold there stays in use.
+ * a thread was at work may stay isolated, and of the area that it was taking a range from the child
+ * gets none (BUSY). What the parent's other threads hold there stays in use.
  * Memory is copied on write; of MEMFD it is shared, and the child may only read and write blocks that
- * the parent has handed out: its pagus_posix_get returns NULL, pagus_posix_put BUSY,
- * pagus_posix_discard 0, and it may make no other call but pagus_posix_destroy. Else the child has
+ * the parent has handed out: its pagus_posix_get returns NULL, pagus_posix_put BUSY, as areas' calls
+ * do, pagus_posix_discard 0, and it may make no other call but pagus_posix_destroy. Else the child has
  * workers of its own, from fork() on.
  */
 #ifndef PAGUS_POSIX_H
@@ -83,6 +84,19 @@ struct pagus_posix_node {
 struct pagus_posix_tunable {
 	enum pagus_tunable tunable;
 	uint32_t value;
+};
+
+/*
+ * An area of contiguous memory (cma.h): one range of a node, set aside before any page is handed
+ * over, and active from then on. It serves movable requests, but for what is taken of it by
+ * pagus_posix_cma_get. pagus_cma_declare says where in its node it lies.
+ */
+struct pagus_posix_cma {
+	uint64_t bytes;           /* rounded up to a multiple of its alignment */
+	uint64_t alignment_bytes; /* a power of two up to 1 GiB; raised to 2 MiB */
+	uint32_t order_per_bit;   /* it is given in units of 2^this pages, which divide it; 0 .. 20 */
+	uint32_t node;            /* of the instance; PAGUS_NO_NODE: the first that has room */
+	const char *name;         /* cut at 63 characters; NULL: "cma" and the area's number */
 };
 
 /*
@@ -154,6 +168,9 @@ struct pagus_posix_config {
 	enum pagus_posix_cpu_source cpu_source;
 	const struct pagus_posix_tunable *tunables; /* set before the first page is handed over */
 	uint32_t nr_tunables;
+	const struct pagus_posix_cma *cma; /* areas, numbered from 0 on, and placed in this order */
+	uint32_t nr_cma;     /* at most PAGUS_MAX_CMA_AREAS; they cost a bit a page of the instance,
+	                      * unless there are none */
 	uint32_t nr_handles; /* movable blocks behind handles (handle.h) at a time, at most; 0: there
 	                      * are none. Not together with `move` of the calls */
 	/*
@@ -223,6 +240,46 @@ pagus_pfn_t pagus_posix_pfn(const struct pagus_posix *x, const void *address);
  */
 void *pagus_posix_get(struct pagus_posix *x, uint32_t gfp, uint32_t order);
 enum pagus_status pagus_posix_put(struct pagus_posix *x, void *address, uint32_t order);
+
+/*
+ * nr_pages contiguous pages of an area of the configuration, by pagus_cma_alloc. Their address is a
+ * multiple of 2^align_order pages, up to order 18. gfp: GFP_KERNEL, or what else
+ * pagus_alloc_contig_range allows; with __GFP_ZERO they are zeroed, else their contents are not
+ * defined.
+ *
+ * What is in use there is moved to other memory by its owner, as out of any contiguous range:
+ * blocks behind handles, of which none may be open, or the program's, by the calls `isolate` and
+ * `move`. Where something stays, the next place is tried; movable blocks that have no owner always
+ * stay. Under policies nogroup, plain and linux-6.1, and in instances of less than about 12 MiB,
+ * where pageblocks are not grouped by mobility, nothing is in an area but what is taken here.
+ *
+ * May be called by any thread at any time, but not in a signal handler, nor in one of the
+ * instance's calls. One range at a time is taken from an area; others wait, at least 4 s, and are
+ * refused then. The pages stay where they are until pagus_posix_cma_put; pagus_posix_put may not
+ * have them.
+ *
+ * Errors, *address is NULL then: BAD_VALUE: no such area, no pages, an align_order above 18, a bad
+ * gfp. NO_MEMORY: the area has no such run of pages that are not taken, or there was nowhere to
+ * move to. BUSY: of the runs that it has none could be emptied, now; or others were taking ranges
+ * for too long.
+ */
+enum pagus_status pagus_posix_cma_get(struct pagus_posix *x, uint32_t area, uint64_t nr_pages,
+				      uint32_t align_order, uint32_t gfp, void **address);
+
+/*
+ * Give back what pagus_posix_cma_get gave, or a part of it that begins with a unit of the area
+ * (pagus_cma_release). By any thread at any time, but not in a signal handler; it waits for nobody
+ * who takes a range.
+ *
+ * Errors, nothing is given back then: BAD_VALUE: no such area. BAD_RANGE: not of the area, or no
+ * pages. BAD_ALIGN: not a page's, or not a unit's, address. NOT_ALLOCATED, DOUBLE_FREE: not all of
+ * it has been taken.
+ *
+ * How much of an area is taken, and how many pages have been, pagus_cma_info says (cma.h), which
+ * may be asked at any time.
+ */
+enum pagus_status pagus_posix_cma_put(struct pagus_posix *x, uint32_t area, void *address,
+				      uint64_t nr_pages);
 
 /*
  * Give memory behind free pageblocks back to the system (MADV_DONTNEED, MADV_FREE or a hole in the

@@ -24,6 +24,9 @@ static enum pagus_status check(const struct pagus_posix_config *config)
 	if (config->nr_cpus > PAGUS_MAX_CPUS)
 		return px_error(PAGUS_BAD_CONFIG, "nr_cpus: %u are more than %u", config->nr_cpus,
 				PAGUS_MAX_CPUS);
+	if (config->nr_cma > PAGUS_MAX_CMA_AREAS)
+		return px_error(PAGUS_BAD_CONFIG, "nr_cma: %u are more than %u", config->nr_cma,
+				PAGUS_MAX_CMA_AREAS);
 	if ((uint32_t)config->backing >= PAGUS_POSIX_NR_BACKINGS)
 		return px_error(PAGUS_BAD_CONFIG, "backing %u: there is none", config->backing);
 	if (config->huge_pages && config->backing == PAGUS_POSIX_HUGETLB)
@@ -165,10 +168,13 @@ static enum pagus_status hand_over(struct pagus_posix *x, const struct pagus_pos
 	cfg.cpu_node = cpu_node;
 	cfg.dma_ceiling = cfg.dma32_ceiling = 0;
 	cfg.policy = policy_of(config);
+	cfg.nr_cma_areas = config->nr_cma;
 	px_hot_create(x, config, cpu_node);
 	status = init(x, &cfg);
 	if (status == PAGUS_OK)
 		status = set_tunables(x, config);
+	if (status == PAGUS_OK)
+		status = px_cma_declare(x, config);
 	for (uint32_t n = 0; n < x->nr_nodes && status == PAGUS_OK; n++)
 		status = pagus_boot_free(&x->p, ranges[n].start_pfn, ranges[n].nr_pages);
 	if (status == PAGUS_OK)

@@ -71,16 +71,13 @@ static enum pagus_status free_by_call(struct pagus_posix *x, pagus_pfn_t pfn, ui
 static __attribute__((noinline)) enum pagus_status put_by_call(struct pagus_posix *x, void *address,
 							       uint32_t order)
 {
+	enum pagus_status status;
 	pagus_pfn_t pfn;
 
 	if (x->foreign)
 		return PAGUS_BUSY;
-	pfn = pagus_posix_pfn(x, address);
-	if (pfn == PAGUS_NO_PFN)
-		return PAGUS_BAD_RANGE;
-	if ((uintptr_t)address % PX_PAGE_BYTES)
-		return PAGUS_BAD_ALIGN;
-	return free_by_call(x, pfn, order);
+	status = px_first_page(x, address, &pfn);
+	return status == PAGUS_OK ? free_by_call(x, pfn, order) : status;
 }
 
 /* The stack of this order that a block handed out belongs to; PX_HOT_STACKS: to none. */

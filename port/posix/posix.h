@@ -113,6 +113,16 @@ void px_no_error(void);
 enum pagus_status px_memory_map(struct pagus_posix *x);
 void px_memory_unmap(struct pagus_posix *x);
 
+/* The page that begins at an address: BAD_RANGE, BAD_ALIGN where none does. */
+static inline enum pagus_status px_first_page(const struct pagus_posix *x, const void *address,
+					      pagus_pfn_t *pfn)
+{
+	*pfn = pagus_posix_pfn(x, address);
+	if (*pfn == PAGUS_NO_PFN)
+		return PAGUS_BAD_RANGE;
+	return (uintptr_t)address % PX_PAGE_BYTES ? PAGUS_BAD_ALIGN : PAGUS_OK;
+}
+
 /* `bytes` zeroed bytes of the instance's own; NULL if there are none. */
 void *px_map_own(uint64_t bytes);
 
@@ -123,6 +133,11 @@ int px_numa_node_of_cpu(uint32_t cpu);
 
 /* The system's distance between two NUMA nodes; 0 if it cannot be told. */
 uint32_t px_numa_distance(int from, int to);
+
+/* ---- cma.c ----------------------------------------------------------------------------------- */
+
+/* Declare the areas of the configuration: after pagus_init, before anything is handed over. */
+enum pagus_status px_cma_declare(struct pagus_posix *x, const struct pagus_posix_config *config);
 
 /* ---- cpu.c ----------------------------------------------------------------------------------- */
 

@@ -150,6 +150,20 @@ static bool begin(struct pg_call *c, struct pg_cma *cma)
 	return false;
 }
 
+static enum pagus_status alloc_in_turn(struct pg_call *c, const struct request *req,
+				       pagus_pfn_t *pfn)
+{
+	enum pagus_status status = PAGUS_BUSY;
+
+	pg_span_begin(c);
+	if (begin(c, req->cma)) {
+		status = alloc_anywhere(c, req, pfn);
+		pg_atomic_store(&req->cma->busy, 0);
+	}
+	pg_span_end(c);
+	return status;
+}
+
 enum pagus_status pg_cma_alloc(struct pg_call *c, uint32_t area, uint64_t nr_pages,
 			       uint32_t align_order, uint32_t gfp,
 			       const struct pagus_cancel *cancel, pagus_pfn_t *pfn)
@@ -157,7 +171,7 @@ enum pagus_status pg_cma_alloc(struct pg_call *c, uint32_t area, uint64_t nr_pag
 	struct request req = { .area = area, .nr_pages = nr_pages, .align_order = align_order,
 			       .gfp = gfp, .cancel = cancel };
 	struct pg_cma_stats *stats;
-	enum pagus_status status = PAGUS_BUSY;
+	enum pagus_status status;
 
 	*pfn = PAGUS_NO_PFN;
 	if (area >= c->st->nr_cmas || align_order > 31 || !pg_contig_gfp_valid(gfp))
@@ -166,20 +180,13 @@ enum pagus_status pg_cma_alloc(struct pg_call *c, uint32_t area, uint64_t nr_pag
 	if (!(req.cma->flags & PG_CMA_ACTIVE) || nr_pages == 0 ||
 	    ((gfp & __GFP_COMP) && (nr_pages & (nr_pages - 1))))
 		return PAGUS_BAD_VALUE;
-	/* Also so that nothing below overflows. */
-	if (nr_pages > req.cma->nr_pages)
-		return PAGUS_NO_MEMORY;
 	req.nr_bits = pg_align_up(nr_pages, UINT64_C(1) << req.cma->order_per_bit) >>
 		      req.cma->order_per_bit;
 	if (gfp & __GFP_COMP)
 		req.align_order = (uint32_t)pg_max(align_order, pg_fls(nr_pages) - 1);
 	tell(c, PAGUS_EVENT_CMA_ALLOC_START, &req, PAGUS_NO_PFN, (uint32_t)nr_pages);
-	pg_span_begin(c);
-	if (begin(c, req.cma)) {
-		status = alloc_anywhere(c, &req, pfn);
-		pg_atomic_store(&req.cma->busy, 0);
-	}
-	pg_span_end(c);
+	/* Of more nr_bits may have overflowed. */
+	status = nr_pages > req.cma->nr_pages ? PAGUS_NO_MEMORY : alloc_in_turn(c, &req, pfn);
 	stats = pg_cma_stats(c->st, area);
 	pg_word_add(status == PAGUS_OK ? &stats->alloc_pages : &stats->fail_pages, nr_pages);
 	pg_count(c, status == PAGUS_OK ? PAGUS_COUNTER_cma_alloc_success :

@@ -201,7 +201,9 @@ static void test_release(void **context)
 		assert_int_equal(pagus_cma_alloc(&l.lab.p, 0, 4, 0, GFP_ATOMIC, NULL, &pfn),
 				 PAGUS_BAD_VALUE);
 		assert_int_equal(take(&l, 0, 0, &pfn), PAGUS_BAD_VALUE);
+		assert_int_equal(unit_counter(&l.lab, PAGUS_COUNTER_cma_alloc_fail), 0);
 		assert_int_equal(take(&l, UINT64_MAX, 0, &pfn), PAGUS_NO_MEMORY);
+		assert_int_equal(unit_counter(&l.lab, PAGUS_COUNTER_cma_alloc_fail), 1);
 		assert_int_equal(take(&l, 4, 32, &pfn), PAGUS_BAD_VALUE);
 		contig_close(&l);
 	}

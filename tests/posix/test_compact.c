@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Compaction of a program's blocks behind handles: on request, and in the background. */
-#include "posix/posix.h"
+#include "posix/handles.h"
 
 #include <pagus/compact.h>
-#include <pagus/handle.h>
 
 #include <sys/wait.h>
 
@@ -13,26 +12,6 @@
 static pagus_handle_t handles[MANY];
 static uint32_t nr_handles;
 static bool kept[MANY];
-
-static void fill(struct pagus_posix *x, pagus_handle_t handle)
-{
-	uint64_t *words = pagus_handle_open(x, handle);
-
-	assert_non_null(words);
-	for (uint32_t n = 0; n < PAGE_BYTES / 8; n += PATTERN_STRIDE)
-		words[n] = handle + n;
-	assert_int_equal(pagus_handle_close(x, handle), PAGUS_OK);
-}
-
-static bool stands(struct pagus_posix *x, pagus_handle_t handle)
-{
-	const uint64_t *words = pagus_handle_open(x, handle);
-	bool as_written = words;
-
-	for (uint32_t n = 0; n < PAGE_BYTES / 8 && as_written; n += PATTERN_STRIDE)
-		as_written = words[n] == handle + n;
-	return pagus_handle_close(x, handle) == PAGUS_OK && as_written;
-}
 
 /* All memory in single pages, of which a fourth stays, here and there. */
 static struct pagus_posix *open_scattered(struct pagus_posix_config config)
@@ -50,7 +29,7 @@ static struct pagus_posix *open_scattered(struct pagus_posix_config config)
 	for (uint32_t n = 0; n < nr_handles; n++) {
 		kept[n] = lab_random(&seed, 4) == 0;
 		if (kept[n])
-			fill(x, handles[n]);
+			assert_true(handle_fill(x, handles[n]));
 		else
 			assert_int_equal(pagus_handle_free(x, handles[n]), PAGUS_OK);
 	}
@@ -63,7 +42,7 @@ static void close_scattered(struct pagus_posix *x)
 	for (uint32_t n = 0; n < nr_handles; n++) {
 		if (!kept[n])
 			continue;
-		assert_true(stands(x, handles[n]));
+		assert_true(handle_stands(x, handles[n]));
 		assert_int_equal(pagus_handle_free(x, handles[n]), PAGUS_OK);
 	}
 	/* A worker may have a block in hand. */
@@ -177,7 +156,7 @@ static int wait_in_child(struct pagus_posix *x)
 	if (moves(x) == before)
 		return 2;
 	for (uint32_t n = 0; n < nr_handles; n++)
-		if (kept[n] && (!stands(x, handles[n]) ||
+		if (kept[n] && (!handle_stands(x, handles[n]) ||
 				pagus_handle_free(x, handles[n]) != PAGUS_OK))
 			return 3;
 	return 0;

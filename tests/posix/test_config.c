@@ -111,6 +111,40 @@ static void what_cannot_be_is_refused(void **state)
 	       PAGUS_BAD_VALUE, "tunable");
 }
 
+static void refuse_area(struct pagus_posix_cma area, const char *why)
+{
+	const struct pagus_posix_cma areas[] = { { .bytes = 6 * MIB }, area };
+
+	refuse((struct pagus_posix_config){ .bytes = 16 * MIB, .cma = areas, .nr_cma = 2 },
+	       PAGUS_BAD_CONFIG, why);
+}
+
+/* After one that can be. */
+static void areas_that_cannot_be_are_refused(void **state)
+{
+	(void)state;
+	refuse((struct pagus_posix_config){ .bytes = MIB, .nr_cma = 65 }, PAGUS_BAD_CONFIG,
+	       "nr_cma: 65");
+	refuse_area((struct pagus_posix_cma){ 0 }, "cma 1: 0 bytes");
+	refuse_area((struct pagus_posix_cma){ .bytes = UINT64_MAX }, "cma 1: 18446744073709551615");
+	refuse_area((struct pagus_posix_cma){ .bytes = MIB, .alignment_bytes = 3 * MIB },
+		    "cma 1: alignment_bytes: 3145728");
+	refuse_area((struct pagus_posix_cma){ .bytes = MIB, .alignment_bytes = 32 * MIB },
+		    "cma 1: alignment_bytes: 33554432");
+	refuse_area((struct pagus_posix_cma){ .bytes = MIB, .node = 1 }, "cma 1: node 1");
+	refuse_area((struct pagus_posix_cma){ .bytes = MIB, .order_per_bit = 21 },
+		    "cma 1: order_per_bit");
+	refuse_area((struct pagus_posix_cma){ .bytes = 2 * MIB, .order_per_bit = 10 },
+		    "cma 1: order_per_bit");
+	refuse_area((struct pagus_posix_cma){ .bytes = 12 * MIB }, "cma 1: 12582912 bytes: no node");
+	refuse_area((struct pagus_posix_cma){ .bytes = 10 * MIB + 1, .node = PAGUS_NO_NODE },
+		    "cma 1: 10485761 bytes: no node");
+	refuse((struct pagus_posix_config){
+		       .bytes = 2 * GIB, .nr_cma = 1, .cma = &(struct pagus_posix_cma){
+			       .bytes = MIB, .alignment_bytes = 2 * GIB } },
+	       PAGUS_BAD_CONFIG, "cma 0: alignment_bytes");
+}
+
 static void a_numa_node_that_is_not_there_is_refused(void **state)
 {
 	(void)state;
@@ -214,6 +248,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_cannot_be_is_refused),
 		cmocka_unit_test(owners_that_cannot_be_are_refused),
+		cmocka_unit_test(areas_that_cannot_be_are_refused),
 		cmocka_unit_test(a_numa_node_that_is_not_there_is_refused),
 		cmocka_unit_test(memory_is_bound_to_a_numa_node),
 		cmocka_unit_test(hugetlb_is_there_or_is_refused),

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Room made in superpageblocks in the background, by moving a program's blocks behind handles. */
-#include "posix/posix.h"
-
-#include <pagus/handle.h>
+#include "posix/handles.h"
 
 #include <sched.h>
 #include <sys/wait.h>
@@ -36,25 +34,6 @@ static bool relocate(void *ctx, void *user, void *to, const void *from, uint64_t
 	return true;
 }
 
-static bool fill(struct pagus_posix *x, pagus_handle_t handle)
-{
-	uint64_t *words = pagus_handle_open(x, handle);
-
-	for (uint32_t n = 0; words && n < PAGE_BYTES / 8; n += PATTERN_STRIDE)
-		words[n] = handle + n;
-	return words && pagus_handle_close(x, handle) == PAGUS_OK;
-}
-
-static bool stands(struct pagus_posix *x, pagus_handle_t handle)
-{
-	const uint64_t *words = pagus_handle_open(x, handle);
-	bool as_written = words;
-
-	for (uint32_t n = 0; n < PAGE_BYTES / 8 && as_written; n += PATTERN_STRIDE)
-		as_written = words[n] == handle + n;
-	return words && pagus_handle_close(x, handle) == PAGUS_OK && as_written;
-}
-
 /* All memory in single pages, of which three of ten stay, here and there. */
 static struct host *open_scattered(struct pagus_posix_config config, bool held)
 {
@@ -76,7 +55,7 @@ static struct host *open_scattered(struct pagus_posix_config config, bool held)
 	assert_true(h->nr > MANY / 2);
 	for (uint32_t n = 0; n < h->nr; n++) {
 		if (lab_random(&seed, 10) < 3) {
-			assert_true(fill(h->x, h->handles[n]));
+			assert_true(handle_fill(h->x, h->handles[n]));
 		} else {
 			assert_int_equal(pagus_handle_free(h->x, h->handles[n]), PAGUS_OK);
 			h->handles[n] = 0;
@@ -98,7 +77,7 @@ static uint32_t let_go(struct host *h)
 
 	for (uint32_t n = 0; n < h->nr; n++)
 		if (h->handles[n])
-			failures += !stands(h->x, h->handles[n]) ||
+			failures += !handle_stands(h->x, h->handles[n]) ||
 				    pagus_handle_free(h->x, h->handles[n]) != PAGUS_OK;
 	return failures;
 }
@@ -188,7 +167,7 @@ static void *read_on(void *arg)
 
 		if (!handle)
 			continue;
-		r->failures += !stands(h->x, handle);
+		r->failures += !handle_stands(h->x, handle);
 		if (++r->looks % 64 == 0)
 			sched_yield();
 	}
