@@ -11,6 +11,9 @@
 #define AREA  (48 * MIB / PAGE_BYTES) /* more than half: movable requests take of it first */
 #define MANY  2048
 
+/* Those under which movable requests are served from areas, each in its own way. */
+static const char *const policies[] = { "pcpbuddy-bitmap", "pcpbuddy", "linux", "superpageblock" };
+
 static const struct pagus_posix_cma whole = { .bytes = 48 * MIB };
 
 static pagus_handle_t handles[MANY]; /* 0: none */
@@ -199,9 +202,6 @@ static void only_movable_blocks_are_in_an_area(void **state)
 /* What is in the area moves out of it, and the range is its taker's. */
 static void a_range_is_made_free_by_moving(void **state)
 {
-	static const char *const policies[] = { "pcpbuddy-bitmap", "pcpbuddy", "linux",
-						"superpageblock" };
-
 	(void)state;
 	for (uint32_t n = 0; n < NR_OF(policies); n++) {
 		struct pagus_posix *x = open_area(policies[n]);
@@ -586,12 +586,6 @@ static void run_threads(const char *policy, uint64_t seed)
 
 static void ranges_are_taken_while_threads_use_the_area(void **state)
 {
-#ifdef __SANITIZE_THREAD__
-	static const char *const policies[] = { "pcpbuddy-bitmap" };
-#else
-	static const char *const policies[] = { "pcpbuddy-bitmap", "pcpbuddy", "linux",
-						"superpageblock" };
-#endif
 	uint64_t seed = unit_seed();
 
 	(void)state;

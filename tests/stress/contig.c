@@ -2,7 +2,7 @@
 /*
  * Threads over one instance of port/posix for a given time: some use blocks behind handles, some
  * take and give back blocks that stay where they are, while others move what can be moved, take
- * whole ranges, and isolate pageblocks.
+ * whole ranges, of an area and anywhere, and isolate pageblocks.
  *
  * usage: contig [--seconds N] [--policy NAME] [--seed N]
  *
@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <pagus/cma.h>
 #include <pagus/compact.h>
 #include <pagus/contig.h>
 #include <pagus/handle.h>
@@ -31,6 +32,8 @@
 #define BLOCK_ORDER 9u
 #define NR_HANDLES  6144u
 #define NR_BLOCKS   256u
+#define AREA_PAGES  4096u
+#define NR_TAKEN    6u  /* ranges of the area at a time, at most */
 #define STRIDE      64u /* words of a page: every so many has a value */
 
 enum { FREE, HELD };
@@ -358,6 +361,80 @@ static bool turn_anywhere(void)
 	return status == PAGUS_OK;
 }
 
+/* ---- the area -------------------------------------------------------------------------------- */
+
+/* Ranges that have been taken, each used by one thread at a time. */
+static struct taken {
+	pthread_mutex_t lock;
+	char *start; /* NULL: none */
+	uint64_t nr_pages, key;
+} taken[NR_TAKEN];
+static uint64_t area_pages; /* A: taken so far */
+
+/* Pages by themselves, so that one at another's place is seen. */
+static void write_range(const struct taken *t)
+{
+	for (uint64_t n = 0; n < t->nr_pages; n++)
+		write_words((uint64_t *)(t->start + n * PAGE_BYTES), 0, t->key + n);
+}
+
+static void expect_range(const struct taken *t)
+{
+	for (uint64_t n = 0; n < t->nr_pages; n++)
+		expect_words((uint64_t *)(t->start + n * PAGE_BYTES), 0, t->key + n);
+}
+
+/* In two parts, each free as soon as it is given back. */
+static void give_range(struct taken *t)
+{
+	pagus_pfn_t start = pagus_posix_pfn(all.x, t->start);
+	uint64_t first = chance((uint32_t)t->nr_pages);
+
+	expect_range(t);
+	if (first > 0) {
+		given_up(start, first);
+		must(pagus_posix_cma_put(all.x, 0, t->start, first), "put of a first part");
+	}
+	given_up(start + first, t->nr_pages - first);
+	must(pagus_posix_cma_put(all.x, 0, t->start + first * PAGE_BYTES, t->nr_pages - first),
+	     "put of a second part");
+	t->start = NULL;
+}
+
+static bool take_range(struct taken *t)
+{
+	uint64_t pages = 1u + chance(chance(4) ? 256 : 2048);
+	enum pagus_status status;
+	void *start;
+
+	status = pagus_posix_cma_get(all.x, 0, pages, chance(10), GFP_KERNEL, &start);
+	if (status == PAGUS_BUSY || status == PAGUS_NO_MEMORY)
+		return false;
+	must(status, "a range of the area");
+	granted(pagus_posix_pfn(all.x, start), pages);
+	t->start = start;
+	t->nr_pages = pages;
+	t->key = 1 + chance(UINT32_MAX);
+	write_range(t);
+	__atomic_fetch_add(&area_pages, pages, __ATOMIC_RELAXED);
+	return true;
+}
+
+static bool turn_area(void)
+{
+	struct taken *t = &taken[chance(NR_TAKEN)];
+	bool did = true;
+
+	usleep(chance(2000));
+	pthread_mutex_lock(&t->lock);
+	if (t->start)
+		give_range(t);
+	else
+		did = take_range(t);
+	pthread_mutex_unlock(&t->lock);
+	return did;
+}
+
 /* ---- looking --------------------------------------------------------------------------------- */
 
 static bool turn_check(void)
@@ -399,6 +476,8 @@ static struct role {
 	{ "range", turn_range, true },
 	{ "range", turn_range, true },
 	{ "anywhere", turn_anywhere, true },
+	{ "area", turn_area, true },
+	{ "area", turn_area, true },
 	{ "check", turn_check, true },
 };
 #define NR_ROLES (sizeof(roles) / sizeof(roles[0]))
@@ -437,15 +516,18 @@ static void run(uint32_t seconds)
 
 static void open_instance(void)
 {
+	const struct pagus_posix_cma area = { .bytes = (uint64_t)AREA_PAGES * PAGE_BYTES };
 	const struct pagus_posix_config config = {
 		.bytes = (uint64_t)NR_PAGES * PAGE_BYTES, .policy = all.policy, .tick_ms = 5,
-		.nr_handles = NR_HANDLES, .relocate = relocate,
+		.nr_handles = NR_HANDLES, .relocate = relocate, .cma = &area, .nr_cma = 1,
 	};
 
 	must(pagus_posix_create(&config, &all.x), "create");
 	all.p = pagus_posix_instance(all.x);
 	for (uint32_t n = 0; n < NR_HANDLES; n++)
 		pthread_mutex_init(&places[n].lock, NULL);
+	for (uint32_t n = 0; n < NR_TAKEN; n++)
+		pthread_mutex_init(&taken[n].lock, NULL);
 }
 
 static uint64_t free_pages(void)
@@ -463,6 +545,22 @@ static uint64_t free_pages(void)
 	return pages;
 }
 
+static void close_area(void)
+{
+	struct pagus_cma_info info;
+
+	for (uint32_t n = 0; n < NR_TAKEN; n++)
+		if (taken[n].start)
+			give_range(&taken[n]);
+	must(pagus_cma_info(all.p, 0, &info), "area");
+	if (info.used_pages || info.available_pages != AREA_PAGES ||
+	    info.alloc_pages_success != area_pages || info.release_pages_success != area_pages)
+		broken("of the area's %u pages %llu are free, and %llu of %llu were given back",
+		       AREA_PAGES, (unsigned long long)info.available_pages,
+		       (unsigned long long)info.release_pages_success,
+		       (unsigned long long)area_pages);
+}
+
 static void close_instance(void)
 {
 	struct pagus_handle_stats stats;
@@ -472,6 +570,7 @@ static void close_instance(void)
 	for (uint32_t n = 0; n < NR_HANDLES; n++)
 		if (places[n].handle)
 			use_handle(&places[n], true);
+	close_area();
 	pagus_handle_stats(all.x, &stats);
 	printf("  %llu moves of %llu pages, %llu put off\n", (unsigned long long)stats.nr_moves,
 	       (unsigned long long)stats.moved_pages, (unsigned long long)stats.nr_again);
