@@ -37,7 +37,7 @@ enum pagus_lock_class {
 	X(RESERVE, reserve)               /* a pageblock goes into the high-atomic reserve */     \
 	X(UNRESERVE, unreserve)           /* the high-atomic reserve gives a pageblock back */  \
 	X(HAND_OVER, hand_over)           /* boot's or a recording's state is handed over */       \
-	X(BOOST, boost)                   /* kswapd takes boosts off a zone's marks */             \
+	X(BOOST, boost)                   /* boosts are taken off a zone's marks */             \
 	X(OOM, oom)                       /* the OOM killer is asked */                           \
 	X(ISOLATE, isolate)               /* pageblocks are isolated, or no longer */            \
 	X(CONTIG, contig)                 /* free blocks of a range are looked for, or taken */   \

@@ -40,7 +40,7 @@ void pg_highatomic_reserve(struct pg_call *c, uint32_t i, uint32_t order)
 	struct pg_zone *z = pg_zone_of(c->st, i);
 
 	/* Without the lock first: most of the time the reserve is full. */
-	if (z->reserved_highatomic >= reserve_limit(c->st, z))
+	if (pg_read(z->reserved_highatomic) >= reserve_limit(c->st, z))
 		return;
 	pg_zone_lock(c, z, PAGUS_REASON_RESERVE);
 	reserve_block(c, z, i, order);
@@ -94,7 +94,7 @@ bool pg_highatomic_unreserve(struct pg_call *c, const struct pg_plan *plan, bool
 	for (uint32_t n = 1; n <= pg_plan_zones(plan); n++) {
 		struct pg_zone *z = pg_plan_zone(c->st, plan, n);
 
-		if (pg_plan_allows(c->st, plan, n) && z->reserved_highatomic > keep &&
+		if (pg_plan_allows(c->st, plan, n) && pg_read(z->reserved_highatomic) > keep &&
 		    pg_highatomic_unreserve_zone(c, z, plan->type))
 			return true;
 	}

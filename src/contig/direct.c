@@ -64,7 +64,7 @@ static bool may_serve(const struct pg_call *c, const struct pg_plan *plan, uint3
 {
 	const struct pg_zone *z = pg_zone(c->st, plan->zonelist[n]);
 
-	return z->managed && pg_plan_allows(c->st, plan, n) &&
+	return pg_read(z->managed) && pg_plan_allows(c->st, plan, n) &&
 	       (!(flags & PG_ALLOC_CPUSET) || pg_cpuset_allows(c, plan, z->node));
 }
 

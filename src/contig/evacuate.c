@@ -49,7 +49,8 @@ static bool is_choice(const struct pagus_state *st, const struct pg_zone *z, con
 {
 	uint32_t holds = pg_read(m->spb_holds), type = pg_block_type(st, pg_map_start(st, m));
 
-	return m->zone == z->id && (holds & HOLD(MOVABLE)) && !(holds & (of->without | HOLD(GAP))) &&
+	return pg_map_zone(m) == z->id && (holds & HOLD(MOVABLE)) &&
+	       !(holds & (of->without | HOLD(GAP))) &&
 	       pg_read(m->resting) <= pg_read(z->spb_ticks) && pg_type_mergeable(type) &&
 	       (of->type == PAGUS_NR_MIGRATETYPES || type == of->type);
 }
@@ -64,7 +65,7 @@ struct best {
 static void find_cheapest(const struct pagus_state *st, const struct pg_zone *z,
 			  const struct pg_spb *s, const struct choice *of, struct best *best)
 {
-	for (uint32_t b = s->first_block; b < s->end_block; b++) {
+	for (uint32_t b = pg_read(s->first_block); b < pg_read(s->end_block); b++) {
 		struct pg_map *m = pg_map_at(st, b);
 		uint32_t pages;
 
@@ -308,7 +309,7 @@ static struct pg_spb *shortest(const struct pagus_state *st, const struct pg_zon
 
 static uint64_t pages_of(const struct pagus_state *st, const struct pg_spb *s)
 {
-	return (uint64_t)s->nr_blocks << st->pageblock_order;
+	return (uint64_t)pg_read(s->nr_blocks) << st->pageblock_order;
 }
 
 struct pg_spb *pg_evacuate_emptiest(const struct pagus_state *st, const struct pg_zone *z,

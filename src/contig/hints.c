@@ -23,14 +23,14 @@ uint32_t pg_barren_end(const struct pagus_state *st, const struct pg_zone *z, ui
 
 	if (!s || !pg_spb_is(s, PG_SPB_TAINTED) || pg_read(s->nr_hold[PG_HOLD_MOVABLE]) > 0)
 		return i;
-	return pg_block_first(st, s->end_block);
+	return pg_block_first(st, pg_read(s->end_block));
 }
 
 uint32_t pg_kept_end(const struct pagus_state *st, const struct pg_zone *z, uint32_t i)
 {
 	const struct pg_spb *s = pg_spb_of(st, z, i);
 
-	return s && pg_spb_is_kept(s) ? pg_block_first(st, s->end_block) : i;
+	return s && pg_spb_is_kept(s) ? pg_block_first(st, pg_read(s->end_block)) : i;
 }
 
 static bool sync(const struct pg_compact *k)

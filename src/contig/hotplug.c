@@ -77,8 +77,10 @@ static void remove_block(struct pg_call *c, struct pg_zone *z, uint32_t start)
 	pg_spb_unplug(c, z, start);
 	if (pg_mapped(st))
 		pg_map_absent(st, start);
+	/* They are on no list, and nobody refers to them. */
 	for (uint32_t i = start; i < start + block_pages(st) && !pg_mapped(st); i++) {
-		*pg_page(st, i) = (struct pg_page){ .zone = PG_NO_ZONE };
+		pg_page_set(pg_page(st, i), PAGUS_PAGE_HOLE, 0, 0);
+		pg_write(pg_page(st, i)->zone, PG_NO_ZONE);
 	}
 	pg_block_reset(st, start, one_type ? PAGUS_UNMOVABLE : PAGUS_MOVABLE);
 }
@@ -110,6 +112,6 @@ void pg_plug_populated(struct pg_call *c, const struct pg_plug *plug)
 
 void pg_plug_replan(struct pg_call *c)
 {
-	pg_watermark_replan(c->st);
+	pg_watermark_replan(c);
 	pg_pcp_publish_limits(c);
 }

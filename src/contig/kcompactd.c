@@ -26,12 +26,12 @@ static uint32_t score(const struct pagus_state *st, uint32_t node)
 	uint64_t present = 0, sum = 0;
 
 	for (uint32_t id = 0; id < st->nr_zones; id++)
-		present += pg_zone(st, id)->node == node ? pg_zone(st, id)->present : 0;
+		present += pg_zone(st, id)->node == node ? pg_read(pg_zone(st, id)->present) : 0;
 	for (uint32_t id = 0; id < st->nr_zones; id++) {
 		const struct pg_zone *z = pg_zone(st, id);
 
 		if (z->node == node)
-			sum += z->present * pg_extfrag_percent(st, id, st->pageblock_order) /
+			sum += pg_read(z->present) * pg_extfrag_percent(st, id, st->pageblock_order) /
 			       (present + 1);
 	}
 	return (uint32_t)sum;
@@ -174,7 +174,7 @@ static struct pg_zone *next_zone(const struct pagus_state *st, uint32_t node)
 	while (n->compact_zone - 1 < st->nr_zones) {
 		struct pg_zone *z = pg_zone(st, n->compact_zone++ - 1);
 
-		if (z->node == node && z->type <= n->compact_highest && z->managed)
+		if (z->node == node && z->type <= n->compact_highest && pg_read(z->managed))
 			return z;
 	}
 	return NULL;

@@ -233,7 +233,7 @@ static void remove_memory(struct pg_call *c, const struct pg_plug *plug)
 	take_all(c, plug);
 	pg_plug_out(c, plug);
 	pg_write(z->present, z->present - (plug->end - plug->start));
-	z->present_early -= pg_plug_early(c->st, plug);
+	pg_write(z->present_early, z->present_early - pg_plug_early(c->st, plug));
 	if (!pg_zone_populated(z)) {
 		empty_zone(c, z);
 		pg_plug_populated(c, plug);
@@ -312,7 +312,7 @@ static enum pagus_status offline_without_pcps(struct pg_call *c, struct pg_plug 
 	status = offline(c, plug, cancel, obstacle);
 	pg_pcp_revive(c, plug->z);
 	if (status == PAGUS_OK)
-		pg_watermark_replan(c->st);
+		pg_watermark_replan(c);
 	pg_pcp_publish_limits(c);
 	pg_pcp_release_limits(c->st);
 	if (status != PAGUS_OK)

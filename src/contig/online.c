@@ -20,7 +20,7 @@ static struct pg_zone *zone_of_type(const struct pagus_state *st, uint32_t node,
 
 static bool touches(const struct pg_zone *z, pagus_pfn_t start, pagus_pfn_t end)
 {
-	return z && start < z->end_pfn && end > z->start_pfn;
+	return z && start < pg_read(z->end_pfn) && end > pg_read(z->start_pfn);
 }
 
 static struct pg_zone *kernel_zone(const struct pagus_state *st, uint32_t node, pagus_pfn_t start,
@@ -55,17 +55,18 @@ static bool ratio_allows(const struct pagus_state *st, uint32_t node, uint64_t n
 
 	for (uint32_t id = 0; id < st->nr_zones; id++) {
 		const struct pg_zone *z = pg_zone(st, id);
-		uint64_t cma;
+		uint64_t cma, here;
 
 		if (node != PAGUS_NO_NODE && z->node != node)
 			continue;
 		if (z->type == PAGUS_ZONE_MOVABLE) {
-			movable += z->present;
+			movable += pg_read(z->present);
 			continue;
 		}
 		cma = cma_pages(st, z);
 		movable += cma;
-		early += z->present_early - pg_min(cma, z->present_early);
+		here = pg_read(z->present_early);
+		early += here - pg_min(cma, here);
 	}
 	return movable <= early * st->tunable[PAGUS_TUNABLE_auto_movable_ratio] / 100;
 }
@@ -215,7 +216,7 @@ static void count_present(struct pagus_state *st, const struct pg_plug *plug)
 	struct pg_zone *z = plug->z;
 
 	pg_write(z->present, z->present + (plug->end - plug->start));
-	z->present_early += pg_plug_early(st, plug);
+	pg_write(z->present_early, z->present_early + pg_plug_early(st, plug));
 }
 
 static enum pagus_status online(struct pg_call *c, struct pg_plug *plug)

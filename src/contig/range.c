@@ -285,7 +285,7 @@ static enum pagus_status alloc_in_zone(struct pg_call *c, struct pg_zone *z, uin
 				       uint32_t gfp, const struct pagus_cancel *cancel,
 				       pagus_pfn_t *pfn)
 {
-	pagus_pfn_t start = (z->start_pfn + nr - 1) / nr * nr;
+	pagus_pfn_t start = (pg_read(z->start_pfn) + nr - 1) / nr * nr;
 
 	pg_cache_close_all(c, z);
 	if (z->nr_spbs && nr == UINT64_C(1) << c->st->superpageblock_order) {
@@ -294,7 +294,7 @@ static enum pagus_status alloc_in_zone(struct pg_call *c, struct pg_zone *z, uin
 		if (status != PAGUS_BUSY)
 			return status;
 	}
-	for (; start + nr <= z->end_pfn; start += nr) {
+	for (; start + nr <= pg_read(z->end_pfn); start += nr) {
 		enum pagus_status status;
 
 		if (pg_cancelled(cancel))

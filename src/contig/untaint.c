@@ -16,10 +16,10 @@ static uint32_t kernel_pages(const struct pagus_state *st, const struct pg_zone 
 {
 	uint32_t pages = 0;
 
-	for (uint32_t b = s->first_block; b < s->end_block; b++) {
+	for (uint32_t b = pg_read(s->first_block); b < pg_read(s->end_block); b++) {
 		const struct pg_map *m = pg_map_at(st, b);
 
-		if (m->zone == z->id && (pg_read(m->spb_holds) & PG_HOLDS_KERNEL))
+		if (pg_map_zone(m) == z->id && (pg_read(m->spb_holds) & PG_HOLDS_KERNEL))
 			pages += pg_map_used(st, m, PAGUS_UNMOVABLE) +
 				 pg_map_used(st, m, PAGUS_RECLAIMABLE);
 	}
@@ -32,7 +32,7 @@ static bool may_be_few(const struct pg_spb *s)
 	return pg_spb_is(s, PG_SPB_TAINTED) && !pg_spb_is(s, PG_SPB_IMPERFECT) &&
 	       pg_read(s->resting) == 0 &&
 	       (pg_read(s->nr_hold[PG_HOLD_UNMOVABLE]) + pg_read(s->nr_hold[PG_HOLD_RECLAIMABLE])) *
-		       (FEW / 8) <= s->nr_blocks;
+		       (FEW / 8) <= pg_read(s->nr_blocks);
 }
 
 struct pg_spb *pg_untaint_next(const struct pg_call *c, const struct pg_zone *z)
@@ -51,7 +51,8 @@ struct pg_spb *pg_untaint_next(const struct pg_call *c, const struct pg_zone *z)
 			continue;
 		pages = kernel_pages(st, z, s);
 		if (pages < least && pg_read(z->spb_tainted_free) >=
-				     (uint64_t)pg_read(s->free_pages) + pages + s->reserve_pages) {
+				     (uint64_t)pg_read(s->free_pages) + pages +
+					     pg_read(s->reserve_pages)) {
 			least = pages;
 			best = s;
 		}

@@ -426,7 +426,7 @@ void pg_map_present(struct pagus_state *st, uint32_t i, uint32_t zone)
 
 	pg_write(m->nr_present, m->nr_present + is_hole(st, m, pg_map_bit(st, i)));
 	set_page(st, i, (struct bits){ .low = UINT64_MAX, .high = UINT64_MAX });
-	m->zone = (uint8_t)zone;
+	pg_write(m->zone, (uint8_t)zone);
 }
 
 void pg_map_absent(struct pagus_state *st, uint32_t i)
@@ -444,15 +444,15 @@ void pg_map_absent(struct pagus_state *st, uint32_t i)
 	pg_write(m->nr_present, 0);
 	pg_write(m->nr_free, 0);
 	m->home = 0;
-	m->zone = PG_MAP_NO_ZONE;
+	pg_write(m->zone, PG_MAP_NO_ZONE);
 }
 
 /* ---- looks ----------------------------------------------------------------------------------- */
 
 static struct pg_view view_free(const struct pagus_state *st, const struct pg_map *m, uint32_t i)
 {
-	const struct pg_view tail = { .zone = m->zone, .kind = PAGUS_PAGE_TAIL };
-	struct pg_view look = { .zone = m->zone, .kind = PAGUS_PAGE_FREE };
+	const struct pg_view tail = { .zone = (uint16_t)pg_map_zone(m), .kind = PAGUS_PAGE_TAIL };
+	struct pg_view look = { .zone = tail.zone, .kind = PAGUS_PAGE_FREE };
 	uint32_t owner = pg_map_owner(m), whole = pg_read(m->whole);
 	uint32_t bit = pg_map_bit(st, i), order;
 
@@ -475,7 +475,7 @@ struct pg_view pg_map_view(const struct pagus_state *st, uint32_t i)
 	uint32_t bit = pg_map_bit(st, i);
 	uint32_t type = (uint32_t)bit_of(m->low, bit) | (uint32_t)bit_of(m->high, bit) << 1;
 	bool is_free = bit_of(m->free, bit), tail = bit_of(m->tail, bit);
-	struct pg_view look = { .zone = m->zone };
+	struct pg_view look = { .zone = (uint16_t)pg_map_zone(m) };
 
 	if (is_free && tail && type) {
 		look.kind = PAGUS_PAGE_LEAKED;

@@ -46,14 +46,14 @@ struct pg_map {
 	uint32_t nr_free;    /* the pageblock's lock: bits of free pages */
 	uint16_t listed;     /* Z: bit o: in the summaries, with free blocks of order o */
 	uint16_t home;       /* Z: CPU + 1 that owned it last; 0: none */
-	uint8_t zone;        /* I: zone id; PG_MAP_NO_ZONE where all is hole */
+	uint8_t zone;        /* H: zone id; PG_MAP_NO_ZONE where all is hole. By pg_map_zone */
 	uint8_t list_type;   /* Z: migratetype of the summaries that it is in; NO_TYPE if in none */
 	uint8_t whole;       /* Z: order + 1 of the free block, of a pageblock or more, that begins here */
 	uint8_t queue;       /* P: the queue that it is in, + 1; 0: none */
 	uint16_t spb_free;   /* Z: its free pages in the zone, as its superpageblock counts them, and */
 	uint8_t spb_holds;   /* Z: what it holds, PG_HOLD_* (superpageblock.h) */
 	uint8_t reported;    /* Z: 1: the free block that begins here has been reported (reporting.h) */
-	uint32_t nr_present; /* pages that are no holes: I, but while memory comes */
+	uint32_t nr_present; /* H: pages that are no holes */
 	uint32_t resting;    /* A: it could not be emptied; left alone until spb_ticks is this */
 	uint32_t pad[5];
 };
@@ -140,6 +140,14 @@ static inline uint32_t pg_map_block(const struct pagus_state *st, const struct p
 static inline uint32_t pg_map_start(const struct pagus_state *st, const struct pg_map *m)
 {
 	return st->first_page + (pg_map_block(st, m) << st->pageblock_order);
+}
+
+/* Zone of those of its pages that are memory; PG_NO_ZONE where none is. */
+static inline uint32_t pg_map_zone(const struct pg_map *m)
+{
+	uint32_t zone = pg_read(m->zone);
+
+	return zone == PG_MAP_NO_ZONE ? PG_NO_ZONE : zone;
 }
 
 /* Words that a pageblock's maps use. */

@@ -55,15 +55,16 @@ static inline uint32_t pg_page_zone(const struct pagus_state *st, uint32_t i)
 	const struct pg_map *m;
 
 	if (!pg_mapped(st))
-		return pg_page(st, i)->zone;
+		return pg_read(pg_page(st, i)->zone);
 	m = pg_map(st, i);
-	return pg_read(m->nr_present) >> st->pageblock_order ? m->zone : pg_map_view(st, i).zone;
+	return pg_read(m->nr_present) >> st->pageblock_order ? pg_map_zone(m) : pg_map_view(st, i).zone;
 }
 
 /* Zone of a page that is memory. */
 static inline struct pg_zone *pg_zone_of(const struct pagus_state *st, uint32_t i)
 {
-	return pg_zone(st, pg_mapped(st) ? pg_map(st, i)->zone : pg_page(st, i)->zone);
+	return pg_zone(st, pg_mapped(st) ? pg_read(pg_map(st, i)->zone) :
+					    pg_read(pg_page(st, i)->zone));
 }
 
 #endif

@@ -44,7 +44,7 @@ struct pg_page {
 	                      * handed out, A: its references beyond the first, and O: its marks.
 	                      * In a deferred block, 0, and A: the next such */
 	uint32_t tag;        /* O */
-	uint16_t zone;       /* I: zone id; PG_NO_ZONE in a hole */
+	uint16_t zone;       /* H: zone id; PG_NO_ZONE in a hole */
 	uint16_t what;       /* Z, P or O: kind, order and type. By pg_page_set and the others below */
 };
 PG_STATIC_ASSERT(sizeof(struct pg_page) == 16, "page record");
@@ -190,7 +190,7 @@ struct pg_zone {
 	uint32_t spb_demand;                       /* Z: such, of a superpageblock's worth, in recent windows */
 	uint32_t spb_ticks;                        /* W: of evacuation, since the start */
 	uint64_t cma_pages;                        /* I: of CMA areas that are active */
-	uint64_t present_early;                    /* I: of the present pages, those in ranges of the boot */
+	uint64_t present_early;                    /* H: of the present pages, those in ranges of the boot */
 };
 PG_STATIC_ASSERT(sizeof(struct pg_zone) % 8 == 0, "zone");
 

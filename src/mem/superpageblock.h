@@ -106,7 +106,7 @@ static inline uint32_t pg_spb_index(const struct pg_zone *z, const struct pagus_
 static inline struct pg_spb *pg_spb_of(const struct pagus_state *st, const struct pg_zone *z,
 				       uint32_t i)
 {
-	if (z->nr_spbs == 0 || pg_map(st, i)->zone != z->id)
+	if (z->nr_spbs == 0 || pg_map_zone(pg_map(st, i)) != z->id)
 		return NULL;
 	return pg_spb(st, z, pg_spb_number(st, z, i));
 }

@@ -210,7 +210,7 @@ void pg_maps_retire(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp)
 	for (uint32_t from = z->first_block; from < z->end_block; from += MAX_HOLD) {
 		pg_zone_lock(c, z, PAGUS_REASON_DRAIN);
 		for (uint32_t b = from; b < pg_min(z->end_block, from + MAX_HOLD); b++)
-			if (pg_map_at(st, b)->zone == z->id &&
+			if (pg_map_zone(pg_map_at(st, b)) == z->id &&
 			    pg_map_owner(pg_map_at(st, b)) == pcp->cpu + 1)
 				disown(c, z, pcp, pg_map_at(st, b));
 		pg_remote_absorb_zone(c, z);

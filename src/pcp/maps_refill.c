@@ -63,7 +63,7 @@ static bool adopt_block(struct pg_refill *r, struct pg_map *m, uint32_t type)
 	uint32_t pages;
 
 	if (pg_map_owner(m) || m->nr_free == 0 || m->nr_free == block_pages(st) ||
-	    type_of(st, m) != type || m->zone != r->z->id || !may_keep(r, m->nr_free))
+	    type_of(st, m) != type || pg_map_zone(m) != r->z->id || !may_keep(r, m->nr_free))
 		return false;
 	pages = pg_bitmap_remove_all(st, r->z, m);
 	pg_account(r->c, r->z, -(int64_t)pages, type);

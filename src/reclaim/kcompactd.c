@@ -23,7 +23,7 @@ static bool could_help(const struct pg_call *c, uint32_t node)
 	for (uint32_t id = 0; id < st->nr_zones; id++) {
 		const struct pg_zone *z = pg_zone(st, id);
 
-		if (z->node == node && z->type <= who.highest && z->managed &&
+		if (z->node == node && z->type <= who.highest && pg_read(z->managed) &&
 		    pg_compact_judge(c, z, &who) == PG_COMPACTED_CONTINUE)
 			return true;
 	}

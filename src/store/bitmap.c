@@ -155,7 +155,7 @@ bool pg_bitmap_holds(const struct pagus_state *st, const struct pg_zone *z, uint
 	const struct pg_map *m = pg_map(st, i);
 	uint32_t bit = pg_map_bit(st, i);
 
-	if (m->zone != z->id || pg_map_owner(m))
+	if (pg_map_zone(m) != z->id || pg_map_owner(m))
 		return false;
 	if (order >= st->pageblock_order)
 		return m->whole == order + 1;

@@ -87,7 +87,7 @@ static inline bool pg_store_holds(const struct pagus_state *st, const struct pg_
 	if (pg_mapped(st))
 		return pg_bitmap_holds(st, z, i, order);
 	page = pg_page(st, i);
-	return pg_page_is(page, PAGUS_PAGE_FREE, order) && page->zone == z->id;
+	return pg_page_is(page, PAGUS_PAGE_FREE, order) && pg_read(page->zone) == z->id;
 }
 
 /* Make the block i of `order` free, on one end of a list. */

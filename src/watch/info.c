@@ -50,7 +50,7 @@ static uint64_t remote_pages(const struct pagus_state *st, const struct pg_zone 
 	if (none_waits(st, z))
 		return 0;
 	for (uint32_t b = z->first_block; b < z->end_block; b++)
-		if (pg_map_at(st, b)->zone == z->id)
+		if (pg_map_zone(pg_map_at(st, b)) == z->id)
 			pages += pg_map_remote_pages(pg_map_at(st, b));
 	return pages;
 }
@@ -60,19 +60,23 @@ enum pagus_status pagus_zone_info(const struct pagus *p, uint32_t zone,
 {
 	const struct pagus_state *st = p->state;
 	const struct pg_zone *z;
+	pagus_pfn_t start;
 
 	if (zone >= st->nr_zones)
 		return PAGUS_BAD_VALUE;
 	z = pg_zone(st, zone);
+	start = pg_read(z->start_pfn);
 	*info = (struct pagus_zone_info){
-		.node = z->node, .type = (enum pagus_zone_type)z->type, .start_pfn = z->start_pfn,
-		.spanned = z->end_pfn - z->start_pfn, .present = z->present, .managed = z->managed,
+		.node = z->node, .type = (enum pagus_zone_type)z->type,
+		.start_pfn = start, .spanned = pg_read(z->end_pfn) - start,
+		.present = pg_read(z->present), .managed = pg_read(z->managed),
 		.free_pages = (uint64_t)pg_read(z->free_pages),
 		.free_cma_pages = (uint64_t)pg_read(z->free_cma),
 		.free_highatomic_pages = (uint64_t)pg_read(z->free_highatomic),
 		.reserved_highatomic_pages = pg_read(z->reserved_highatomic),
-		.pcp_high_min = z->pcp_high_min, .pcp_high_max = z->pcp_high_max,
-		.pcp_batch = z->pcp_batch, .boost = pg_read(z->boost),
+		.pcp_high_min = pg_read(z->pcp_high_min),
+		.pcp_high_max = pg_read(z->pcp_high_max), .pcp_batch = pg_read(z->pcp_batch),
+		.boost = pg_read(z->boost),
 		.leaked_pages = pg_atomic_load(&z->leaked_pages),
 		.stat_threshold = pg_watermark_stat_threshold(st, z),
 		.drift_mark = pg_watermark_drift_mark(st, z),
@@ -87,7 +91,7 @@ enum pagus_status pagus_zone_info(const struct pagus *p, uint32_t zone,
 	for (uint32_t w = 0; w < PAGUS_NR_WMARKS; w++)
 		info->wmark[w] = pg_mark(z, w);
 	for (uint32_t t = 0; t < PAGUS_NR_ZONE_TYPES; t++)
-		info->lowmem_reserve[t] = z->lowmem_reserve[t];
+		info->lowmem_reserve[t] = pg_read(z->lowmem_reserve[t]);
 	return PAGUS_OK;
 }
 
@@ -182,7 +186,7 @@ static uint64_t owned_pfns(const struct pagus_state *st, const struct pg_zone *z
 		const struct pg_map *m = pg_map_at(st, b);
 		uint64_t left = nr < room ? room - nr : 0;
 
-		if (m->zone == z->id && pg_map_owner(m) == cpu + 1 &&
+		if (pg_map_zone(m) == z->id && pg_map_owner(m) == cpu + 1 &&
 		    pg_block_type(st, pg_map_start(st, m)) == list % PG_PCP_TYPES)
 			nr += block_pfns(st, m, list / PG_PCP_TYPES, left ? pfns + nr : NULL, left);
 	}

@@ -92,12 +92,10 @@ uint32_t pg_block_zone(const struct pagus_state *st, uint32_t start)
 {
 	uint32_t zone = PG_NO_ZONE, end = start + (1u << st->pageblock_order);
 
-	if (pg_mapped(st)) {
-		zone = pg_map(st, start)->zone;
-		return zone == PG_MAP_NO_ZONE ? PG_NO_ZONE : zone;
-	}
+	if (pg_mapped(st))
+		return pg_map_zone(pg_map(st, start));
 	for (uint32_t i = start; i < end && zone == PG_NO_ZONE; i++)
-		zone = pg_page(st, i)->zone;
+		zone = pg_read(pg_page(st, i)->zone);
 	return zone;
 }
 

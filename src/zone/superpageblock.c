@@ -252,7 +252,7 @@ void pg_spb_traffic(struct pg_call *c, struct pg_zone *z, uint32_t pages, uint32
 	z->spb_traffic_kernel = 0;
 	each = z->spb_demand / (uint32_t)pg_max(z->nr_tainted, 1);
 	blocks = (uint32_t)pg_clamp((int64_t)(each >> c->st->pageblock_order), RESERVE_FLOOR, most);
-	if (z->present >> c->st->pageblock_order < RESERVE_LEAST)
+	if (pg_read(z->present) >> c->st->pageblock_order < RESERVE_LEAST)
 		blocks = 0;
 	set_reserve(c, z, blocks);
 }
@@ -268,9 +268,9 @@ void pg_spb_plug(struct pg_call *c, struct pg_zone *z, uint32_t i)
 	if (!s)
 		return;
 	was = share_of(s);
-	s->first_block = s->nr_blocks ? (uint32_t)pg_min(s->first_block, block) : block;
-	s->end_block = s->nr_blocks ? (uint32_t)pg_max(s->end_block, block + 1) : block + 1;
-	s->nr_blocks++;
+	pg_write(s->first_block, s->nr_blocks ? (uint32_t)pg_min(s->first_block, block) : block);
+	pg_write(s->end_block, s->nr_blocks ? (uint32_t)pg_max(s->end_block, block + 1) : block + 1);
+	pg_write(s->nr_blocks, s->nr_blocks + 1);
 	pg_write(s->reserve_pages, reserve_of(c->st, z, s));
 	settle(c, z, s, was);
 	pg_spb_recount(c, z, i, 0);
@@ -280,14 +280,14 @@ void pg_spb_plug(struct pg_call *c, struct pg_zone *z, uint32_t i)
 static void shrink(const struct pagus_state *st, const struct pg_zone *z, struct pg_spb *s,
 		   uint32_t block)
 {
-	while (s->first_block < s->end_block &&
-	       (s->first_block == block || pg_map_at(st, s->first_block)->zone != z->id))
-		s->first_block++;
-	while (s->end_block > s->first_block &&
-	       (s->end_block - 1 == block || pg_map_at(st, s->end_block - 1)->zone != z->id))
-		s->end_block--;
-	if (s->nr_blocks == 0)
-		s->first_block = s->end_block = 0;
+	uint32_t first = s->first_block, end = s->end_block;
+
+	while (first < end && (first == block || pg_map_zone(pg_map_at(st, first)) != z->id))
+		first++;
+	while (end > first && (end - 1 == block || pg_map_zone(pg_map_at(st, end - 1)) != z->id))
+		end--;
+	pg_write(s->first_block, s->nr_blocks ? first : 0);
+	pg_write(s->end_block, s->nr_blocks ? end : 0);
 }
 
 void pg_spb_unplug(struct pg_call *c, struct pg_zone *z, uint32_t i)
@@ -301,11 +301,11 @@ void pg_spb_unplug(struct pg_call *c, struct pg_zone *z, uint32_t i)
 	was = share_of(s);
 	for (uint32_t bit = 0; bit < PG_NR_HOLDS; bit++)
 		pg_write(s->nr_hold[bit], s->nr_hold[bit] - (m->spb_holds >> bit & 1));
-	s->free_pages -= m->spb_free;
-	s->nr_blocks--;
+	pg_write(s->free_pages, s->free_pages - m->spb_free);
+	pg_write(s->nr_blocks, s->nr_blocks - 1);
 	shrink(c->st, z, s, pg_block(c->st, i));
 	pg_write(s->reserve_pages, reserve_of(c->st, z, s));
-	m->spb_holds = 0;
+	pg_write(m->spb_holds, 0);
 	m->spb_free = 0;
 	settle(c, z, s, was);
 }
@@ -322,7 +322,7 @@ void pg_spb_init(struct pg_call *c)
 			settle(c, z, pg_spb(st, z, n), (struct share){ .tainted = false });
 		}
 		for (uint32_t b = z->first_block; z->nr_spbs && b < z->end_block; b++)
-			if (pg_map_at(st, b)->zone == id)
+			if (pg_map_zone(pg_map_at(st, b)) == id)
 				pg_spb_recount(c, z, pg_map_start(st, pg_map_at(st, b)), 0);
 		if (z->present >> st->pageblock_order >= RESERVE_LEAST)
 			set_reserve(c, z, RESERVE_FLOOR);

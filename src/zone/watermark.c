@@ -59,7 +59,6 @@ static void setup_marks(struct pagus_state *st)
 			share = (uint64_t)pg_clamp((int64_t)(z->managed / 1024), 32, 128);
 		for (uint32_t w = PAGUS_WMARK_MIN; w < PAGUS_NR_WMARKS; w++)
 			pg_write(z->wmark[w], share + w * gap);
-		pg_write(z->boost, 0);
 	}
 }
 
@@ -198,16 +197,17 @@ static void publish_pcp_limits(struct pagus_state *st, struct pg_zone *z)
 void pg_watermark_plan_pcp_limits(const struct pagus_state *st, struct pg_zone *z)
 {
 	uint32_t fraction = st->tunable[PAGUS_TUNABLE_percpu_pagelist_high_fraction];
+	uint32_t high_min = 0, high_max = 0;
 
-	z->pcp_batch = batch_size(z);
-	if (!pg_zone_populated(z)) {
-		z->pcp_high_min = z->pcp_high_max = 0;
-	} else if (fraction) {
-		z->pcp_high_min = z->pcp_high_max = high_size(st, z, z->managed / fraction);
-	} else {
-		z->pcp_high_min = high_size(st, z, pg_mark(z, PAGUS_WMARK_LOW));
-		z->pcp_high_max = high_size(st, z, z->managed / 8);
+	pg_write(z->pcp_batch, batch_size(z));
+	if (pg_zone_populated(z) && fraction) {
+		high_min = high_max = high_size(st, z, z->managed / fraction);
+	} else if (pg_zone_populated(z)) {
+		high_min = high_size(st, z, pg_mark(z, PAGUS_WMARK_LOW));
+		high_max = high_size(st, z, z->managed / 8);
 	}
+	pg_write(z->pcp_high_min, high_min);
+	pg_write(z->pcp_high_max, high_max);
 }
 
 void pg_watermark_pcp_limits(struct pagus_state *st, struct pg_zone *z)
@@ -231,18 +231,33 @@ void pg_watermark_setup(struct pagus_state *st)
 		choose_min_free_kbytes(st, true);
 	setup_marks(st);
 	setup_lowmem_reserve(st);
-	for (uint32_t id = 0; id < st->nr_zones; id++)
+	for (uint32_t id = 0; id < st->nr_zones; id++) {
+		pg_zone(st, id)->boost = 0;
 		pg_watermark_pcp_limits(st, pg_zone(st, id));
+	}
 	pg_watermark_set_thresholds(st, PAGUS_NO_NODE, false);
 }
 
-void pg_watermark_replan(struct pagus_state *st)
+static void take_boost(struct pg_call *c, struct pg_zone *z)
 {
+	if (!pg_read(z->boost))
+		return;
+	pg_zone_lock(c, z, PAGUS_REASON_BOOST);
+	pg_write(z->boost, 0);
+	pg_zone_unlock(c, z);
+}
+
+void pg_watermark_replan(struct pg_call *c)
+{
+	struct pagus_state *st = c->st;
+
 	choose_min_free_kbytes(st, false);
 	setup_marks(st);
 	setup_lowmem_reserve(st);
-	for (uint32_t id = 0; id < st->nr_zones; id++)
+	for (uint32_t id = 0; id < st->nr_zones; id++) {
+		take_boost(c, pg_zone(st, id));
 		pg_watermark_plan_pcp_limits(st, pg_zone(st, id));
+	}
 	pg_watermark_set_thresholds(st, PAGUS_NO_NODE, false);
 }
 
@@ -253,7 +268,7 @@ static int64_t unusable_pages(const struct pagus_state *st, const struct pg_zone
 	int64_t pages = (INT64_C(1) << order) - 1;
 
 	if (!(flags & PG_ALLOC_RESERVES))
-		pages += pg_release(st)->reserve_hides_used ? (int64_t)z->reserved_highatomic :
+		pages += pg_release(st)->reserve_hides_used ? (int64_t)pg_read(z->reserved_highatomic) :
 			 pg_read(z->free_highatomic);
 	if (!(flags & PG_ALLOC_CMA))
 		pages += pg_read(z->free_cma);

@@ -176,7 +176,7 @@ void pg_watermark_setup(struct pagus_state *st);
  * unless what was set is more (init_per_zone_wmark_min), from all managed pages, as at first. What
  * pcps are to be limited by is computed and not published: pg_pcp_publish_limits.
  */
-void pg_watermark_replan(struct pagus_state *st);
+void pg_watermark_replan(struct pg_call *c);
 
 /* pcp limits alone, while others work with them: computed from the marks, and not published. */
 void pg_watermark_plan_pcp_limits(const struct pagus_state *st, struct pg_zone *z);

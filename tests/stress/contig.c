@@ -2,7 +2,7 @@
 /*
  * Threads over one instance of port/posix for a given time: some use blocks behind handles, some
  * take and give back blocks that stay where they are, while others move what can be moved, take
- * whole ranges, of an area and anywhere, and isolate pageblocks.
+ * whole ranges, of an area and anywhere, isolate pageblocks, and have memory go and come.
  *
  * usage: contig [--seconds N] [--policy NAME] [--seed N]
  *
@@ -23,15 +23,17 @@
 #include <pagus/compact.h>
 #include <pagus/contig.h>
 #include <pagus/handle.h>
+#include <pagus/hotplug.h>
 #include <pagus/posix.h>
 
 #include "unit/lab.h"
 
 #define PAGE_BYTES  4096u
-#define NR_PAGES    16384u
+#define NR_PAGES    40960u
+#define PLUG_END    32768u /* of the memory that goes and comes: the first section's */
 #define BLOCK_ORDER 9u
-#define NR_HANDLES  6144u
-#define NR_BLOCKS   256u
+#define NR_HANDLES  17408u
+#define NR_BLOCKS   640u
 #define AREA_PAGES  4096u
 #define NR_TAKEN    6u  /* ranges of the area at a time, at most */
 #define STRIDE      64u /* words of a page: every so many has a value */
@@ -340,7 +342,7 @@ static bool turn_range(void)
 	status = pagus_alloc_contig_range(all.p, start, pages, false, GFP_KERNEL);
 	if (status == PAGUS_OK)
 		use_range(start, pages);
-	else if (status != PAGUS_BUSY && status != PAGUS_NO_MEMORY)
+	else if (status != PAGUS_BUSY && status != PAGUS_NO_MEMORY && status != PAGUS_BAD_RANGE)
 		must(status, "a range");
 	return status == PAGUS_OK;
 }
@@ -435,6 +437,27 @@ static bool turn_area(void)
 	return did;
 }
 
+/* ---- memory that goes and comes -------------------------------------------------------------- */
+
+/* Nobody has a page of it before it is there again. */
+static bool turn_plug(void)
+{
+	uint64_t pages = (1u + chance(4)) << BLOCK_ORDER;
+	pagus_pfn_t start = PLUG_END - pages;
+	enum pagus_status status;
+
+	usleep(chance(5000));
+	status = pagus_offline(all.p, start, pages, &all.stop, NULL);
+	if (status == PAGUS_BUSY || status == PAGUS_CANCELLED)
+		return false;
+	must(status, "offline");
+	granted(start, pages);
+	usleep(chance(2000));
+	given_up(start, pages);
+	must(pagus_online(all.p, start, pages, PAGUS_ONLINE), "online");
+	return true;
+}
+
 /* ---- looking --------------------------------------------------------------------------------- */
 
 static bool turn_check(void)
@@ -478,6 +501,7 @@ static struct role {
 	{ "anywhere", turn_anywhere, true },
 	{ "area", turn_area, true },
 	{ "area", turn_area, true },
+	{ "plug", turn_plug, true },
 	{ "check", turn_check, true },
 };
 #define NR_ROLES (sizeof(roles) / sizeof(roles[0]))
