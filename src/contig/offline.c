@@ -327,14 +327,15 @@ enum pagus_status pagus_offline(struct pagus *p, pagus_pfn_t start, uint64_t nr_
 				const uint32_t *cancel, pagus_pfn_t *obstacle)
 {
 	struct pg_plug plug = { .start = start, .end = start + nr_pages };
-	enum pagus_status status;
-	struct pg_call c;
+	enum pagus_status status = PAGUS_BUSY;
+	struct pg_call c = pg_call_begin(p);
 
-	if (!pg_plug_begin(p->state))
-		return PAGUS_BUSY;
-	c = pg_call_begin(p);
-	status = offline_without_pcps(&c, &plug, cancel, obstacle);
+	pg_span_begin(&c);
+	if (pg_plug_begin(c.st)) {
+		status = offline_without_pcps(&c, &plug, cancel, obstacle);
+		pg_plug_end(c.st);
+	}
+	pg_span_end(&c);
 	pg_call_end(&c);
-	pg_plug_end(p->state);
 	return status;
 }

@@ -243,6 +243,21 @@ static enum pagus_status online(struct pg_call *c, struct pg_plug *plug)
 	return PAGUS_OK;
 }
 
+/* Nobody else computes the limits of pcps meanwhile. */
+static enum pagus_status online_with_limits(struct pg_call *c, struct pg_plug *plug,
+					    enum pagus_online how)
+{
+	enum pagus_status status;
+
+	if (!pg_pcp_hold_limits(c->st))
+		return PAGUS_BUSY;
+	status = find_plug(c->st, plug, how);
+	if (status == PAGUS_OK)
+		status = online(c, plug);
+	pg_pcp_release_limits(c->st);
+	return status;
+}
+
 enum pagus_status pagus_online_zone(const struct pagus *p, pagus_pfn_t start, uint64_t nr_pages,
 				    enum pagus_online how, uint32_t *zone)
 {
@@ -259,18 +274,14 @@ enum pagus_status pagus_online(struct pagus *p, pagus_pfn_t start, uint64_t nr_p
 {
 	struct pg_plug plug = { .start = start, .end = start + nr_pages };
 	enum pagus_status status = PAGUS_BUSY;
-	struct pg_call c;
+	struct pg_call c = pg_call_begin(p);
 
-	if (!pg_plug_begin(p->state))
-		return PAGUS_BUSY;
-	c = pg_call_begin(p);
-	if (pg_pcp_hold_limits(c.st)) {
-		status = find_plug(c.st, &plug, how);
-		if (status == PAGUS_OK)
-			status = online(&c, &plug);
-		pg_pcp_release_limits(c.st);
+	pg_span_begin(&c);
+	if (pg_plug_begin(c.st)) {
+		status = online_with_limits(&c, &plug, how);
+		pg_plug_end(c.st);
 	}
+	pg_span_end(&c);
 	pg_call_end(&c);
-	pg_plug_end(p->state);
 	return status;
 }

@@ -4,6 +4,7 @@
 
 #include <pagus/contig.h>
 #include <pagus/handle.h>
+#include <pagus/hotplug.h>
 
 #include <sys/wait.h>
 
@@ -344,16 +345,18 @@ static void *take_range(void *arg)
 	return NULL;
 }
 
-static void open_range(bool (*relocate)(void *, void *, void *, const void *, uint64_t),
-		       pagus_handle_t *handle)
+static void open_in(struct pagus_posix_config config,
+		    bool (*relocate)(void *, void *, void *, const void *, uint64_t),
+		    pagus_handle_t *handle)
 {
 	void *block;
 
 	memset(&range, 0, sizeof(range));
 	pthread_mutex_init(&range.lock, NULL);
-	range.x = open_with(&(struct pagus_posix_config){
-		.bytes = 16 * MIB, .nr_handles = 8, .relocate = relocate, .no_kcompactd = true,
-	});
+	config.nr_handles = 8;
+	config.relocate = relocate;
+	config.no_kcompactd = true;
+	range.x = open_with(&config);
 	assert_int_equal(pagus_handle_get(range.x, GFP_KERNEL, 0, NULL, handle), PAGUS_OK);
 	block = pagus_handle_open(range.x, *handle);
 	assert_non_null(block);
@@ -362,12 +365,23 @@ static void open_range(bool (*relocate)(void *, void *, void *, const void *, ui
 	assert_int_equal(pagus_handle_close(range.x, *handle), PAGUS_OK);
 }
 
-static void close_range_of(pagus_handle_t handle)
+static void open_range(bool (*relocate)(void *, void *, void *, const void *, uint64_t),
+		       pagus_handle_t *handle)
+{
+	open_in((struct pagus_posix_config){ .bytes = 16 * MIB }, relocate, handle);
+}
+
+static void free_moved(pagus_handle_t handle)
 {
 	assert_int_equal(range.status, PAGUS_OK);
 	assert_string_equal(pagus_handle_open(range.x, handle), "moved");
 	assert_int_equal(pagus_handle_close(range.x, handle), PAGUS_OK);
 	assert_int_equal(pagus_handle_free(range.x, handle), PAGUS_OK);
+}
+
+static void close_range_of(pagus_handle_t handle)
+{
+	free_moved(handle);
 	assert_int_equal(pagus_free_contig_range(pagus_posix_instance(range.x), range.start,
 						 RANGE_PAGES), PAGUS_OK);
 	assert_int_equal(nr_isolated(range.x), 0);
@@ -446,6 +460,61 @@ static void who_forks_does_not_wait_for_itself(void **state)
 	close_range_of(handle);
 }
 
+/* ---- while memory goes ----------------------------------------------------------------------- */
+
+#define SECTION_PAGES (128 * MIB / PAGE_BYTES)
+
+static void *go_offline(void *arg)
+{
+	(void)arg;
+	range.status = pagus_offline(pagus_posix_instance(range.x), range.start,
+				     SECTION_PAGES - range.start, NULL, NULL);
+	return NULL;
+}
+
+static enum pagus_status come_online(void)
+{
+	return pagus_online(pagus_posix_instance(range.x), range.start,
+			    SECTION_PAGES - range.start, PAGUS_ONLINE);
+}
+
+/* In the child: the memory has gone, all of it, and may come again. */
+static int plug_in_child(pagus_handle_t handle)
+{
+	const char *block = pagus_handle_open(range.x, handle);
+
+	if (nr_isolated(range.x) != 0 || !is_sound(range.x) || !block || strcmp(block, "moved"))
+		return 2;
+	return come_online() == PAGUS_OK && is_sound(range.x) ? 0 : 3;
+}
+
+/* The block goes to the second node. */
+static void memory_that_goes_is_waited_for(void **state)
+{
+	const struct pagus_posix_config nodes = {
+		.node = { { 128 * MIB, -1 }, { 16 * MIB, -1 } }, .nr_nodes = 2,
+	};
+	pagus_handle_t handle;
+	pthread_t thread;
+	pid_t pid;
+
+	(void)state;
+	open_in(nodes, relocate_slowly, &handle);
+	assert_int_equal(pthread_create(&thread, NULL, go_offline, NULL), 0);
+	while (!__atomic_load_n(&range.moves, __ATOMIC_ACQUIRE))
+		usleep(100);
+	assert_true(nr_isolated(range.x) > 0);
+	__atomic_store_n(&range.may_go, 1, __ATOMIC_RELEASE);
+	pid = fork();
+	if (pid == 0)
+		in_child(plug_in_child(handle));
+	expect_child(pid);
+	pthread_join(thread, NULL);
+	assert_int_equal(come_online(), PAGUS_OK);
+	free_moved(handle);
+	close_empty(range.x, 144 * MIB);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -458,6 +527,7 @@ int main(void)
 		cmocka_unit_test(a_range_in_the_making_is_waited_for),
 		cmocka_unit_test(a_range_that_waits_for_who_forks_is_not),
 		cmocka_unit_test(who_forks_does_not_wait_for_itself),
+		cmocka_unit_test(memory_that_goes_is_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
