@@ -442,11 +442,11 @@ static bool turn_area(void)
 /* Nobody has a page of it before it is there again. */
 static bool turn_plug(void)
 {
-	uint64_t pages = (1u + chance(4)) << BLOCK_ORDER;
+	uint64_t pages = (1u + chance(chance(2) ? 1 : 4)) << BLOCK_ORDER;
 	pagus_pfn_t start = PLUG_END - pages;
 	enum pagus_status status;
 
-	usleep(chance(5000));
+	usleep(chance(2000));
 	status = pagus_offline(all.p, start, pages, &all.stop, NULL);
 	if (status == PAGUS_BUSY || status == PAGUS_CANCELLED)
 		return false;
