@@ -35,8 +35,9 @@
  * until it is done; so are contiguous ranges and what else leaves pageblocks isolated for a while, at
  * most 1 s: what they wait for in a callback may be the forking thread's. The child has a copy of the
  * instance in which every block is either free or in use; after that second, pageblocks in which such
- * a thread was at work may stay isolated, and of the area that it was taking a range from the child
- * gets none (BUSY). What the parent's other threads hold there stays in use.
+ * a thread was at work may stay isolated; of an area that it was taking a range from the child gets
+ * none, and if it was plugging memory (hotplug.h) the child can plug none (BUSY). What the parent's
+ * other threads hold there stays in use.
  * Memory is copied on write; of MEMFD it is shared, and the child may only read and write blocks that
  * the parent has handed out: its pagus_posix_get returns NULL, pagus_posix_put BUSY, as areas' calls
  * do, pagus_posix_discard 0, and it may make no other call but pagus_posix_destroy. Else the child has

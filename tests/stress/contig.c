@@ -422,12 +422,27 @@ static bool take_range(struct taken *t)
 	return true;
 }
 
+/* At any time. */
+static struct pagus_cma_info look_at_area(void)
+{
+	struct pagus_cma_info info;
+
+	must(pagus_cma_info(all.p, 0, &info), "area");
+	if (info.used_pages > AREA_PAGES || info.available_pages > AREA_PAGES ||
+	    info.largest_free_pages > AREA_PAGES)
+		broken("of the area's %u pages %llu are free, and %llu are used", AREA_PAGES,
+		       (unsigned long long)info.available_pages,
+		       (unsigned long long)info.used_pages);
+	return info;
+}
+
 static bool turn_area(void)
 {
 	struct taken *t = &taken[chance(NR_TAKEN)];
 	bool did = true;
 
 	usleep(chance(2000));
+	look_at_area();
 	pthread_mutex_lock(&t->lock);
 	if (t->start)
 		give_range(t);
@@ -576,7 +591,7 @@ static void close_area(void)
 	for (uint32_t n = 0; n < NR_TAKEN; n++)
 		if (taken[n].start)
 			give_range(&taken[n]);
-	must(pagus_cma_info(all.p, 0, &info), "area");
+	info = look_at_area();
 	if (info.used_pages || info.available_pages != AREA_PAGES ||
 	    info.alloc_pages_success != area_pages || info.release_pages_success != area_pages)
 		broken("of the area's %u pages %llu are free, and %llu of %llu were given back",
