@@ -33,7 +33,7 @@ done
 run sh tests/spin/run.sh deep
 # Superpageblocks: ten times all of memory replaced, and the same checks on 256 GiB.
 run build/tests/test_superpageblock_load 1000 262144
-for checks in checks rules evacuate_checks; do
+for checks in checks rules evacuate_checks plug; do
 	run build/tests/test_superpageblock_$checks 262144
 done
 # The host of the RFC at its size, which takes 0.7 GB.
