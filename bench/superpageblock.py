@@ -52,8 +52,8 @@ def measure(text):
     """What the programs printed, as a result."""
     granted = numbers(r"\d+ whole ones granted of at most \d+; \d+ pages copied, at least \d+, and \d+ for", text["host"])
     (tainted, spbs, bound), = numbers(r"\d+ of \d+ tainted at most, \d+ would do", text["host"])
-    steady = numbers(r"\d+ MiB, superpageblocks of order \d+\nsteady: \d+ tainted at most, \d+ would do; "
-                     r"\d+ blocks chosen by \d+ looks", text["load"])
+    steady = numbers(r"\d+ MiB, superpageblocks of order \d+, what cannot move of orders 0 to \d+, movable blocks of 2 "
+                     r"MiB: [01]\nsteady: \d+ tainted at most, \d+ would do; \d+ blocks chosen by \d+ looks", text["load"])
     storm = numbers(r"storm: \d+ tainted at most, \d+ would do", text["load"])
     (control,), = numbers(r"control: \d+ tainted", text["load"])
     (operations, most, last, would_do, rise, _), = numbers(
@@ -62,12 +62,24 @@ def measure(text):
         "version": 1,
         "host": {"superpageblocks": spbs, "tainted": tainted, "bound": bound},
         "gigantic": [dict(zip(("granted", "bound", "copied", "least", "least_for_large"), row)) for row in granted],
-        "steady": [dict(zip(("mib", "order", "tainted", "bound", "chosen", "looks"), row)) for row in steady],
+        "steady": [dict(zip(("mib", "order", "orders_to", "huge", "tainted", "bound", "chosen", "looks"),
+                            row[:2] + row[3:4] + row[5:])) for row in steady],
         "storm": [dict(zip(("tainted", "bound"), row)) for row in storm],
         "control": control,
         "long": {"operations": operations, "tainted": most, "at_the_end": last, "bound": would_do,
                  "rise_per_mille": rise},
     }
+
+
+def size(mib):
+    return "%d GiB" % (mib >> 10) if mib >= 1024 else "%d MiB" % mib
+
+
+def blocks(row):
+    """What comes and goes in a load."""
+    if not row["orders_to"]:
+        return "single pages"
+    return "orders 0 to %d%s" % (row["orders_to"], " and movable blocks of 2 MiB" if row["huge"] else "")
 
 
 def of_least(row):
@@ -86,8 +98,8 @@ def lines(result):
     for row, what in zip(result["storm"], ("16 GiB, superpageblocks of 64 MiB", "256 GiB")):
         yield "slabs grow from 1.7 to 11.7 superpageblocks, %s: tainted at most" % what, "16", row["tainted"], row["bound"]
     for row in result["steady"]:
-        yield "memory replaced ten times, %d GiB in %d superpageblocks: tainted at most" % (
-            row["mib"] >> 10, row["mib"] << 8 >> row["order"]), "not told", row["tainted"], row["bound"]
+        yield "memory replaced ten times, %s in %d superpageblocks, %s: tainted at most" % (
+            size(row["mib"]), row["mib"] << 8 >> row["order"], blocks(row)), "not told", row["tainted"], row["bound"]
     yield "%.0e operations on 16 GiB: tainted at most, at the end" % long["operations"], "not told", \
         "%d, %d" % (long["tainted"], long["at_the_end"]), long["bound"]
 

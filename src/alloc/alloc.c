@@ -49,10 +49,12 @@ static pg_inlined void count_numa(const struct pg_call *c, const struct pg_plan 
 static pg_inlined void mark(struct pg_page *page, const struct pg_plan *plan,
 			    const struct pagus_result *res)
 {
-	pg_page_set(page, PAGUS_PAGE_ALLOCATED, plan->order, plan->type);
-	page->next = res->pfmemalloc ? PG_MARK_PFMEMALLOC : 0;
+	uint32_t marks = res->pfmemalloc ? PG_MARK_PFMEMALLOC : 0;
+
 	if (plan->order && (plan->gfp & __GFP_COMP))
-		page->next |= PG_MARK_COMPOUND;
+		marks |= PG_MARK_COMPOUND;
+	pg_page_set(page, PAGUS_PAGE_ALLOCATED, plan->order, plan->type);
+	pg_write(page->next, marks);
 }
 
 /* So many blocks of the zone have been handed out as planned. */
@@ -100,13 +102,14 @@ void pg_grant(struct pg_call *c, const struct pg_plan *plan, uint32_t i, struct 
 static void charge(struct pg_call *c, const struct pg_plan *plan, struct pagus_result *res)
 {
 	const struct pagus_port *port = c->p->port;
+	struct pg_page *page = pg_page(c->st, pg_index(c->st, res->pfn));
 	bool charged;
 
 	pg_call_end(c);
 	charged = port->charge(c->p->port_ctx, res->pfn, plan->order, plan->gfp);
 	pg_call_resume(c);
 	if (charged) {
-		pg_page(c->st, pg_index(c->st, res->pfn))->next |= PG_MARK_CHARGED;
+		pg_write(page->next, page->next | PG_MARK_CHARGED);
 		return;
 	}
 	pg_count(c, PAGUS_COUNTER_drop_charge, 1);

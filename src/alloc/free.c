@@ -108,7 +108,7 @@ static pg_inlined void disown(struct pagus_state *st, uint32_t i, uint32_t order
 	for (uint32_t k = 0; k < pages; k++) {
 		pg_page_to_tail(&page[k]);
 		page[k].tag = 0;
-		page[k].next = 0;
+		pg_write(page[k].next, 0);
 	}
 }
 

@@ -88,7 +88,7 @@ static void take_over(struct pagus_state *st, uint32_t from, uint32_t to)
 		return;
 	pg_page_set_type(pg_page(st, to), pg_page_type(pg_page(st, from)));
 	pg_page(st, to)->tag = pg_page(st, from)->tag;
-	pg_page(st, to)->next = pg_page(st, from)->next;
+	pg_write(pg_page(st, to)->next, pg_page(st, from)->next);
 }
 
 /*

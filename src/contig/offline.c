@@ -121,7 +121,9 @@ static void make_reserved(struct pagus_state *st, uint32_t i, uint32_t nr)
 			continue;
 		}
 		pg_page_set(page, PAGUS_PAGE_RESERVED, 0, 0);
-		page->prev = page->next = page->tag = 0;
+		pg_write(page->prev, 0);
+		pg_write(page->next, 0);
+		page->tag = 0;
 	}
 }
 

@@ -113,7 +113,7 @@ static void join(struct pg_call *c, struct pg_zone *z, uint32_t i, uint32_t orde
 	for (uint32_t k = 1; k < 1u << order; k++)
 		pg_page_to_tail(&page[k]);
 	pg_page_set(page, pg_page_kind(page), order, pg_page_type(page));
-	page->next = PG_MARK_COMPOUND;
+	pg_write(page->next, PG_MARK_COMPOUND);
 }
 
 /* All pages are the caller's. */

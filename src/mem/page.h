@@ -34,7 +34,7 @@ static inline void pg_page_cut(struct pg_page *page, const struct pg_page *first
 {
 	pg_page_set(page, PAGUS_PAGE_ALLOCATED, order, pg_page_type(first));
 	page->tag = first->tag;
-	page->next = first->next;
+	pg_write(page->next, first->next);
 }
 
 /* Does it look as if somebody else referred to the block in use at i? */

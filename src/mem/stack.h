@@ -34,10 +34,10 @@ static inline bool pg_stack_push(struct pg_page *pages, uint32_t *stack, uint32_
 	do {
 		if (first == PG_STACK_CLOSED) {
 			pg_page_to_tail(page);
-			page->next = 0;
+			pg_write(page->next, 0);
 			return false;
 		}
-		page->next = first;
+		pg_write(page->next, first);
 	} while (!pg_atomic_replace(stack, &first, i));
 	return true;
 }
@@ -58,7 +58,7 @@ static inline uint32_t pg_stack_next(struct pg_page *pages, uint32_t i, uint32_t
 	PG_ASSERT(pg_page_kind(&pages[i]) == PAGUS_PAGE_DEFERRED);
 	*order = pg_page_order(&pages[i]);
 	pg_page_to_tail(&pages[i]);
-	pages[i].next = 0;
+	pg_write(pages[i].next, 0);
 	return next;
 }
 

@@ -34,7 +34,7 @@ static void choose(struct pagus_state *st, struct chosen *chosen, uint32_t i, ui
 	if (chosen->first == PG_NONE)
 		chosen->first = i;
 	else
-		pages[chosen->last].next = i;
+		pg_write(pages[chosen->last].next, i);
 	chosen->last = i;
 	chosen->nr++;
 	chosen->pages += 1u << order;
@@ -190,7 +190,7 @@ uint32_t pg_owned_drain(struct pg_call *c, struct pg_zone *z, struct pg_pcp *pcp
 		uint32_t order = pg_page_order(page);
 
 		next = page->next;
-		page->next = 0;
+		pg_write(page->next, 0);
 		pg_page_to_tail(page);
 		pg_buddy_free(c, z, i, order, PG_HEAD);
 		pg_event(c, PAGUS_EVENT_PCPU_DRAIN, i, order, pg_block_type(st, i), 0, 0);

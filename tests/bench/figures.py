@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""README.md's figures are those of bench/results/figures.json, and goals are judged as they should be.
+"""The figures of README.md and docs/superpageblock.md are those of bench/results, and goals are judged as they should be.
 
 Usage: figures.py SOURCE_ROOT BUILD
 """
@@ -12,6 +12,7 @@ ROOT = sys.argv[1]
 sys.path.insert(0, os.path.join(ROOT, "bench"))
 import goals  # noqa: E402
 import instructions  # noqa: E402
+import superpageblock  # noqa: E402
 import table  # noqa: E402
 
 
@@ -56,7 +57,14 @@ def check_readme():
     assert table.replace_figures(readme, result) == readme, "README.md's figures are not those of figures.json"
 
 
+def check_superpageblock():
+    with open(superpageblock.DOCUMENT, encoding="utf-8") as document, open(superpageblock.RESULT, encoding="utf-8") as result:
+        old = document.read()
+        assert superpageblock.replace_figures(old, json.load(result)) == old, "docs/superpageblock.md has other figures"
+
+
 check_goals()
+check_superpageblock()
 check_instructions()
 check_readme()
 print("README.md's figures are bench/results/figures.json's")

@@ -48,7 +48,9 @@ static void steady(uint64_t mib, uint32_t order, const struct mix *mix, uint64_t
 	uint64_t long_ones, chosen, mixed;
 	struct load_watch watch;
 
-	print_message("%llu MiB, superpageblocks of order %u\n", (unsigned long long)mib, h->order);
+	print_message("%llu MiB, superpageblocks of order %u, what cannot move of orders 0 to %u, movable "
+		      "blocks of 2 MiB: %u\n", (unsigned long long)mib, h->order, mix->kernel_order,
+		      mix->huge);
 	load_watch(h, &watch);
 	load_fill(h, mix);
 	load_turn_over(h, mix, replaced * 10);
