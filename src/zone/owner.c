@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include "zone/owner.h"
 
+/* Written at once, since whether a CPU's list is empty is asked without the lock. */
+static void join(struct pagus_state *st, uint32_t list, uint32_t prev, uint32_t next)
+{
+	pg_write(pg_own(st, prev)->link[list].next, next);
+	pg_write(pg_own(st, next)->link[list].prev, prev);
+}
+
 void pg_own_init(struct pagus_state *st)
 {
 	uint32_t nr_heads = st->off_owns ? st->nr_zones * st->nr_cpus : 0;
 
 	for (uint32_t head = 1; head <= nr_heads; head++)
 		for (uint32_t list = 0; list < PG_NR_OWN_LISTS; list++)
-			pg_own(st, head)->link[list].prev = pg_own(st, head)->link[list].next = head;
+			join(st, list, head, head);
 }
 
 bool pg_own_listed(const struct pg_own *own, uint32_t list)
@@ -17,14 +24,11 @@ bool pg_own_listed(const struct pg_own *own, uint32_t list)
 
 void pg_own_add(struct pagus_state *st, uint32_t head, uint32_t record, uint32_t list)
 {
-	struct pg_own *own = pg_own(st, record);
 	uint32_t next = pg_own(st, head)->link[list].next;
 
-	PG_ASSERT(!pg_own_listed(own, list));
-	own->link[list].prev = head;
-	own->link[list].next = next;
-	pg_own(st, next)->link[list].prev = record;
-	pg_own(st, head)->link[list].next = record;
+	PG_ASSERT(!pg_own_listed(pg_own(st, record), list));
+	join(st, list, record, next);
+	join(st, list, head, record);
 }
 
 void pg_own_del(struct pagus_state *st, uint32_t record, uint32_t list)
@@ -34,9 +38,9 @@ void pg_own_del(struct pagus_state *st, uint32_t record, uint32_t list)
 
 	PG_ASSERT(pg_own(st, prev)->link[list].next == record &&
 		  pg_own(st, next)->link[list].prev == record);
-	pg_own(st, prev)->link[list].next = next;
-	pg_own(st, next)->link[list].prev = prev;
-	own->link[list].prev = own->link[list].next = 0;
+	join(st, list, prev, next);
+	pg_write(own->link[list].prev, 0);
+	pg_write(own->link[list].next, 0);
 }
 
 void pg_own_take(struct pg_call *c, uint32_t i, uint32_t cpu)
