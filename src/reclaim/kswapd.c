@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * kswapd: one worker a node, which reclaims in the background until the node is balanced again:
- * until one of its zones that the request may use has its high mark free and a block of the order.
+ * until one of its zones that the request may use has its high mark free, or its promo mark where
+ * memory is tiered, and a block of the order.
  *
  *     woken -> run: up to 12 turns, each asks for the high marks' worth of pages, at rising urgency
  *           -> balanced: the boosts that stood at the start are taken off; sleep
@@ -16,6 +17,8 @@
 
 #include "base/bits.h"
 #include "reclaim/kcompactd.h"
+
+#define NUMA_BALANCING_MEMORY_TIERING 2u
 
 /* The zone, if it belongs to the node, has memory, and is of a type up to `highest`. */
 static struct pg_zone *zone_of_run(const struct pagus_state *st, uint32_t id, uint32_t node,
@@ -38,6 +41,9 @@ static int64_t free_for(const struct pagus_state *st, const struct pg_zone *z, u
 
 static bool balanced(const struct pagus_state *st, uint32_t node, uint32_t order, uint32_t highest)
 {
+	/* With memory tiering there is to be room for what is promoted to the node. */
+	const bool tiering = st->tunable[PAGUS_TUNABLE_numa_balancing] & NUMA_BALANCING_MEMORY_TIERING;
+	const uint32_t mark = tiering ? PAGUS_WMARK_PROMO : PAGUS_WMARK_HIGH;
 	bool any = false;
 
 	for (uint32_t id = 0; id < st->nr_zones; id++) {
@@ -47,7 +53,7 @@ static bool balanced(const struct pagus_state *st, uint32_t node, uint32_t order
 			continue;
 		any = true;
 		/* It works for movable requests too, which may not count all. */
-		if (pg_watermark_ok_with(st, z, order, pg_mark(z, PAGUS_WMARK_HIGH), highest,
+		if (pg_watermark_ok_with(st, z, order, pg_mark(z, mark), highest,
 					 PG_ALLOC_KEEP_RESERVE, free_for(st, z, order)))
 			return true;
 	}
