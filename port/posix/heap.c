@@ -11,10 +11,10 @@ static inline bool is_hot(const struct pagus_posix *x, uint32_t gfp, uint32_t or
 }
 
 /* The block is the caller's alone, and so is its byte. */
-static inline void *hand_out(struct pagus_posix *x, uint32_t page, uint32_t stack)
+static inline void *hand_out(struct pagus_posix *x, uint64_t page, uint32_t stack)
 {
-	__atomic_store_n(&x->page_stack[page], stack + 1, __ATOMIC_RELAXED);
-	return x->base + ((uint64_t)page << PX_PAGE_BITS);
+	__atomic_store_n(&x->page_stack[page], stack, __ATOMIC_RELAXED);
+	return x->base + (page << PX_PAGE_BITS);
 }
 
 static __attribute__((noinline)) void *get_by_call(struct pagus_posix *x, uint32_t gfp,
@@ -41,12 +41,11 @@ static __attribute__((noinline)) void *get_by_call(struct pagus_posix *x, uint32
 
 void *pagus_posix_get(struct pagus_posix *x, uint32_t gfp, uint32_t order)
 {
-	uint32_t stack = px_hot_stack_of(gfp, order), page;
+	uint32_t stack = px_hot_stack_of(gfp, order);
+	uint64_t page;
 
-	if (px_unlikely(!is_hot(x, gfp, order)))
-		return get_by_call(x, gfp, order);
-	page = px_cs_pop(&x->hot->stack[stack], x->nr_cpus);
-	if (px_unlikely(page == PX_HOT_NO_PAGE))
+	if (px_unlikely(!is_hot(x, gfp, order)) ||
+	    px_unlikely(!px_cs_pop(x, px_hot_at(stack), &page)))
 		return get_by_call(x, gfp, order);
 	return hand_out(x, page, stack);
 }
@@ -68,6 +67,27 @@ static enum pagus_status free_by_call(struct pagus_posix *x, pagus_pfn_t pfn, ui
 	return status;
 }
 
+/*
+ * A block that is handed out, and is of a stack of this order, is pushed there; else false. By
+ * branches, so that what follows need not wait for the byte.
+ */
+static inline bool put_hot(struct pagus_posix *x, uint64_t page, uint64_t order)
+{
+	uint8_t *byte = &x->page_stack[page];
+	uint64_t stack = 1 + order * 4, was = __atomic_load_n(byte, __ATOMIC_RELAXED);
+
+	if (px_likely(was == stack + PAGUS_MOVABLE))
+		stack += PAGUS_MOVABLE;
+	else if (was == stack + PAGUS_RECLAIMABLE)
+		stack += PAGUS_RECLAIMABLE;
+	else if (was != stack + PAGUS_UNMOVABLE)
+		return false;
+	__atomic_store_n(byte, (uint8_t)(stack | PX_HOT_CACHED), __ATOMIC_RELAXED);
+	if (px_unlikely(!px_cs_push(x, px_hot_at(stack), page)))
+		px_hot_spill(x, (uint32_t)stack, (uint32_t)page);
+	return true;
+}
+
 static __attribute__((noinline)) enum pagus_status put_by_call(struct pagus_posix *x, void *address,
 							       uint32_t order)
 {
@@ -77,36 +97,12 @@ static __attribute__((noinline)) enum pagus_status put_by_call(struct pagus_posi
 	if (x->foreign)
 		return PAGUS_BUSY;
 	status = px_first_page(x, address, &pfn);
-	return status == PAGUS_OK ? free_by_call(x, pfn, order) : status;
-}
-
-/* The stack of this order that a block handed out belongs to; PX_HOT_STACKS: to none. */
-static inline uint32_t stack_of(const struct pagus_posix *x, uint64_t page, uint64_t order)
-{
-	uint32_t byte = __atomic_load_n(&x->page_stack[page], __ATOMIC_RELAXED);
-
-	/* By branches, so that what follows need not wait for the byte. */
-	for (uint32_t type = 0; type < PX_HOT_TYPES; type++)
-		if (byte == order * 4 + type + 1)
-			return (uint32_t)order * 4 + type;
-	return PX_HOT_STACKS;
-}
-
-static inline enum pagus_status put_hot(struct pagus_posix *x, uint32_t page, uint32_t stack)
-{
-	__atomic_store_n(&x->page_stack[page], (stack + 1) | PX_HOT_CACHED, __ATOMIC_RELAXED);
-	if (px_unlikely(!px_cs_push(&x->hot->stack[stack], x->nr_cpus, page)))
-		return px_hot_spill(x, stack, page);
-	return PAGUS_OK;
-}
-
-/* Other nodes' blocks are not kept: they would not be handed out here. */
-static __attribute__((noinline)) enum pagus_status put_near(struct pagus_posix *x, void *address,
-							    uint32_t page, uint32_t stack)
-{
-	if (!px_hot_is_near(x, page))
-		return put_by_call(x, address, stack / 4);
-	return put_hot(x, page, stack);
+	if (status != PAGUS_OK)
+		return status;
+	/* Other nodes' blocks are not kept: they would not be handed out here. */
+	if (x->hot && x->nr_nodes > 1 && px_hot_is_near(x, pfn) && put_hot(x, pfn, order))
+		return PAGUS_OK;
+	return free_by_call(x, pfn, order);
 }
 
 enum pagus_status pagus_posix_put(struct pagus_posix *x, void *address, uint32_t order)
@@ -114,14 +110,8 @@ enum pagus_status pagus_posix_put(struct pagus_posix *x, void *address, uint32_t
 	/* Rotated, so that what is no page's address is past the end. */
 	uint64_t offset = (uint64_t)((uintptr_t)address - (uintptr_t)x->base);
 	uint64_t page = offset >> PX_PAGE_BITS | offset << (64 - PX_PAGE_BITS);
-	uint32_t stack;
 
-	if (px_unlikely(page >= x->hot_pages))
+	if (px_unlikely(page >= x->hot_pages) || px_unlikely(!put_hot(x, page, order)))
 		return put_by_call(x, address, order);
-	stack = stack_of(x, page, order);
-	if (px_unlikely(stack == PX_HOT_STACKS))
-		return put_by_call(x, address, order);
-	if (px_unlikely(x->nr_nodes > 1))
-		return put_near(x, address, (uint32_t)page, stack);
-	return put_hot(x, (uint32_t)page, stack);
+	return PAGUS_OK;
 }

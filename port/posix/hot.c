@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Opening, filling, spilling and closing. A cache is closed by taking `most` from all its stacks;
- * after that no sequence that has read the old value may finish. One on another CPU is made to begin
+ * Opening, filling, spilling and closing. A cache is closed by having sequences find another in its
+ * place; after that none that has found it may finish. One on another CPU is made to begin
  * anew by membarrier; on this CPU no other thread is in the middle of one: it has been preempted,
  * and begins anew by that. Then the stacks are the closer's.
  */
@@ -20,6 +20,8 @@
 #define SHARE     64u /* of the pages that a CPU may keep, one in so many in each stack; */
 #define ONE_SHARE 16u /* and one block that is no more than one in so many */
 #define RETRY     64u /* fills between two attempts to open, after one was refused */
+
+struct px_hot px_hot_closed;
 
 static bool barrier_registered(void)
 {
@@ -41,7 +43,11 @@ void px_hot_create(struct pagus_posix *x, const struct pagus_posix_config *confi
 		px_hot_destroy(x);
 		return;
 	}
-	x->hot_pages = x->span >> PX_PAGE_BITS;
+	x->cs.rseq = px_cs_area();
+	x->cs.last_cpu = x->nr_cpus - 1;
+	for (uint32_t cpu = 0; cpu < x->nr_cpus; cpu++)
+		x->cs.open[cpu] = &px_hot_closed;
+	x->hot_pages = x->nr_nodes == 1 ? x->span >> PX_PAGE_BITS : 0;
 	x->hot_orders = PX_HOT_ORDERS;
 	x->port.cache_open = px_hot_open;
 	x->port.cache_close = px_hot_close;
@@ -98,21 +104,20 @@ bool px_hot_open(void *ctx, uint32_t zone, uint32_t cpu, uint32_t pages)
 	if (!hot || zone != hot->zone || __atomic_load_n(&px_gate_closed, __ATOMIC_ACQUIRE) ||
 	    !px_lock_try(&hot->lock))
 		return false;
-	for (uint32_t n = 0; n < PX_HOT_STACKS; n++)
-		if (n % 4 < PX_HOT_TYPES)
-			__atomic_store_n(&hot->stack[n].most, most_of(n / 4, pages),
-					 __ATOMIC_RELEASE);
+	for (uint32_t n = 1; n < PX_HOT_STACKS; n++)
+		if ((n - 1) % 4 < PX_HOT_TYPES)
+			__atomic_store_n(&hot->stack[n].most, most_of(px_hot_order(n), pages),
+					 __ATOMIC_RELAXED);
+	__atomic_store_n(&x->cs.open[cpu], hot, __ATOMIC_RELEASE);
 	px_lock_release(&hot->lock);
 	return true;
 }
 
-static bool shut(struct px_hot *hot)
+static bool shut(struct pagus_posix *x, uint32_t cpu)
 {
-	bool was_open = false;
+	struct px_hot *closed = &px_hot_closed;
 
-	for (uint32_t n = 0; n < PX_HOT_STACKS; n++)
-		was_open |= __atomic_exchange_n(&hot->stack[n].most, 0, __ATOMIC_SEQ_CST) > 0;
-	return was_open;
+	return __atomic_exchange_n(&x->cs.open[cpu], closed, __ATOMIC_SEQ_CST) != closed;
 }
 
 /* From its return on no sequence of the CPU that had begun before it stores. */
@@ -137,7 +142,7 @@ static void spill(struct pagus_posix *x, uint32_t stack, const uint32_t *pages, 
 		pfns[n] = pages[n];
 		__atomic_store_n(&x->page_stack[pages[n]], 0, __ATOMIC_RELAXED);
 	}
-	pagus_cache_spill(&x->p, pfns, nr, stack / 4);
+	pagus_cache_spill(&x->p, pfns, nr, px_hot_order(stack));
 }
 
 static void empty(struct pagus_posix *x, uint32_t cpu)
@@ -148,7 +153,7 @@ static void empty(struct pagus_posix *x, uint32_t cpu)
 	/* Who closes the gate takes the lock: with it held nobody may wait there. */
 	px_gate_enter();
 	px_lock_take(&hot->lock);
-	was_open = shut(hot);
+	was_open = shut(x, cpu);
 	if (was_open)
 		abort_sequences(cpu);
 	for (uint32_t n = 0; n < PX_HOT_STACKS && was_open; n++) {
@@ -196,7 +201,7 @@ static uint32_t room_of(struct pagus_posix *x, uint32_t stack, uint32_t *zone)
 		return 0;
 	hot = &x->hot[cpu];
 	*zone = hot->zone;
-	if (__atomic_load_n(&hot->stack[1].most, __ATOMIC_RELAXED) == 0) {
+	if (__atomic_load_n(&x->cs.open[cpu], __ATOMIC_RELAXED) == &px_hot_closed) {
 		/* A thread that was moved may count for another CPU, which does no harm. */
 		refused = __atomic_load_n(&hot->refused, __ATOMIC_RELAXED);
 		__atomic_store_n(&hot->refused, (refused + 1) % RETRY, __ATOMIC_RELAXED);
@@ -209,7 +214,7 @@ static uint32_t room_of(struct pagus_posix *x, uint32_t stack, uint32_t *zone)
 
 static uint32_t fill(struct pagus_posix *x, uint32_t stack, uint32_t gfp)
 {
-	struct pagus_request req = { .gfp = gfp, .order = stack / 4, .node = PAGUS_NO_NODE };
+	struct pagus_request req = { .gfp = gfp, .order = px_hot_order(stack), .node = PAGUS_NO_NODE };
 	uint32_t room = room_of(x, stack, &req.node), nr, kept, pages[BATCH + 1];
 	pagus_pfn_t pfns[BATCH + 1];
 
@@ -221,11 +226,11 @@ static uint32_t fill(struct pagus_posix *x, uint32_t stack, uint32_t gfp)
 	/* The first is handed out first, so that addresses rise. */
 	for (uint32_t n = 0; n < nr; n++) {
 		pages[n] = (uint32_t)pfns[nr - 1 - n];
-		__atomic_store_n(&x->page_stack[pages[n]], (stack + 1) | PX_HOT_CACHED,
+		__atomic_store_n(&x->page_stack[pages[n]], stack | PX_HOT_CACHED,
 				 __ATOMIC_RELAXED);
 	}
 	nr--;
-	kept = nr ? px_cs_push_many(&x->hot->stack[stack], x->nr_cpus, pages, nr) : 0;
+	kept = nr ? px_cs_push_many(x, px_hot_at(stack), pages, nr) : 0;
 	if (kept < nr)
 		spill(x, stack, pages + kept, nr - kept);
 	return pages[nr];
@@ -242,16 +247,15 @@ uint32_t px_hot_fill(struct pagus_posix *x, uint32_t stack, uint32_t gfp)
 	return page;
 }
 
-enum pagus_status px_hot_spill(struct pagus_posix *x, uint32_t stack, uint32_t page)
+void px_hot_spill(struct pagus_posix *x, uint32_t stack, uint32_t page)
 {
 	uint32_t pages[BATCH + 1], nr;
 
 	px_gate_enter();
-	nr = px_cs_pop_many(&x->hot->stack[stack], x->nr_cpus, pages, BATCH);
+	nr = px_cs_pop_many(x, px_hot_at(stack), pages, BATCH);
 	/* With those gone there is room for what was put last, which is used again first. */
-	if (nr == 0 || !px_cs_push(&x->hot->stack[stack], x->nr_cpus, page))
+	if (nr == 0 || !px_cs_push(x, px_hot_at(stack), page))
 		pages[nr++] = page;
 	spill(x, stack, pages, nr);
 	px_gate_leave();
-	return PAGUS_OK;
 }

@@ -18,16 +18,16 @@
 
 #define PX_HOT_ORDERS  10u /* 0 to the pageblock's */
 #define PX_HOT_TYPES   3u
-#define PX_HOT_STACKS  (PX_HOT_ORDERS * 4) /* order * 4 + migratetype */
+#define PX_HOT_STACKS  (1 + PX_HOT_ORDERS * 4) /* 1 + order * 4 + migratetype; 0: none */
 #define PX_HOT_SLOTS   126u
 #define PX_HOT_NO_PAGE UINT32_MAX
 
-/* Of a page's byte: stack + 1 of a block that is handed out, the same with this of one in a cache. */
+/* Of a page's byte: the stack of a block that is handed out, the same with this of one in a cache. */
 #define PX_HOT_CACHED 0x80u
 
 /*
- * Only sequences write `nr`; `most` is zero where nothing may be pushed or popped. The counts are
- * beside the blocks that a CPU uses first, those of a stack that is nearly empty.
+ * Only sequences write `nr` while the cache is open, and `most` changes only while it is not. The counts
+ * are beside the blocks that a CPU uses first, those of a stack that is nearly empty.
  */
 struct px_stack {
 	uint32_t nr, most;
@@ -42,8 +42,22 @@ struct px_hot {
 	char pad[32768 - PX_HOT_STACKS * sizeof(struct px_stack) - 12];
 };
 
+/* Of no CPU: its stacks have nothing, and take nothing. Never written. */
+extern struct px_hot px_hot_closed;
+
 _Static_assert(sizeof(struct px_hot) == 32768 && offsetof(struct px_stack, most) == 4 &&
 	       offsetof(struct px_stack, page) == 8, "the sequences of every processor use these");
+
+/* Where a stack lies in its CPU's cache, and the order of its blocks. */
+static inline uint64_t px_hot_at(uint64_t stack)
+{
+	return stack * sizeof(struct px_stack);
+}
+
+static inline uint32_t px_hot_order(uint32_t stack)
+{
+	return (stack - 1) / 4;
+}
 
 /* Port calls, and whether the instance can have them: then x->hot is there. */
 bool px_hot_open(void *ctx, uint32_t zone, uint32_t cpu, uint32_t pages);
@@ -64,8 +78,8 @@ void px_hot_stop(struct pagus_posix *x);
 /* A block for a stack that had none, which is filled; PX_HOT_NO_PAGE if that brings nothing. */
 uint32_t px_hot_fill(struct pagus_posix *x, uint32_t stack, uint32_t gfp);
 
-/* A block whose byte is its stack's cannot be pushed: it and others are freed. OK, always. */
-enum pagus_status px_hot_spill(struct pagus_posix *x, uint32_t stack, uint32_t page);
+/* A block whose byte is its stack's cannot be pushed: it and others are freed. */
+void px_hot_spill(struct pagus_posix *x, uint32_t stack, uint32_t page);
 
 /* The block at the page is freed by the library itself: it is of no stack any more. */
 static inline void px_hot_forget(struct pagus_posix *x, uint64_t page)
@@ -90,7 +104,7 @@ static inline bool px_hot_serves(uint32_t gfp)
 /* The stack of such a request. One for both bits of migratetypes is never filled. */
 static inline uint32_t px_hot_stack_of(uint32_t gfp, uint32_t order)
 {
-	return order * 4 + (gfp / __GFP_MOVABLE & 3);
+	return 1 + order * 4 + (gfp / __GFP_MOVABLE & 3);
 }
 
 #endif

@@ -14,6 +14,7 @@
 #define PX_GIB_BITS   30
 #define PX_GIB_BYTES  (UINT64_C(1) << PX_GIB_BITS)
 
+#define px_likely(condition)   __builtin_expect(!!(condition), 1)
 #define px_unlikely(condition) __builtin_expect(!!(condition), 0)
 
 /* ---- lock.c ---------------------------------------------------------------------------------- */
@@ -59,6 +60,13 @@ struct px_node {
 	int numa_node;
 };
 
+/* What sequences go by (hot.h). */
+struct px_cs {
+	ptrdiff_t rseq;    /* a thread's struct rseq, from its thread pointer */
+	uint32_t last_cpu; /* numbers above it are no CPU's */
+	struct px_hot *open[PAGUS_MAX_CPUS]; /* a CPU's cache; px_hot_closed while it is not open */
+};
+
 struct pagus_posix {
 	struct pagus p;
 	struct pagus_port port;
@@ -81,8 +89,9 @@ struct pagus_posix {
 	enum pagus_posix_cpu_source cpu_source;
 	struct px_hot *hot;   /* a CPU's cache; NULL: there are none (hot.h) */
 	uint8_t *page_stack;  /* a byte a page, the same */
-	uint64_t hot_pages;   /* pages that have a byte, */
+	uint64_t hot_pages;   /* pages that are put without a call, of instances of one node, */
 	uint32_t hot_orders;  /* and orders below which there are stacks; 0: there are no caches */
+	struct px_cs cs;
 	struct px_handles *handles; /* NULL: there are none (handle.h) */
 
 	/* In the order of classes: each zone's pcps, then the zones, then OOM. */

@@ -206,7 +206,7 @@ static enum pagus_status empty_and_take(struct pg_call *c, const struct range *r
 	enum pagus_status status;
 
 	pg_contig_drain(c, r->z);
-		pg_evacuate_large(c, r->z, r->start, r->end, &how);
+	pg_evacuate_large(c, r->z, r->start, r->end, &how);
 	/* What could not be moved may be freed by now: the test decides. */
 	status = pg_range_move(c, r->start, r->end, &how);
 	if (status != PAGUS_OK && status != PAGUS_BUSY)

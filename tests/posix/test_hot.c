@@ -129,15 +129,17 @@ static void use_block(struct hot_load *load)
 static void *hot_run(void *arg)
 {
 	struct hot_load *load = arg;
+	uint32_t n = 0;
 
-	for (uint32_t n = 0; load->nr_rounds ? n < load->nr_rounds :
-	     !__atomic_load_n(&stop, __ATOMIC_RELAXED); n++) {
+	/* Once at least, however late the thread is. */
+	do {
 		use_pages(load);
 		if (load->migrates && n % 4 == 0)
 			stay_on((uint32_t)lab_random(&load->seed, nr_cpus));
 		if (load->blocks && n % 16 == 0)
 			use_block(load);
-	}
+		n++;
+	} while (load->nr_rounds ? n < load->nr_rounds : !__atomic_load_n(&stop, __ATOMIC_RELAXED));
 	return NULL;
 }
 

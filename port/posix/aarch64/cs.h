@@ -16,16 +16,15 @@
 
 extern const ptrdiff_t __rseq_offset __attribute__((weak));
 
-/* The thread's struct rseq, in which cpu_id is at 4 and rseq_cs at 8. */
-static inline char *px_cs_area(void)
+static inline ptrdiff_t px_cs_area(void)
 {
-	return (char *)__builtin_thread_pointer() + __rseq_offset;
+	return __rseq_offset;
 }
 
 /*
- * `at` becomes the CPU's stack; `first` is that of CPU 0. What to write to rseq_cs; where the number
- * is no CPU's the sequence ends. Each turn begins with `reset`, since the one before may have got
- * far.
+ * `at` becomes the CPU's stack. The thread's struct rseq has cpu_id at 4 and rseq_cs at 8, which is
+ * written first; where the number is no CPU's the sequence ends. Each turn begins with `reset`,
+ * since the one before may have got far.
  */
 #define PX_CS_BEGIN(reset)                                                                         \
 	".pushsection __rseq_cs, \"aw\"\n"                                                         \
@@ -41,34 +40,37 @@ static inline char *px_cs_area(void)
 	"add %[at], %[at], :lo12:3b\n"                                                            \
 	"str %[at], [%[rseq], #8]\n"                                                              \
 	"1: ldr %w[at], [%[rseq], #4]\n"                                                          \
-	"cmp %w[at], %w[nr_cpus]\n"                                                               \
-	"b.hs 2f\n"                                                                               \
-	"add %[at], %[first], %[at], lsl #15\n"                                                   \
+	"cmp %w[at], %w[last_cpu]\n"                                                              \
+	"b.hi 2f\n"                                                                               \
+	"ldr %[at], [%[open], %[at], lsl #3]\n"                                                   \
+	"add %[at], %[at], %[stack]\n"                                                            \
 	"ldp %w[nr], %w[most], [%[at]]\n"
 
-/* Pop a block of the CPU's stack; PX_HOT_NO_PAGE if it has none, or is not to be used. */
-static inline uint32_t px_cs_pop(struct px_stack *first, uint32_t nr_cpus)
+#define PX_CS_INPUTS(x, stack_at)                                                                  \
+	[rseq] "r"((char *)__builtin_thread_pointer() + (x)->cs.rseq), [open] "r"((x)->cs.open),   \
+		[last_cpu] "r"((x)->cs.last_cpu), [stack] "r"(stack_at)
+
+/* Pop a block of the CPU's stack that begins at `stack_at`. False: it has none. */
+static inline bool px_cs_pop(const struct pagus_posix *x, uint64_t stack_at, uint64_t *page)
 {
 	uint64_t at, nr, most;
-	uint32_t page;
 
 	__asm__ volatile(
 		PX_CS_BEGIN("mov %w[page], #-1\n")
-		"cbz %w[most], 2f\n"
 		"cbz %w[nr], 2f\n"
 		"sub %w[nr], %w[nr], #1\n"
 		"add %[most], %[at], %[nr], lsl #2\n"
 		"ldr %w[page], [%[most], #8]\n"
 		"str %w[nr], [%[at]]\n"
 		"2:\n"
-		: [at] "=&r"(at), [nr] "=&r"(nr), [most] "=&r"(most), [page] "=&r"(page)
-		: [rseq] "r"(px_cs_area()), [nr_cpus] "r"(nr_cpus), [first] "r"(first)
+		: [at] "=&r"(at), [nr] "=&r"(nr), [most] "=&r"(most), [page] "=&r"(*page)
+		: PX_CS_INPUTS(x, stack_at)
 		: "memory", "cc");
-	return page;
+	return *page != PX_HOT_NO_PAGE;
 }
 
-/* Push a block onto the CPU's stack. False, and nothing is done: it is full, or not to be used. */
-static inline bool px_cs_push(struct px_stack *first, uint32_t nr_cpus, uint32_t page)
+/* Push a block onto the CPU's stack. False, and nothing is done: it is full. */
+static inline bool px_cs_push(const struct pagus_posix *x, uint64_t stack_at, uint64_t page)
 {
 	uint64_t at, nr, most;
 	uint32_t refused;
@@ -85,14 +87,13 @@ static inline bool px_cs_push(struct px_stack *first, uint32_t nr_cpus, uint32_t
 		"str %w[nr], [%[at]]\n"
 		"2:\n"
 		: [at] "=&r"(at), [nr] "=&r"(nr), [most] "=&r"(most), [refused] "=&r"(refused)
-		: [rseq] "r"(px_cs_area()), [nr_cpus] "r"(nr_cpus), [first] "r"(first),
-		  [page] "r"(page)
+		: PX_CS_INPUTS(x, stack_at), [page] "r"(page)
 		: "memory", "cc");
 	return !refused;
 }
 
 /* Push as many of the blocks as there is room for, the first of them: how many. */
-static inline uint32_t px_cs_push_many(struct px_stack *first, uint32_t nr_cpus,
+static inline uint32_t px_cs_push_many(const struct pagus_posix *x, uint64_t stack_at,
 				       const uint32_t *pages, uint32_t count)
 {
 	uint64_t at, nr, most, to, done;
@@ -116,22 +117,20 @@ static inline uint32_t px_cs_push_many(struct px_stack *first, uint32_t nr_cpus,
 		"2:\n"
 		: [at] "=&r"(at), [nr] "=&r"(nr), [most] "=&r"(most), [to] "=&r"(to),
 		  [done] "=&r"(done), [page] "=&r"(page)
-		: [rseq] "r"(px_cs_area()), [nr_cpus] "r"(nr_cpus), [first] "r"(first),
-		  [pages] "r"(pages), [count] "r"(count)
+		: PX_CS_INPUTS(x, stack_at), [pages] "r"(pages), [count] "r"(count)
 		: "memory", "cc");
 	return (uint32_t)done;
 }
 
 /* Pop up to `count` blocks, the topmost last: how many. */
-static inline uint32_t px_cs_pop_many(struct px_stack *first, uint32_t nr_cpus, uint32_t *pages,
-				      uint32_t count)
+static inline uint32_t px_cs_pop_many(const struct pagus_posix *x, uint64_t stack_at,
+				      uint32_t *pages, uint32_t count)
 {
 	uint64_t at, nr, most, from, done;
 	uint32_t page;
 
 	__asm__ volatile(
 		PX_CS_BEGIN("mov %[done], #0\n")
-		"cbz %w[most], 2f\n"
 		"cmp %w[nr], %w[count]\n"
 		"csel %w[most], %w[nr], %w[count], lo\n"
 		"cbz %w[most], 2f\n"
@@ -147,8 +146,7 @@ static inline uint32_t px_cs_pop_many(struct px_stack *first, uint32_t nr_cpus, 
 		"2:\n"
 		: [at] "=&r"(at), [nr] "=&r"(nr), [most] "=&r"(most), [from] "=&r"(from),
 		  [done] "=&r"(done), [page] "=&r"(page)
-		: [rseq] "r"(px_cs_area()), [nr_cpus] "r"(nr_cpus), [first] "r"(first),
-		  [pages] "r"(pages), [count] "r"(count)
+		: PX_CS_INPUTS(x, stack_at), [pages] "r"(pages), [count] "r"(count)
 		: "memory", "cc");
 	return (uint32_t)done;
 }

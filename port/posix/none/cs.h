@@ -7,36 +7,42 @@
 
 #define PX_HAS_CS false
 
-static inline uint32_t px_cs_pop(struct px_stack *first, uint32_t nr_cpus)
+static inline ptrdiff_t px_cs_area(void)
 {
-	(void)first;
-	(void)nr_cpus;
-	return PX_HOT_NO_PAGE;
+	return 0;
 }
 
-static inline bool px_cs_push(struct px_stack *first, uint32_t nr_cpus, uint32_t page)
+static inline bool px_cs_pop(const struct pagus_posix *x, uint64_t stack_at, uint64_t *page)
 {
-	(void)first;
-	(void)nr_cpus;
+	(void)x;
+	(void)stack_at;
+	*page = PX_HOT_NO_PAGE;
+	return false;
+}
+
+static inline bool px_cs_push(const struct pagus_posix *x, uint64_t stack_at, uint64_t page)
+{
+	(void)x;
+	(void)stack_at;
 	(void)page;
 	return false;
 }
 
-static inline uint32_t px_cs_push_many(struct px_stack *first, uint32_t nr_cpus,
+static inline uint32_t px_cs_push_many(const struct pagus_posix *x, uint64_t stack_at,
 				       const uint32_t *pages, uint32_t count)
 {
-	(void)first;
-	(void)nr_cpus;
+	(void)x;
+	(void)stack_at;
 	(void)pages;
 	(void)count;
 	return 0;
 }
 
-static inline uint32_t px_cs_pop_many(struct px_stack *first, uint32_t nr_cpus, uint32_t *pages,
-				      uint32_t count)
+static inline uint32_t px_cs_pop_many(const struct pagus_posix *x, uint64_t stack_at,
+				      uint32_t *pages, uint32_t count)
 {
-	(void)first;
-	(void)nr_cpus;
+	(void)x;
+	(void)stack_at;
 	(void)pages;
 	(void)count;
 	return 0;

@@ -16,10 +16,15 @@
 
 extern const ptrdiff_t __rseq_offset __attribute__((weak));
 
+static inline ptrdiff_t px_cs_area(void)
+{
+	return __rseq_offset;
+}
+
 /*
- * `at` becomes the CPU's stack; `first` is that of CPU 0. The thread's struct rseq has cpu_id at 4
- * and rseq_cs at 8. Each turn begins with `reset`, since the one before may have got far. Where the
- * number is no CPU's the sequence ends, with the carry clear.
+ * `at` becomes the CPU's stack. The thread's struct rseq has cpu_id at 4 and rseq_cs at 8. Each turn
+ * begins with `reset`, since the one before may have got far. Where the number is no CPU's the
+ * sequence ends, with the carry set.
  */
 #define PX_CS_BEGIN(reset)                                                                         \
 	".pushsection __rseq_cs, \"aw\"\n"                                                         \
@@ -33,60 +38,65 @@ extern const ptrdiff_t __rseq_offset __attribute__((weak));
 	"4: jmp 0f\n"                                                                             \
 	".popsection\n"                                                                           \
 	"0: " reset "leaq 3b(%%rip), %[at]\n"                                                     \
-	"movq %[at], %%fs:8(%[rseq])\n"                                                           \
-	"1: movl %%fs:4(%[rseq]), %k[at]\n"                                                       \
-	"cmpl %[nr_cpus], %k[at]\n"                                                               \
-	"jae 2f\n"                                                                                \
-	"shlq $15, %[at]\n"                                                                       \
-	"addq %[first], %[at]\n"
+	"movq %c[rseq](%[x]), %[nr]\n"                                                            \
+	"movq %[at], %%fs:8(%[nr])\n"                                                             \
+	"1: movl %%fs:4(%[nr]), %k[at]\n"                                                         \
+	"cmpl %k[at], %c[last_cpu](%[x])\n"                                                       \
+	"jb 2f\n"                                                                                \
+	"movq %c[open](%[x], %[at], 8), %[at]\n"                                                  \
+	"addq %[stack], %[at]\n"
 
-/* Pop a block of the CPU's stack; PX_HOT_NO_PAGE if it has none, or is not to be used. */
-static inline uint32_t px_cs_pop(struct px_stack *first, uint32_t nr_cpus)
+#define PX_CS_INPUTS(instance, stack_at)                                                           \
+	[x] "r"(instance), [stack] "r"(stack_at),                                                  \
+		[rseq] "i"(offsetof(struct pagus_posix, cs.rseq)),                                 \
+		[last_cpu] "i"(offsetof(struct pagus_posix, cs.last_cpu)),                         \
+		[open] "i"(offsetof(struct pagus_posix, cs.open))
+
+/* Pop a block of the CPU's stack that begins at `stack_at`. False: it has none. */
+static inline bool px_cs_pop(const struct pagus_posix *x, uint64_t stack_at, uint64_t *page)
 {
 	uint64_t at, nr;
-	uint32_t page;
+	bool none;
 
-	__asm__ volatile(
-		PX_CS_BEGIN("movl $-1, %[page]\n")
-		"cmpl $0, 4(%[at])\n"
-		"je 2f\n"
-		"movl (%[at]), %k[nr]\n"
-		"subl $1, %k[nr]\n"
-		"jb 2f\n"
-		"movl 8(%[at], %[nr], 4), %[page]\n"
-		"movl %k[nr], (%[at])\n"
-		"2:\n"
-		: [at] "=&r"(at), [nr] "=&r"(nr), [page] "=&r"(page)
-		: [rseq] "r"(__rseq_offset), [nr_cpus] "rm"(nr_cpus), [first] "r"(first)
-		: "memory", "cc");
-	return page;
-}
-
-/* Push a block onto the CPU's stack. False, and nothing is done: it is full, or not to be used. */
-static inline bool px_cs_push(struct px_stack *first, uint32_t nr_cpus, uint32_t page)
-{
-	uint64_t at, nr;
-	bool pushed;
-
-	/* The carry of what is below `most` is left alone by what follows. */
+	/* The carry is the subtraction's. */
 	__asm__ volatile(
 		PX_CS_BEGIN("")
 		"movl (%[at]), %k[nr]\n"
-		"cmpl 4(%[at]), %k[nr]\n"
-		"jae 2f\n"
-		"movl %[page], 8(%[at], %[nr], 4)\n"
+		"subl $1, %k[nr]\n"
+		"jb 2f\n"
+		"movl 8(%[at], %[nr], 4), %k[page]\n"
+		"movl %k[nr], (%[at])\n"
+		"2:\n"
+		: [at] "=&r"(at), [nr] "=&r"(nr), [page] "=&r"(*page), "=@ccc"(none)
+		: PX_CS_INPUTS(x, stack_at)
+		: "memory");
+	return !none;
+}
+
+/* Push a block onto the CPU's stack. False, and nothing is done: it is full. */
+static inline bool px_cs_push(const struct pagus_posix *x, uint64_t stack_at, uint64_t page)
+{
+	uint64_t at, nr;
+	bool refused;
+
+	/* An increment leaves the carry alone, and does not come to zero. */
+	__asm__ volatile(
+		PX_CS_BEGIN("")
+		"movl (%[at]), %k[nr]\n"
+		"cmpl %k[nr], 4(%[at])\n"
+		"jbe 2f\n"
+		"movl %k[page], 8(%[at], %[nr], 4)\n"
 		"incl %k[nr]\n"
 		"movl %k[nr], (%[at])\n"
 		"2:\n"
-		: [at] "=&r"(at), [nr] "=&r"(nr), "=@ccc"(pushed)
-		: [rseq] "r"(__rseq_offset), [nr_cpus] "rm"(nr_cpus), [first] "r"(first),
-		  [page] "r"(page)
+		: [at] "=&r"(at), [nr] "=&r"(nr), "=@ccbe"(refused)
+		: PX_CS_INPUTS(x, stack_at), [page] "r"(page)
 		: "memory");
-	return pushed;
+	return !refused;
 }
 
 /* Push as many of the blocks as there is room for, the first of them: how many. */
-static inline uint32_t px_cs_push_many(struct px_stack *first, uint32_t nr_cpus,
+static inline uint32_t px_cs_push_many(const struct pagus_posix *x, uint64_t stack_at,
 				       const uint32_t *pages, uint32_t count)
 {
 	uint64_t at, to, nr, done;
@@ -110,23 +120,20 @@ static inline uint32_t px_cs_push_many(struct px_stack *first, uint32_t nr_cpus,
 		"2:\n"
 		: [at] "=&r"(at), [to] "=&r"(to), [nr] "=&r"(nr), [done] "=&r"(done),
 		  [page] "=&r"(page)
-		: [rseq] "r"(__rseq_offset), [nr_cpus] "rm"(nr_cpus), [first] "r"(first),
-		  [pages] "r"(pages), [count] "r"(count)
+		: PX_CS_INPUTS(x, stack_at), [pages] "r"(pages), [count] "r"(count)
 		: "memory", "cc");
 	return (uint32_t)done;
 }
 
 /* Pop up to `count` blocks, the topmost last: how many. */
-static inline uint32_t px_cs_pop_many(struct px_stack *first, uint32_t nr_cpus, uint32_t *pages,
-				      uint32_t count)
+static inline uint32_t px_cs_pop_many(const struct pagus_posix *x, uint64_t stack_at,
+				      uint32_t *pages, uint32_t count)
 {
 	uint64_t at, from, nr, done;
 	uint32_t page;
 
 	__asm__ volatile(
 		PX_CS_BEGIN("xorl %k[done], %k[done]\n")
-		"cmpl $0, 4(%[at])\n"
-		"je 2f\n"
 		"movl (%[at]), %k[nr]\n"
 		"movl %k[nr], %k[from]\n"
 		"cmpl %[count], %k[nr]\n"
@@ -144,8 +151,7 @@ static inline uint32_t px_cs_pop_many(struct px_stack *first, uint32_t nr_cpus, 
 		"2:\n"
 		: [at] "=&r"(at), [from] "=&r"(from), [nr] "=&r"(nr), [done] "=&r"(done),
 		  [page] "=&r"(page)
-		: [rseq] "r"(__rseq_offset), [nr_cpus] "rm"(nr_cpus), [first] "r"(first),
-		  [pages] "r"(pages), [count] "r"(count)
+		: PX_CS_INPUTS(x, stack_at), [pages] "r"(pages), [count] "r"(count)
 		: "memory", "cc");
 	return (uint32_t)done;
 }
