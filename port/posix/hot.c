@@ -16,7 +16,7 @@
 
 #include "cs.h"
 
-#define BATCH     63u /* blocks, at most, that a fill brings besides the one, and a spill takes */
+#define BATCH     127u /* blocks, at most, that a fill brings besides the one, and a spill takes */
 #define SHARE     64u /* of the pages that a CPU may keep, one in so many in each stack; */
 #define ONE_SHARE 16u /* and one block that is no more than one in so many */
 #define RETRY     64u /* fills between two attempts to open, after one was refused */

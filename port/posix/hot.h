@@ -19,7 +19,7 @@
 #define PX_HOT_ORDERS  10u /* 0 to the pageblock's */
 #define PX_HOT_TYPES   3u
 #define PX_HOT_STACKS  (1 + PX_HOT_ORDERS * 4) /* 1 + order * 4 + migratetype; 0: none */
-#define PX_HOT_SLOTS   126u
+#define PX_HOT_SLOTS   254u
 #define PX_HOT_NO_PAGE UINT32_MAX
 
 /* Of a page's byte: the stack of a block that is handed out, the same with this of one in a cache. */
@@ -39,13 +39,13 @@ struct px_hot {
 	uint32_t zone;         /* of the CPU's own node: the only one whose blocks are kept */
 	uint32_t refused;      /* opens in a row */
 	struct px_lock lock;   /* of who opens or closes */
-	char pad[32768 - PX_HOT_STACKS * sizeof(struct px_stack) - 12];
+	char pad[65536 - PX_HOT_STACKS * sizeof(struct px_stack) - 12];
 };
 
 /* Of no CPU: its stacks have nothing, and take nothing. Never written. */
 extern struct px_hot px_hot_closed;
 
-_Static_assert(sizeof(struct px_hot) == 32768 && offsetof(struct px_stack, most) == 4 &&
+_Static_assert(sizeof(struct px_hot) == 65536 && offsetof(struct px_stack, most) == 4 &&
 	       offsetof(struct px_stack, page) == 8, "the sequences of every processor use these");
 
 /* Where a stack lies in its CPU's cache, and the order of its blocks. */

@@ -66,7 +66,7 @@ void pg_maps_set_type(struct pg_call *c, uint32_t i, uint32_t type);
 /* ---- maps_many.c ----------------------------------------------------------------------------- */
 
 /* Blocks of one order by words; those larger than a word are each in the word of their first page. */
-#define PG_MAPS_MANY 64
+#define PG_MAPS_MANY 128
 struct pg_words {
 	uint32_t nr;
 	struct pg_word word[PG_MAPS_MANY];

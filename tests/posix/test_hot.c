@@ -195,17 +195,17 @@ static void caches_are_bounded(void **state)
 	struct pagus_posix *x = open_bytes(GIB);
 	const struct pagus *p = pagus_posix_instance(x);
 	struct pagus_pcp_info pcp;
-	void *blocks[512];
+	void *blocks[1024];
 
 	(void)state;
 	stay_on(0);
 	assert_int_equal(pagus_pcp_info(p, 0, 0, &pcp), PAGUS_OK);
 	for (uint32_t order = 0; order <= 9; order++) {
-		uint32_t most = pcp.high_max / 64 >> order, nr = 512 >> (order > 4 ? order - 4 : 0);
+		uint32_t most = pcp.high_max / 64 >> order, nr = 1024 >> (order > 3 ? order - 3 : 0);
 		struct pagus_zone_info before, after;
 		struct pagus_pcp_info held;
 
-		most = most > 128 ? 128 : most;
+		most = most > 256 ? 256 : most;
 		if (most == 0 && pcp.high_max / 16 >> order)
 			most = 1;
 		for (uint32_t n = 0; n < nr; n++)
@@ -233,7 +233,7 @@ static void without_a_cache_each_block_is_a_call(void **state)
 	assert_in_range(pairs(plain, GFP_TRY, 1000), 3000, 4000);
 	/* A byte for each page, and the stacks. */
 	assert_in_range(pagus_posix_metadata_bytes(cached) - pagus_posix_metadata_bytes(plain),
-			BYTES / 4096, GIB / 4096 + ((uint64_t)sysconf(_SC_NPROCESSORS_CONF) << 15));
+			BYTES / 4096, GIB / 4096 + ((uint64_t)sysconf(_SC_NPROCESSORS_CONF) << 16));
 	close_empty(plain, BYTES);
 	close_empty(cached, BYTES);
 }
