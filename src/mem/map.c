@@ -291,6 +291,15 @@ void pg_map_take(struct pagus_state *st, uint32_t i, uint32_t order)
 	set_block(st, i, order, 0, (struct bits){ 0 });
 }
 
+void pg_map_cut(struct pagus_state *st, uint32_t i, uint32_t type)
+{
+	struct pg_map *m = pg_map(st, i);
+
+	set_bits(&m->tail[0], 1, 0);
+	set_bits(&m->low[0], 1, type & 1);
+	set_bits(&m->high[0], 1, type >> 1);
+}
+
 /* What lies in one word: the bits of a free page are zero but for `free`. */
 void pg_map_hand_out(struct pagus_state *st, uint32_t i, uint32_t order, uint32_t type)
 {

@@ -224,6 +224,12 @@ uint32_t pg_map_used(const struct pagus_state *st, const struct pg_map *m, uint3
 void pg_map_set_free(struct pagus_state *st, uint32_t i, uint32_t order);
 void pg_map_take(struct pagus_state *st, uint32_t i, uint32_t order); /* nobody's for the moment */
 void pg_map_grant(struct pagus_state *st, uint32_t i, uint32_t order, uint32_t type);
+
+/*
+ * The pageblock at i, not the first of a block that is the caller's alone, begins a block of `type`.
+ * Needs no lock: all pages of its words are the caller's.
+ */
+void pg_map_cut(struct pagus_state *st, uint32_t i, uint32_t type);
 /* The same as grant, of pages that are free. */
 void pg_map_hand_out(struct pagus_state *st, uint32_t i, uint32_t order, uint32_t type);
 /*

@@ -236,8 +236,13 @@ static bool free_mapped(struct pg_call *c, uint32_t i, uint32_t order, uint32_t 
 void pg_maps_defer(struct pg_call *c, uint32_t i, uint32_t order)
 {
 	uint32_t piece = (uint32_t)pg_min(order, c->st->pageblock_order);
+	const uint32_t type = pg_view(c->st, i).type;
 	bool put;
 
+	/* Each pageblock waits by itself, and says until it is free what it holds. */
+	for (uint32_t n = 1; n < 1u << (order - piece); n++)
+		if (pg_view(c->st, i + (n << piece)).kind == PAGUS_PAGE_TAIL)
+			pg_map_cut(c->st, i + (n << piece), type);
 	for (uint32_t n = 0; n < 1u << (order - piece); n++)
 		pg_remote_free(c->st, i + (n << piece), piece, &put);
 }

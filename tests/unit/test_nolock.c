@@ -326,6 +326,27 @@ static void the_deferred_are_placed_as_the_block_that_takes_them_along(void **st
 	unit_close(&lab);
 }
 
+/* One of several pageblocks waits as so many blocks, each of which holds until then what it held. */
+static void a_block_of_several_pageblocks_is_put_off_too(void **state)
+{
+	static const char *const policies[] = { "pcpbuddy-bitmap", "superpageblock" };
+
+	(void)state;
+	for (uint32_t n = 0; n < 2 * NR_OF(policies); n++) {
+		struct lab lab;
+		pagus_pfn_t pfn;
+
+		open_lab(&lab, policies[n / 2]);
+		pfn = unit_alloc(&lab, n % 2 ? GFP_KERNEL : GFP_HIGHUSER_MOVABLE, 10);
+		free_nolock(&lab, pfn, 10, false, true);
+		assert_int_equal(deferred(&lab), 1024);
+		assert_int_equal(pagus_free_pages(&lab.p, pfn, 10), PAGUS_DOUBLE_FREE);
+		pagus_drain_all(&lab.p);
+		assert_int_equal(deferred(&lab), 0);
+		unit_close(&lab);
+	}
+}
+
 static void a_free_that_waits_for_nothing_drops_references_too(void **state)
 {
 	struct lab lab;
@@ -478,6 +499,7 @@ int main(void)
 		cmocka_unit_test(the_next_free_into_the_zone_takes_the_deferred_along),
 		cmocka_unit_test(the_last_deferred_is_freed_first_and_the_own_block_last),
 		cmocka_unit_test(the_deferred_are_placed_as_the_block_that_takes_them_along),
+		cmocka_unit_test(a_block_of_several_pageblocks_is_put_off_too),
 		cmocka_unit_test(a_free_that_waits_for_nothing_drops_references_too),
 		cmocka_unit_test(deferred_blocks_are_copied_with_the_state),
 		cmocka_unit_test(it_may_come_in_the_middle_of_any_other_call),
