@@ -4,7 +4,7 @@
 
 usage: superpageblock.py BUILD [FOLDER]
 
-Runs them, for about an hour on one CPU, and writes bench/results/superpageblock.json and the document's table. What
+Runs them, one after the other, and writes bench/results/superpageblock.json and the document's table. What
 each printed is kept in FOLDER (default: BUILD/superpageblock), and what is there already is not run again.
 """
 import json
@@ -30,8 +30,11 @@ def output(build, folder, name):
     if not os.path.exists(path):
         program, *args = PROGRAMS[name]
         print("superpageblock: %s %s" % (program, " ".join(args)), file=sys.stderr, flush=True)
-        done = subprocess.run([os.path.join(build, "tests", program), *args], text=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT)
+        try:
+            done = subprocess.run([os.path.join(build, "tests", program), *args], text=True, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT)
+        except OSError as error:
+            sys.exit("superpageblock: %s: %s" % (error.filename, error.strerror))
         if done.returncode:
             sys.exit("superpageblock: %s failed:\n%s" % (program, done.stdout))
         with open(path, "w", encoding="utf-8") as out:

@@ -392,8 +392,9 @@ struct pagus_port {
 	/*
 	 * The calling thread begins what leaves pageblocks isolated, or pages with nobody, until it
 	 * has ended: a contiguous range, an allocation from a CMA area, a request's evacuation, memory
-	 * that comes or goes. A copy of the state in between has them so for good. They nest. Called with no lock held, and the
-	 * CPU not pinned; `begin` may wait. NULL in both: nobody copies the state meanwhile.
+	 * that comes or goes. A copy of the state in between has them so for good. They nest. Called
+	 * with no lock held, and the CPU not pinned; `begin` may wait. NULL in both: nobody copies the
+	 * state meanwhile.
 	 */
 	void (*span_begin)(void *ctx);
 	void (*span_end)(void *ctx);

@@ -17,11 +17,11 @@
  * migratetype, are served from it, and blocks put back go into it, by restartable sequences without
  * a lock or an atomic. That needs x86-64 or AArch64, glibc 2.35, and nr_cpus not below the CPUs that the system
  * is configured with; without it, with content tunables, or with a listener, each block is a call.
- * What a CPU caches is bounded: of each order and migratetype 256 blocks, and a 64th of the pages that
+ * What a CPU caches is bounded: of each order and migratetype 254 blocks, and a 64th of the pages that
  * its pcp may hold, or one block if that is a 16th at most. Such blocks count as in use, and those
  * that they serve raise no event; drains, failures of memory and a refusal for lack of it empty all
  * caches. A byte for each page remembers what a cache has handed out (0.024 % of memory beside the
- * library's 0.019 %; pages of it that are never written cost nothing).
+ * library's 0.019 %; pages of it that are never written cost nothing), and a cache is 64 KiB.
  *
  * Locks sleep on a futex after a short spin. Fast paths only try them. pagus_alloc_nolock and
  * pagus_free_nolock may be called in a signal handler, whatever it has interrupted, if its thread

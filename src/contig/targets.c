@@ -317,7 +317,10 @@ struct taking {
 	uint32_t left, low, high;
 };
 
-/* So many blocks of a list that may not be taken are looked at in vain, at most. */
+/*
+ * So many blocks of a list that may not be taken are looked at in vain, at most. Those of the unit
+ * itself are no more than its pages, over all lists together.
+ */
 static uint32_t most_in_vain(const struct pagus_state *st, const struct pg_compact *k)
 {
 	return k->unit == PG_NONE ? PG_COMPACT_CLUSTER : pg_compact_unit(st, k);

@@ -295,6 +295,7 @@ void pg_map_cut(struct pagus_state *st, uint32_t i, uint32_t type)
 {
 	struct pg_map *m = pg_map(st, i);
 
+	/* In between it looks like a block that cannot move: nobody takes it for what it is not. */
 	set_bits(&m->tail[0], 1, 0);
 	set_bits(&m->low[0], 1, type & 1);
 	set_bits(&m->high[0], 1, type >> 1);

@@ -403,24 +403,31 @@ static int use_what_is_left(pagus_handle_t handle)
 	return nr == 16 * MIB / PAGE_BYTES - RANGE_PAGES - 1 ? 0 : 4;
 }
 
-static void a_range_in_the_making_is_waited_for(void **state)
+/* fork() while a thread moves blocks out of isolated pageblocks: its end comes first. */
+static void fork_during(void *(*call)(void *), int (*use)(pagus_handle_t handle), pagus_handle_t handle)
 {
-	pagus_handle_t handle;
 	pthread_t thread;
 	pid_t pid;
 
-	(void)state;
-	open_range(relocate_slowly, &handle);
-	assert_int_equal(pthread_create(&thread, NULL, take_range, NULL), 0);
+	assert_int_equal(pthread_create(&thread, NULL, call, NULL), 0);
 	while (!__atomic_load_n(&range.moves, __ATOMIC_ACQUIRE))
 		usleep(100);
 	assert_true(nr_isolated(range.x) > 0);
 	__atomic_store_n(&range.may_go, 1, __ATOMIC_RELEASE);
 	pid = fork();
 	if (pid == 0)
-		in_child(use_what_is_left(handle));
+		in_child(use(handle));
 	expect_child(pid);
 	pthread_join(thread, NULL);
+}
+
+static void a_range_in_the_making_is_waited_for(void **state)
+{
+	pagus_handle_t handle;
+
+	(void)state;
+	open_range(relocate_slowly, &handle);
+	fork_during(take_range, use_what_is_left, handle);
 	close_range_of(handle);
 }
 
@@ -495,21 +502,10 @@ static void memory_that_goes_is_waited_for(void **state)
 		.node = { { 128 * MIB, -1 }, { 16 * MIB, -1 } }, .nr_nodes = 2,
 	};
 	pagus_handle_t handle;
-	pthread_t thread;
-	pid_t pid;
 
 	(void)state;
 	open_in(nodes, relocate_slowly, &handle);
-	assert_int_equal(pthread_create(&thread, NULL, go_offline, NULL), 0);
-	while (!__atomic_load_n(&range.moves, __ATOMIC_ACQUIRE))
-		usleep(100);
-	assert_true(nr_isolated(range.x) > 0);
-	__atomic_store_n(&range.may_go, 1, __ATOMIC_RELEASE);
-	pid = fork();
-	if (pid == 0)
-		in_child(plug_in_child(handle));
-	expect_child(pid);
-	pthread_join(thread, NULL);
+	fork_during(go_offline, plug_in_child, handle);
 	assert_int_equal(come_online(), PAGUS_OK);
 	free_moved(handle);
 	close_empty(range.x, 144 * MIB);
